@@ -1,0 +1,37 @@
+{
+    "name": "Gmail Mailbox",
+    "summary": "Your own Gmail inside Odoo: connect with one click, read, search and reply",
+    "version": "19.0.1.0.0",
+    "category": "Productivity/Discuss",
+    "author": "gmail_oauth_mailbox maintainers",
+    "website": "https://gmail-oauth-mailbox.example",
+    "license": "LGPL-3",
+    "depends": ["mail"],
+    "external_dependencies": {
+        "python": [
+            "google-auth",
+            "google-api-python-client",
+            "requests",
+            "cryptography",
+            "nh3",
+        ],
+    },
+    "data": [
+        "security/ir.model.access.csv",
+        "security/gmail_mailbox_security.xml",
+        "data/ir_cron_data.xml",
+        "wizard/gmail_mailbox_connect_views.xml",
+        "views/gmail_mailbox_views.xml",
+        "views/fetchmail_server_views.xml",
+        "views/ir_mail_server_views.xml",
+        "views/res_users_views.xml",
+        "views/gmail_oauth_templates.xml",
+    ],
+    "assets": {
+        "web.assets_backend": ["gmail_oauth_mailbox/static/src/**/*"],
+        "web.assets_unit_tests": ["gmail_oauth_mailbox/static/tests/**/*.test.js"],
+        "web.assets_tests": ["gmail_oauth_mailbox/static/tests/tours/**/*"],
+    },
+    "uninstall_hook": "uninstall_hook",
+    "application": True,
+}

@@ -1,0 +1,16 @@
+from . import (
+    fetchmail_server,
+    gmail_attachment,
+    gmail_authorization,
+    gmail_credential,
+    gmail_label,
+    gmail_mailbox,
+    gmail_message,
+    gmail_participant,
+    gmail_revocation,
+    gmail_thread,
+    ir_mail_server,
+    mail_mail,
+    mail_thread,
+    res_users,
+)

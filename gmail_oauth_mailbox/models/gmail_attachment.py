@@ -1,0 +1,37 @@
+from odoo import fields, models
+
+
+class GmailAttachment(models.Model):
+    """What is known of an attachment; its bytes are fetched when first needed."""
+
+    _name = "gmail.attachment"
+    _description = "Gmail Attachment"
+    _order = "id"
+    _allow_sudo_commands = False
+
+    message_id = fields.Many2one(
+        "gmail.message", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    mailbox_id = fields.Many2one(
+        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    part_id = fields.Char(
+        required=True,
+        readonly=True,
+        help="Gmail's partId: lasting, unlike its attachmentId",
+    )
+    name = fields.Char(required=True, readonly=True)
+    mimetype = fields.Char(readonly=True)
+    size = fields.Integer("Size (bytes)", readonly=True)
+    content_id = fields.Char(readonly=True)
+    is_inline = fields.Boolean(readonly=True)
+    attachment_id = fields.Many2one(
+        "ir.attachment", readonly=True, copy=False, ondelete="set null"
+    )
+
+    def action_download(self):
+        """Fetch the bytes from Gmail when they are not here yet; return their URL."""
+        self.ensure_one()
+        self.check_access("read")
+        attachment = self.env["gmail.sync"]._fetch_attachment(self.sudo())
+        return {"url": f"/web/content/{attachment.id}?download=true"}

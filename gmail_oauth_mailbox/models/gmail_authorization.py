@@ -1,0 +1,48 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+
+
+class GmailAuthorization(models.Model):
+    """A pending attempt to connect a Google account.
+
+    The state and the session's secret are kept as SHA-256 hashes, so that a copy of
+    this table completes no attempt. A row lives ten minutes and is claimed once.
+    """
+
+    _name = "gmail.authorization"
+    _description = "Gmail Authorization"
+    _rec_name = "email"
+    _allow_sudo_commands = False
+
+    user_id = fields.Many2one("res.users", required=True, ondelete="cascade")
+    email = fields.Char(required=True)
+    contacts = fields.Boolean()
+    mailbox_id = fields.Many2one("gmail.mailbox", ondelete="cascade")
+    status = fields.Selection(
+        [
+            ("new", "New"),
+            ("started", "At Google"),
+            ("claimed", "Answered"),
+            ("success", "Connected"),
+            ("warning", "Connected in part"),
+            ("danger", "Failed"),
+        ],
+        default="new",
+        required=True,
+    )
+    outcome = fields.Char(help="The sentence that tells the user how it ended")
+    return_url = fields.Char()
+    redirect_uri = fields.Char()
+    expires_at = fields.Datetime(required=True, index=True)
+    state_hash = fields.Char(index=True, groups=fields.NO_ACCESS)
+    session_hash = fields.Char(groups=fields.NO_ACCESS)
+    verifier = fields.Char(groups=fields.NO_ACCESS)
+    nonce = fields.Char(groups=fields.NO_ACCESS)
+
+    @api.autovacuum
+    def _gc_authorizations(self):
+        self.search(
+            [("expires_at", "<", fields.Datetime.now() - timedelta(days=1))],
+            limit=10000,
+        ).unlink()

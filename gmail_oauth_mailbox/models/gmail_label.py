@@ -1,0 +1,37 @@
+from odoo import fields, models
+from odoo.exceptions import AccessError
+
+
+class GmailLabel(models.Model):
+    """A label of a mailbox."""
+
+    _name = "gmail.label"
+    _description = "Gmail Label"
+    _order = "kind, name"
+    _allow_sudo_commands = False
+
+    mailbox_id = fields.Many2one(
+        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    gmail_id = fields.Char("Gmail Id", required=True, readonly=True)
+    name = fields.Char(required=True, readonly=True)
+    kind = fields.Selection(
+        [("system", "Gmail"), ("user", "Own")], required=True, readonly=True
+    )
+    is_synced = fields.Boolean(
+        "In Odoo",
+        default=True,
+        help="Mail that carries a label which is switched off stays in Gmail only.",
+    )
+
+    _mailbox_gmail_id_unique = models.Constraint(
+        "UNIQUE(mailbox_id, gmail_id)", "A label is stored once per mailbox."
+    )
+
+    def write(self, vals):
+        if not self.env.su and set(vals) - {"is_synced"}:
+            raise AccessError(self.env._("Labels are changed in Gmail."))
+        result = super().write(vals)
+        if vals.get("is_synced"):
+            self.mailbox_id.sudo()._restart_backfill()
+        return result

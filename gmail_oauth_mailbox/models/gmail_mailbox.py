@@ -1,0 +1,355 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+
+# What the owner may change on her mailbox; everything else is written by the
+# services under sudo.
+OWNER_FIELDS = frozenset(
+    {
+        "name",
+        "history_days",
+        "history_window",
+        "sync_interval",
+        "signature",
+        "label_ids",
+    }
+)
+HISTORY_WINDOWS = [
+    ("7", "7 days"),
+    ("30", "30 days"),
+    ("90", "90 days"),
+    ("365", "1 year"),
+    ("0", "All mail"),
+]
+
+
+class GmailMailbox(models.Model):
+    """A connected Google account of one owner."""
+
+    _name = "gmail.mailbox"
+    _description = "Gmail Mailbox"
+    _order = "is_default desc, id"
+    _allow_sudo_commands = False
+
+    name = fields.Char(required=True)
+    email = fields.Char(
+        "Email Address", required=True, readonly=True, index="btree_not_null"
+    )
+    user_id = fields.Many2one(
+        "res.users",
+        "Owner",
+        required=True,
+        readonly=True,
+        index=True,
+        ondelete="cascade",
+    )
+    company_id = fields.Many2one("res.company", readonly=True)
+    is_default = fields.Boolean(
+        "Default",
+        readonly=True,
+        help="What you post in Odoo is sent from your default mailbox.",
+    )
+    state = fields.Selection(
+        [
+            ("draft", "Not connected"),
+            ("connected", "Connected"),
+            ("reconnect", "Needs reconnecting"),
+            ("paused", "Paused"),
+        ],
+        default="draft",
+        required=True,
+        readonly=True,
+        copy=False,
+    )
+    can_read = fields.Boolean("Reading Allowed", readonly=True)
+    can_send = fields.Boolean("Sending Allowed", readonly=True)
+    can_contacts = fields.Boolean("Contacts Allowed", readonly=True)
+
+    history_days = fields.Integer(
+        "History Window (days)",
+        default=30,
+        help="Mail older than this many days is not brought in; 0 means all mail.",
+    )
+    history_window = fields.Selection(
+        HISTORY_WINDOWS,
+        "History",
+        compute="_compute_history_window",
+        inverse="_inverse_history_window",
+        help="How far back mail is brought into Odoo.",
+    )
+    sync_interval = fields.Integer(
+        "Synchronise Every (minutes)",
+        default=5,
+        help="How often Odoo asks Gmail for new mail.",
+    )
+    signature = fields.Html(
+        help="Added to everything sent through this mailbox. "
+        "Leave empty to use the signature of your preferences.",
+    )
+    label_ids = fields.One2many("gmail.label", "mailbox_id", "Labels")
+
+    history_cursor = fields.Char(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="Gmail's historyId up to which the mirror is complete. "
+        "It can exceed 64 bits, hence text.",
+    )
+    backfill_done = fields.Boolean(readonly=True, copy=False)
+    backfill_page = fields.Char(readonly=True, copy=False, groups="base.group_system")
+    progress_done = fields.Integer("Messages Checked", readonly=True, copy=False)
+    progress_total = fields.Integer("Messages Expected", readonly=True, copy=False)
+    progress = fields.Float("Progress (%)", compute="_compute_progress")
+    last_sync = fields.Datetime("Last Synchronisation", readonly=True, copy=False)
+    next_sync = fields.Datetime(
+        "Next Synchronisation", readonly=True, copy=False, index="btree_not_null"
+    )
+    lease_until = fields.Datetime(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    lease_token = fields.Integer(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    error_message = fields.Char("Problem", readonly=True, copy=False)
+    failure_count = fields.Integer(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    message_count = fields.Integer("Messages Stored", compute="_compute_message_count")
+
+    incoming_server_id = fields.Many2one(
+        "fetchmail.server",
+        "Incoming Mail Server",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        groups="base.group_system",
+    )
+    outgoing_server_id = fields.Many2one(
+        "ir.mail_server",
+        "Outgoing Mail Server",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        groups="base.group_system",
+    )
+    send_minute = fields.Datetime(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    send_count = fields.Integer(readonly=True, copy=False, groups="base.group_system")
+    test_mode = fields.Boolean(compute="_compute_test_mode")
+    is_mine = fields.Boolean(compute="_compute_is_mine")
+
+    _user_email_unique = models.Constraint(
+        "UNIQUE(user_id, email)", "This mailbox is connected already."
+    )
+    _due_idx = models.Index("(next_sync) WHERE state = 'connected'")
+
+    @api.depends("history_days")
+    def _compute_history_window(self):
+        known = dict(HISTORY_WINDOWS)
+        for mailbox in self:
+            days = str(mailbox.history_days)
+            mailbox.history_window = days if days in known else False
+
+    def _inverse_history_window(self):
+        for mailbox in self:
+            mailbox.history_days = int(mailbox.history_window or 30)
+
+    @api.depends("progress_done", "progress_total", "backfill_done")
+    def _compute_progress(self):
+        for mailbox in self:
+            if mailbox.backfill_done:
+                mailbox.progress = 100
+            else:
+                total = max(mailbox.progress_total, 1)
+                mailbox.progress = min(100 * mailbox.progress_done / total, 99)
+
+    def _compute_message_count(self):
+        counts = dict(
+            self.env["gmail.message"]
+            .sudo()
+            ._read_group(
+                [("mailbox_id", "in", self.ids)], ["mailbox_id"], ["__count"]
+            )
+        )
+        for mailbox in self:
+            mailbox.message_count = counts.get(mailbox.sudo(), 0)
+
+    @api.depends_context("uid")
+    def _compute_is_mine(self):
+        for mailbox in self:
+            mailbox.is_mine = mailbox.user_id == self.env.user
+
+    def _compute_test_mode(self):
+        self.test_mode = self.env["gmail.oauth"]._test_mode()
+
+    @api.constrains("sync_interval", "history_days")
+    def _check_settings(self):
+        for mailbox in self:
+            if not 1 <= mailbox.sync_interval <= 1440:
+                raise ValidationError(
+                    self.env._("Synchronise every 1 to 1440 minutes, please.")
+                )
+            if not 0 <= mailbox.history_days <= 36500:
+                raise ValidationError(
+                    self.env._("The history window must be 0 (all mail) or more days.")
+                )
+
+    def write(self, vals):
+        if not self.env.su and not OWNER_FIELDS.issuperset(vals):
+            raise AccessError(
+                self.env._("This part of a mailbox is kept by Odoo, not by hand.")
+            )
+        widened = self.browse()
+        if "history_days" in vals:
+            days = vals["history_days"] or 36500
+            widened = self.filtered(lambda m: days > (m.history_days or 36500))
+        result = super().write(vals)
+        widened.sudo()._restart_backfill()
+        return result
+
+    def _restart_backfill(self):
+        """Look through the whole window again; what is stored is not fetched again."""
+        self.filtered("backfill_done").write(
+            {
+                "backfill_done": False,
+                "backfill_page": False,
+                "progress_done": 0,
+                "next_sync": fields.Datetime.now(),
+            }
+        )
+
+    # ------------------------------------------------------------------
+    # Buttons and the panel's API: the only public methods. Each checks that
+    # the mailbox is the caller's own before it hands over to a service.
+    # ------------------------------------------------------------------
+
+    def _own(self):
+        """Return the mailbox under sudo, after checking that it is the caller's."""
+        self.ensure_one()
+        self.check_access("read")
+        if self.user_id != self.env.user:
+            raise AccessError(self.env._("Only its owner can use a mailbox."))
+        return self.sudo()
+
+    def action_sync_now(self):
+        """Ask the workers to synchronise at once."""
+        mailbox = self._own()
+        if mailbox.state != "connected":
+            raise UserError(
+                self.env._("Connect this mailbox first, then it can synchronise.")
+            )
+        self.env["gmail.scheduler"]._wake(mailbox)
+        return True
+
+    def action_test(self):
+        """Ask Gmail for the profile and say whether the connection works."""
+        self.env["gmail.oauth"]._test_connection(self._own())
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._("Gmail answers: the connection works."),
+            },
+        }
+
+    def action_reconnect(self):
+        """Send the owner to Google again, for the same account."""
+        mailbox = self._own()
+        return self.env["gmail.oauth"]._begin(
+            mailbox.email, contacts=mailbox.can_contacts, mailbox=mailbox
+        )
+
+    def action_allow_contacts(self):
+        """Send the owner to Google again, this time asking for contacts too."""
+        mailbox = self._own()
+        return self.env["gmail.oauth"]._begin(
+            mailbox.email, contacts=True, mailbox=mailbox
+        )
+
+    def action_pause(self):
+        self._own().write({"state": "paused"})
+        return True
+
+    def action_resume(self):
+        mailbox = self._own()
+        if mailbox.state == "paused":
+            if not self.env["gmail.oauth"]._has_credential(mailbox):
+                mailbox.state = "reconnect"
+                return self.action_reconnect()
+            mailbox.write({"state": "connected", "error_message": False})
+            self.env["gmail.scheduler"]._wake(mailbox)
+        return True
+
+    def action_set_default(self):
+        """Send what the owner posts from this mailbox."""
+        mailbox = self._own()
+        mailbox.search([("user_id", "=", mailbox.user_id.id)]).is_default = False
+        mailbox.is_default = True
+        return True
+
+    def action_disconnect(self):
+        """Withdraw Odoo's access at Google; mail that is stored stays."""
+        self.env["gmail.oauth"]._disconnect(self._own())
+        return True
+
+    def action_delete(self):
+        """Withdraw Odoo's access at Google and delete the mail stored in Odoo."""
+        mailbox = self._own()
+        self.env["gmail.oauth"]._disconnect(mailbox)
+        mailbox._delete()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    def _delete(self):
+        """Delete the mailbox, its mail, its attachments and its server records."""
+        for mailbox in self:
+            owner = mailbox.user_id
+            attachments = self.env["gmail.attachment"].search(
+                [("mailbox_id", "=", mailbox.id), ("attachment_id", "!=", False)]
+            )
+            attachments.attachment_id.unlink()
+            servers = mailbox.outgoing_server_id
+            incoming = mailbox.incoming_server_id
+            was_default = mailbox.is_default
+            mailbox.unlink()
+            servers.unlink()
+            incoming.unlink()
+            if was_default:
+                heir = self.search([("user_id", "=", owner.id)], limit=1)
+                heir.is_default = True
+
+    def action_open_form(self):
+        """Open the settings of the mailbox."""
+        self.check_access("read")
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Email account"),
+            "res_model": self._name,
+            "res_id": self.id,
+            "views": [[False, "form"]],
+            "target": "current",
+        }
+
+    @api.model
+    def action_open_preferences(self):
+        """Open the caller's preferences, where the email accounts are listed."""
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "base.action_res_users_my"
+        )
+        action["res_id"] = self.env.uid
+        return action
+
+    @api.model
+    def panel_state(self):
+        """Return what the panel shows around the mail (see gmail.panel)."""
+        return self.env["gmail.panel"]._state()
+
+    @api.model
+    def panel_threads(self, mailbox_id=False, search="", before=False, limit=30):
+        """Return one page of the caller's conversations, newest first."""
+        return self.env["gmail.panel"]._threads(mailbox_id, search, before, limit)
+
+    @api.model
+    def panel_outcome(self, authorization_id):
+        """Return how an attempt of the caller to connect ended."""
+        return self.env["gmail.panel"]._outcome(authorization_id)

@@ -1,0 +1,76 @@
+from odoo import fields, models
+
+
+class GmailMessage(models.Model):
+    """A message of a mailbox, as Gmail holds it.
+
+    ``body`` was sanitised when it was taken in (lib/sanitize.py); it is shown in a
+    sandboxed frame only, never in a view.
+    """
+
+    _name = "gmail.message"
+    _description = "Gmail Message"
+    _order = "date desc, id desc"
+    _rec_name = "subject"
+    _allow_sudo_commands = False
+
+    mailbox_id = fields.Many2one(
+        "gmail.mailbox", required=True, readonly=True, ondelete="cascade"
+    )
+    thread_id = fields.Many2one(
+        "gmail.thread", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    gmail_id = fields.Char("Gmail Id", required=True, readonly=True)
+    message_id = fields.Char("Message-ID", readonly=True, index="btree_not_null")
+    sent_message_id = fields.Char(
+        "Message-ID in Odoo",
+        readonly=True,
+        index="btree_not_null",
+        help="Gmail may replace the Message-ID of what it sends; this is Odoo's own.",
+    )
+    send_ref = fields.Char(
+        "Send Reference",
+        readonly=True,
+        help="X-Odoo-Gmail-Send of mail that left through Odoo",
+    )
+    in_reply_to = fields.Char(readonly=True)
+    references = fields.Text(readonly=True)
+    subject = fields.Char(readonly=True)
+    date = fields.Datetime(readonly=True)
+    direction = fields.Selection(
+        [("in", "Received"), ("out", "Sent")], required=True, readonly=True
+    )
+    from_name = fields.Char(readonly=True)
+    from_email = fields.Char(readonly=True)
+    reply_to = fields.Char(readonly=True, help="Normalised address")
+    snippet = fields.Char(readonly=True)
+    body = fields.Html(readonly=True, sanitize=False)
+    has_remote_images = fields.Boolean(readonly=True)
+    size = fields.Integer("Size (bytes)", readonly=True)
+    is_unread = fields.Boolean(readonly=True)
+    is_starred = fields.Boolean(readonly=True)
+    has_attachments = fields.Boolean(readonly=True)
+    label_ids = fields.Many2many("gmail.label", readonly=True)
+    participant_ids = fields.One2many("gmail.participant", "message_id", readonly=True)
+    attachment_ids = fields.One2many("gmail.attachment", "message_id", readonly=True)
+    search_text = fields.Text(
+        readonly=True, help="Subject, people and words, for the full-text index"
+    )
+
+    _mailbox_gmail_id_unique = models.Constraint(
+        "UNIQUE(mailbox_id, gmail_id)", "A message is stored once per mailbox."
+    )
+    _search_idx = models.Index(
+        "USING gin (to_tsvector('simple'::regconfig, search_text))"
+    )
+    _thread_date_idx = models.Index("(thread_id, date, id)")
+
+    def panel_reply(self, body_html, mode="reply"):
+        """Send an answer to this message through its mailbox.
+
+        :param body_html: what the owner wrote, HTML
+        :param mode: ``reply`` or ``reply_all``
+        """
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.sender"]._reply(self, body_html, mode)

@@ -1,0 +1,32 @@
+from odoo import fields, models
+
+
+class GmailParticipant(models.Model):
+    """An address on a message: one indexed look-up finds all mail with a contact."""
+
+    _name = "gmail.participant"
+    _description = "Gmail Participant"
+    _order = "id"
+    _rec_name = "address"
+    _allow_sudo_commands = False
+
+    message_id = fields.Many2one(
+        "gmail.message", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    mailbox_id = fields.Many2one(
+        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    role = fields.Selection(
+        [("from", "From"), ("to", "To"), ("cc", "Cc"), ("bcc", "Bcc")],
+        required=True,
+        readonly=True,
+    )
+    name = fields.Char(readonly=True)
+    address = fields.Char(required=True, readonly=True, index=True)
+    partner_id = fields.Many2one(
+        "res.partner",
+        "Contact",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )

@@ -1,0 +1,37 @@
+from odoo import fields, models
+
+
+class GmailThread(models.Model):
+    """A conversation of a mailbox; its counters are kept by services/gmail_sync.py."""
+
+    _name = "gmail.thread"
+    _description = "Gmail Conversation"
+    _order = "last_date desc, id desc"
+    _rec_name = "subject"
+    _allow_sudo_commands = False
+
+    mailbox_id = fields.Many2one(
+        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    gmail_id = fields.Char("Gmail Id", required=True, readonly=True)
+    subject = fields.Char(readonly=True)
+    participants = fields.Char(readonly=True)
+    snippet = fields.Char(readonly=True)
+    last_date = fields.Datetime(readonly=True)
+    message_count = fields.Integer(readonly=True)
+    unread_count = fields.Integer(readonly=True)
+    is_starred = fields.Boolean(readonly=True)
+    has_attachments = fields.Boolean(readonly=True)
+    message_ids = fields.One2many("gmail.message", "thread_id", readonly=True)
+
+    _mailbox_gmail_id_unique = models.Constraint(
+        "UNIQUE(mailbox_id, gmail_id)", "A conversation is stored once per mailbox."
+    )
+    _list_idx = models.Index("(mailbox_id, last_date DESC, id DESC)")
+    _unread_idx = models.Index("(mailbox_id) WHERE unread_count > 0")
+
+    def panel_read(self):
+        """Return the conversation with its messages for the panel."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.panel"]._read_thread(self)

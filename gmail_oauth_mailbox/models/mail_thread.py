@@ -1,0 +1,84 @@
+from odoo import models
+from odoo.tools import formataddr, is_html_empty
+
+
+class MailThread(models.AbstractModel):
+    _inherit = "mail.thread"
+
+    def _message_compute_author(self, author_id=None, email_from=None):
+        """What a user posts herself is From her default mailbox."""
+        if author_id is None and not email_from:
+            mailbox = self.env["gmail.sender"]._default_mailbox(self.env.user)
+            if mailbox:
+                partner = self.env.user.partner_id
+                return partner.id, formataddr((partner.name or "", mailbox.email))
+        return super()._message_compute_author(author_id, email_from)
+
+    def _notify_thread_by_email(
+        self, message, recipients_data, *, msg_vals=False, **kwargs
+    ):
+        """Write one personal mail to all recipients when it leaves by a mailbox.
+
+        Odoo splits recipients into groups, each with its own layout and its own
+        links; the sender's Gmail would hold as many copies. A mail from one's own
+        address looks like one: the text, the signature, nothing else.
+        """
+        sender = self.env["gmail.sender"]
+        mailbox = sender._mailbox_of_message(message)
+        by_email = [r for r in recipients_data if r["notif"] == "email"]
+        if not mailbox or not by_email:
+            return super()._notify_thread_by_email(
+                message, recipients_data, msg_vals=msg_vals, **kwargs
+            )
+        values = self._notify_by_email_get_base_mail_values(
+            message,
+            by_email,
+            additional_values={
+                "auto_delete": kwargs.get("mail_auto_delete", True),
+                **(
+                    {"headers": kwargs["mail_headers"]}
+                    if kwargs.get("mail_headers")
+                    else {}
+                ),
+            },
+        )
+        partner_ids = [r["id"] for r in by_email if r["id"]]
+        others = [
+            formataddr((r.get("name") or "", r["email_normalized"]))
+            for r in by_email
+            if not r["id"] and r.get("email_normalized")
+        ]
+        body = message.body
+        if message.email_add_signature:
+            signature = sender._signature(mailbox)
+            if not is_html_empty(signature):
+                body += signature
+        mail = (
+            self.env["mail.mail"]
+            .sudo()
+            .create(
+                {
+                    **self._notify_by_email_get_final_mail_values(partner_ids, values),
+                    "body_html": body,
+                    "email_to": ",".join(others),
+                    "is_notification": True,
+                    "mail_server_id": mailbox.outgoing_server_id.id,
+                }
+            )
+        )
+        notification = self._notify_by_email_get_base_notification_values(message)
+        self.env["mail.notification"].sudo().create(
+            [
+                {**notification, "mail_mail_id": mail.id, **recipient}
+                for recipient in [
+                    *({"res_partner_id": partner} for partner in partner_ids),
+                    *({"mail_email_address": address} for address in others),
+                ]
+            ]
+        )
+        if kwargs.get("force_send", True):
+            if kwargs.get("send_after_commit", True):
+                mail.send_after_commit()
+            else:
+                mail.send()
+        return True

@@ -1,0 +1,15 @@
+from odoo import fields, models
+
+
+class ResUsers(models.Model):
+    _inherit = "res.users"
+
+    # Readable by the user herself, never in SELF_WRITEABLE_FIELDS: through a
+    # writeable One2many she could adopt a colleague's mailbox.
+    gmail_mailbox_ids = fields.One2many(
+        "gmail.mailbox", "user_id", "Gmail Mailboxes", readonly=True
+    )
+
+    @property
+    def SELF_READABLE_FIELDS(self):
+        return super().SELF_READABLE_FIELDS + ["gmail_mailbox_ids"]

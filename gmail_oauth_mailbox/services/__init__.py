@@ -1,0 +1,1 @@
+from . import gmail_oauth, gmail_panel, gmail_scheduler, gmail_sender, gmail_sync

@@ -1,0 +1,1 @@
+from . import gmail_mailbox_connect
