@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.fields import Domain
 
 from odoo.addons.mail.models.fetchmail import MAIL_SERVER_DOMAIN
 
@@ -58,5 +59,5 @@ class FetchmailServer(models.Model):
             cron.toggle(
                 model=self._name,
                 domain=MAIL_SERVER_DOMAIN
-                & fields.Domain("server_type", "!=", "gmail_mailbox"),
+                & Domain("server_type", "!=", "gmail_mailbox"),
             )

@@ -113,6 +113,15 @@ class GmailMailbox(models.Model):
     failure_count = fields.Integer(
         readonly=True, copy=False, groups="base.group_system"
     )
+    quarantine = fields.Json(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="Gmail ids that could not be taken in, each with a code",
+    )
+    quarantine_count = fields.Integer(
+        "Messages Left Out", compute="_compute_quarantine_count"
+    )
     message_count = fields.Integer("Messages Stored", compute="_compute_message_count")
 
     incoming_server_id = fields.Many2one(
@@ -173,6 +182,11 @@ class GmailMailbox(models.Model):
         )
         for mailbox in self:
             mailbox.message_count = counts.get(mailbox.sudo(), 0)
+
+    @api.depends("quarantine")
+    def _compute_quarantine_count(self):
+        for mailbox in self.sudo():
+            mailbox.quarantine_count = len(mailbox.quarantine or {})
 
     @api.depends_context("uid")
     def _compute_is_mine(self):
@@ -266,6 +280,13 @@ class GmailMailbox(models.Model):
         return self.env["gmail.oauth"]._begin(
             mailbox.email, contacts=True, mailbox=mailbox
         )
+
+    def action_retry_left_out(self):
+        """Look for the messages that could not be taken in once more."""
+        mailbox = self._own()
+        mailbox.quarantine = False
+        mailbox._restart_backfill()
+        return self.action_sync_now()
 
     def action_pause(self):
         self._own().write({"state": "paused"})

@@ -1,1 +1,7 @@
-from . import gmail_oauth, gmail_panel, gmail_scheduler, gmail_sender, gmail_sync
+from . import (
+    gmail_oauth,
+    gmail_panel,
+    gmail_scheduler,
+    gmail_sender,
+    gmail_sync,
+)

@@ -1,0 +1,253 @@
+import logging
+import time
+import traceback
+from datetime import timedelta
+
+from psycopg2 import OperationalError
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..lib import errors
+
+_logger = logging.getLogger(__name__)
+
+# A lease outlives the longest silence between two pages; a dead worker's mailbox is
+# taken over when it ends.
+LEASE = timedelta(minutes=5)
+# A mailbox is put back after this many seconds, so that a long backfill does not
+# keep the new mail of others waiting.
+SLICE = 10
+CRON_SECONDS = 60
+LONGEST_PAUSE = timedelta(hours=1)
+CRONS = (
+    "gmail_oauth_mailbox.ir_cron_gmail_sync_1",
+    "gmail_oauth_mailbox.ir_cron_gmail_sync_2",
+)
+
+
+class LeaseLost(Exception):
+    """Another worker holds the mailbox, or its owner paused or disconnected it."""
+
+
+class Lease:
+    """The right of one worker to synchronise one mailbox.
+
+    :param env: of the worker, superuser
+    :param mailbox_id: the mailbox
+    :param token: fencing token: the claim's number, checked in each transaction
+    """
+
+    def __init__(self, env, mailbox_id, token):
+        self.env = env
+        self.mailbox = env["gmail.mailbox"].browse(mailbox_id)
+        self.token = token
+        self.ends = time.monotonic() + SLICE
+
+    @property
+    def is_over(self):
+        """Whether the mailbox should be put back at the next chance."""
+        return time.monotonic() >= self.ends
+
+    def commit(self):
+        """Commit what was stored, if the lease still holds, and prolong it.
+
+        :raises LeaseLost: nothing is committed then
+        """
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            UPDATE gmail_mailbox
+               SET lease_until = %s
+             WHERE id = %s AND lease_token = %s AND state = 'connected'
+         RETURNING id
+            """,
+            [fields.Datetime.now() + LEASE, self.mailbox.id, self.token],
+        )
+        if not self.env.cr.rowcount:
+            raise LeaseLost
+        self.env["ir.cron"]._commit_progress(1)
+
+
+class GmailScheduler(models.AbstractModel):
+    """Claim mailboxes that are due, have them synchronised, react to errors."""
+
+    _name = "gmail.scheduler"
+    _description = "Gmail Scheduler"
+
+    @api.model
+    def _wake(self, mailboxes):
+        """Have the mailboxes (sudo) synchronised as soon as a worker is free."""
+        due = mailboxes.filtered(lambda m: m.state == "connected" and m.can_read)
+        if due:
+            due.write({"next_sync": fields.Datetime.now()})
+            self._trigger()
+
+    @api.model
+    def _trigger(self):
+        for xmlid in CRONS:
+            cron = self.env.ref(xmlid, raise_if_not_found=False)
+            if cron:
+                cron.sudo()._trigger()
+
+    @api.model
+    def _cron_sync(self):
+        """Synchronise the mailboxes that are due, for at most a minute."""
+        if self.env["gmail.oauth"]._disabled():
+            return
+        ends = time.monotonic() + CRON_SECONDS
+        commit_progress = self.env["ir.cron"]._commit_progress
+        while time.monotonic() < ends:
+            # Ends the transaction too: the claim must be older than the next one's
+            # snapshot.
+            commit_progress(remaining=0)
+            lease = self._claim()
+            if not lease:
+                return
+            self._run(lease)
+        self._trigger()
+
+    @api.model
+    def _claim(self):
+        """Take the mailbox that is due longest; return its lease or None."""
+        now = fields.Datetime.now()
+        with self.env["gmail.oauth"]._short_transaction() as env:
+            env.cr.execute(
+                """
+                UPDATE gmail_mailbox
+                   SET lease_until = %(until)s,
+                       next_sync = %(until)s,
+                       lease_token = COALESCE(lease_token, 0) + 1
+                 WHERE id = (
+                        SELECT m.id
+                          FROM gmail_mailbox m
+                          JOIN res_users u ON u.id = m.user_id AND u.active
+                         WHERE m.state = 'connected'
+                           AND m.can_read
+                           AND m.next_sync <= %(now)s
+                           AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
+                         ORDER BY m.next_sync, m.id
+                         LIMIT 1
+                           FOR UPDATE OF m SKIP LOCKED)
+             RETURNING id, lease_token
+                """,
+                {"now": now, "until": now + LEASE},
+            )
+            row = env.cr.fetchone()
+        return Lease(self.env(su=True), *row) if row else None
+
+    @api.model
+    def _run(self, lease):
+        """Synchronise one mailbox for one slice. Errors end here, and only here."""
+        mailbox = lease.mailbox
+        mailbox.invalidate_recordset()
+        try:
+            more = self.env["gmail.sync"].sudo()._run(mailbox, lease)
+            values = {
+                "last_sync": fields.Datetime.now(),
+                "error_message": None,
+                "failure_count": 0,
+            }
+            pause = timedelta(minutes=0 if more else mailbox.sync_interval)
+            lease.commit()
+        except LeaseLost:
+            self.env.cr.rollback()
+            values, pause = {}, timedelta()
+        except OperationalError:
+            # Somebody changed the same rows; the page is taken again.
+            self.env.cr.rollback()
+            values, pause = {}, timedelta()
+        except (errors.GoogleError, UserError) as error:
+            self.env.cr.rollback()
+            values, pause = self._react(mailbox, error)
+        except Exception as error:  # noqa: BLE001
+            self.env.cr.rollback()
+            if not mailbox.exists():
+                return
+            values, pause = self._react_unexpected(mailbox, error)
+        self._release(lease, values, pause)
+
+    def _react(self, mailbox, error):
+        """Turn an error into the mailbox's next state; return values and pause."""
+        failures = (mailbox.failure_count or 0) + 1
+        values = {"failure_count": failures}
+        pause = self._back_off(failures)
+        if isinstance(error, UserError):
+            return {**values, "error_message": str(error)}, pause
+        _logger.info("Mailbox %s: %s (%s)", mailbox.id, type(error).__name__, error.code)
+        oauth = self.env["gmail.oauth"]
+        if isinstance(error, errors.RetryLater):
+            pause = max(pause, timedelta(seconds=error.seconds or 0))
+            if failures < 3:
+                # It mends itself: nothing an owner needs to know yet.
+                return values, pause
+        elif isinstance(error, errors.ReconnectNeeded):
+            values["state"] = "reconnect"
+        elif isinstance(error, errors.PermissionMissing):
+            values["can_read"] = False
+        elif isinstance(error, errors.ConfigurationWrong):
+            pause = LONGEST_PAUSE
+        values["error_message"] = oauth._sentence(error)
+        return values, pause
+
+    def _react_unexpected(self, mailbox, error):
+        """A fault of ours: keep the place for the log, but no text of the error,
+        which may quote mail."""
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        _logger.error(
+            "Mailbox %s: unexpected %s at %s",
+            mailbox.id,
+            type(error).__name__,
+            " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames)),
+        )
+        failures = (mailbox.failure_count or 0) + 1
+        return {
+            "failure_count": failures,
+            "error_message": self.env._(
+                "Odoo could not take in this mailbox and tries again by itself. "
+                "Your administrator finds the place of the fault in the log."
+            ),
+        }, self._back_off(failures)
+
+    @staticmethod
+    def _back_off(failures):
+        return min(timedelta(seconds=15 * 2 ** min(failures, 10)), LONGEST_PAUSE)
+
+    def _release(self, lease, values, pause):
+        """Put the mailbox back and note how it went.
+
+        A wake that came meanwhile set ``next_sync`` into the past, and wins.
+        """
+        now = fields.Datetime.now()
+        # The names are this file's own, never input.
+        assignments = "".join(f"{name} = %({name})s, " for name in values)
+        parameters = {
+            **values,
+            "now": now,
+            "next": now + pause,
+            "id": lease.mailbox.id,
+            "token": lease.token,
+        }
+        with self.env["gmail.oauth"]._short_transaction() as env:
+            env.cr.execute(
+                """
+                UPDATE gmail_mailbox SET lease_until = NULL
+                 WHERE id = %(id)s AND lease_token = %(token)s
+                """,
+                parameters,
+            )
+            # Paused or disconnected meanwhile: that stands.
+            env.cr.execute(
+                f"""
+                UPDATE gmail_mailbox
+                   SET {assignments}
+                       next_sync = CASE WHEN next_sync <= %(now)s THEN next_sync
+                                        ELSE %(next)s END
+                 WHERE id = %(id)s AND lease_token = %(token)s
+                   AND state = 'connected'
+                """,  # pylint: disable=sql-injection
+                parameters,
+            )
+        lease.mailbox.invalidate_recordset()
+        if "error_message" in values and lease.mailbox.exists():
+            self.env["gmail.sync"].sudo()._announce(lease.mailbox, ())
