@@ -1,6 +1,8 @@
 from odoo import fields, models
 from odoo.tools import email_normalize, unique
 
+from ..services.gmail_sender import GmailSession
+
 
 class MailMail(models.Model):
     _inherit = "mail.mail"
@@ -88,6 +90,26 @@ class MailMail(models.Model):
             post_send_callback=post_send_callback,
         )
 
+    def _send(self, *args, smtp_session=None, **kwargs):
+        result = super()._send(*args, smtp_session=smtp_session, **kwargs)
+        if isinstance(smtp_session, GmailSession) and smtp_session.postponed:
+            for mail in self.exists():
+                pause = smtp_session.postponed.get(mail.message_id)
+                if pause is not None:
+                    mail._gmail_postpone(pause)
+        return result
+
+    def _gmail_postpone(self, pause):
+        """Put a mail that Gmail could not take now back into the queue."""
+        later = fields.Datetime.now() + pause
+        self.write(
+            {"state": "outgoing", "failure_type": False, "scheduled_date": later}
+        )
+        self.env["mail.notification"].sudo().search(
+            [("mail_mail_id", "in", self.ids)]
+        ).write({"notification_status": "ready", "failure_type": False})
+        self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(later)
+
     def _gmail_refuse(self, mailbox):
         reason = self.env._(
             "Only %(owner)s can send from %(address)s. Choose another sender.",
@@ -149,9 +171,7 @@ class MailMail(models.Model):
             for name, value in merged["headers"].items()
             if name.lower() not in ("x-msg-to-add", "x-forge-to", "return-path")
         }
-        headers.update(
-            self.env["gmail.sender"]._headers(mailbox, self.message_id, self.gmail_attempts)
-        )
+        headers.update(self.env["gmail.sender"]._headers(self))
         merged["headers"] = headers
         if mailbox.can_read:
             # The answer then comes to Gmail, where the owner reads it.

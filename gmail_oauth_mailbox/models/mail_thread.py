@@ -1,5 +1,5 @@
 from odoo import models
-from odoo.tools import formataddr, is_html_empty
+from odoo.tools import email_normalize, formataddr, is_html_empty
 
 
 class MailThread(models.AbstractModel):
@@ -13,6 +13,24 @@ class MailThread(models.AbstractModel):
                 partner = self.env.user.partner_id
                 return partner.id, formataddr((partner.name or "", mailbox.email))
         return super()._message_compute_author(author_id, email_from)
+
+    def _notify_by_email_get_base_mail_values(
+        self, message, recipients_data, additional_values=None
+    ):
+        """What Odoo writes in a user's name leaves by Odoo's own servers, and so must
+        not claim to come from her mailbox."""
+        values = super()._notify_by_email_get_base_mail_values(
+            message, recipients_data, additional_values=additional_values
+        )
+        sender = self.env["gmail.sender"]
+        owner = message.sudo().create_uid
+        if (
+            not sender._mailbox_of_message(message)
+            and sender._mailbox_of(owner, message.email_from)
+            and email_normalize(message.email_from) != owner.email_normalized
+        ):
+            values["email_from"] = owner.email_formatted
+        return values
 
     def _notify_thread_by_email(
         self, message, recipients_data, *, msg_vals=False, **kwargs

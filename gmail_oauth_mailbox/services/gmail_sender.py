@@ -1,0 +1,518 @@
+import logging
+from datetime import timedelta
+from email.utils import getaddresses
+
+import psycopg2
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import (
+    email_normalize,
+    format_datetime,
+    formataddr,
+    html_sanitize,
+    is_html_empty,
+    unique,
+)
+
+from ..lib import errors, sync_plan
+from ..lib.message import prepare_outgoing
+from .gmail_sync import send_ref
+
+_logger = logging.getLogger(__name__)
+
+SEND_HEADER = "X-Odoo-Gmail-Send"
+# Inside Odoo only: this mail may have gone out before. Removed before it leaves.
+CHECK_HEADER = "X-Odoo-Gmail-Check"
+# A mail that is sent this long after it was made may have been tried by a worker
+# that died before it could say so.
+FRESH = timedelta(minutes=1)
+RETRY_PAUSE = timedelta(minutes=5)
+
+
+class NotSentYet(Exception):
+    """Gmail could not take the mail now; it stays in the queue."""
+
+
+class GmailSession:
+    """What Odoo takes for an smtplib connection; it sends through the Gmail API.
+
+    :param sender: gmail.sender under the current user
+    :param mailbox: gmail.mailbox under sudo
+    """
+
+    def __init__(self, sender, mailbox, smtp_from):
+        self._sender = sender
+        self._mailbox = mailbox
+        self.smtp_from = smtp_from
+        self.from_filter = mailbox.email
+        # {Message-ID: pause} of mails to be tried again.
+        self.postponed = {}
+
+    def send_message(self, message, smtp_from, smtp_to_list):
+        """Send one message to exactly ``smtp_to_list``.
+
+        :raises NotSentYet: to be tried again
+        :raises UserError: refused for good
+        """
+        try:
+            self._sender._transmit(self._mailbox, message, smtp_to_list)
+        except NotSentYet as error:
+            self.postponed[message["Message-Id"]] = error.args[1]
+            raise
+
+    # The rest of smtplib's surface that Odoo's own callers touch.
+    esmtp_features = {}
+
+    def has_extn(self, _name):
+        return False
+
+    def mail(self, _sender, _options=()):
+        return 250, b"OK"
+
+    def rcpt(self, _recipient, _options=()):
+        return 250, b"OK"
+
+    def putcmd(self, _command, _arguments=""):
+        """The stock connection test says DATA and hangs up."""
+
+    def getreply(self):
+        return 354, b"OK"
+
+    def quit(self):
+        """The Gmail API has no session."""
+
+    def close(self):
+        """The Gmail API has no session."""
+
+
+class GmailSender(models.AbstractModel):
+    """Which mail leaves by which mailbox, and how."""
+
+    _name = "gmail.sender"
+    _description = "Gmail Sender"
+
+    # ------------------------------------------------------------------
+    # Which mailbox
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _is_off(self):
+        get_param = self.env["ir.config_parameter"].sudo().get_param
+        value = get_param("mail.disable_personal_mail_servers") or ""
+        return value.strip().lower() in ("1", "true", "yes")
+
+    @api.model
+    def _default_mailbox(self, user):
+        """Return the mailbox (sudo) that ``user`` posts from; it may be empty."""
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        if not user or self._is_off():
+            return mailboxes
+        return mailboxes.search(
+            [
+                ("user_id", "=", user.id),
+                ("is_default", "=", True),
+                ("state", "!=", "draft"),
+                ("can_send", "=", True),
+            ],
+            limit=1,
+        )
+
+    @api.model
+    def _mailbox_of(self, user, email_from):
+        """Return the mailbox (sudo) of ``user`` with that address; it may be empty."""
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        address = email_normalize(email_from)
+        if not user or not address or self._is_off():
+            return mailboxes
+        return mailboxes.search(
+            [
+                ("user_id", "=", user.id),
+                ("email", "=", address),
+                ("state", "!=", "draft"),
+                ("can_send", "=", True),
+            ],
+            limit=1,
+        )
+
+    @api.model
+    def _mailbox_of_message(self, message):
+        """Return the mailbox (sudo) that a message leaves by: the owner wrote it
+        herself, in the chatter of a document, from the mailbox's address."""
+        if message.message_type != "comment" or message.model == "discuss.channel":
+            return self.env["gmail.mailbox"].sudo()
+        return self._mailbox_of(message.sudo().create_uid, message.email_from)
+
+    @api.model
+    def _why_not(self, mailbox):
+        """Return the sentence that says why nothing leaves by ``mailbox`` now, or
+        False."""
+        if self.env["gmail.oauth"]._disabled():
+            return self.env._(
+                "Gmail mailboxes are switched off on this database. "
+                "Ask your administrator."
+            )
+        if mailbox.state in ("reconnect", "draft"):
+            return self.env._(
+                "%s needs reconnecting. Reconnect it in the preferences, then the "
+                "mail goes out.",
+                mailbox.email,
+            )
+        if mailbox.state == "paused":
+            return self.env._(
+                "%s is paused. Resume it in the preferences, then the mail goes out.",
+                mailbox.email,
+            )
+        if not mailbox.can_send:
+            return self.env._(
+                "Sending from %s was not allowed at Google. Reconnect it and leave "
+                "the tick for sending on.",
+                mailbox.email,
+            )
+        if not mailbox.outgoing_server_id.active:
+            return self.env._(
+                "The outgoing mail server of %s is missing or archived. Ask your "
+                "administrator to restore it, or reconnect the mailbox.",
+                mailbox.email,
+            )
+        return False
+
+    @api.model
+    def _take_turns(self, mailbox, wanted):
+        """Return how many of ``wanted`` mails may leave in this minute, and count
+        them; the limit is Odoo's own for personal mail servers."""
+        limit = self.env["ir.mail_server"]._get_personal_mail_servers_limit()
+        minute = fields.Datetime.now().replace(second=0, microsecond=0)
+        with self.env["gmail.oauth"]._short_transaction() as env:
+            env.cr.execute(
+                "SELECT send_minute, send_count FROM gmail_mailbox"
+                " WHERE id = %s FOR NO KEY UPDATE",
+                [mailbox.id],
+            )
+            last, count = env.cr.fetchone() or (None, 0)
+            count = (count or 0) if last == minute else 0
+            granted = max(0, min(wanted, limit - count))
+            env.cr.execute(
+                "UPDATE gmail_mailbox SET send_minute = %s, send_count = %s"
+                " WHERE id = %s",
+                [minute, count + granted, mailbox.id],
+            )
+        return granted
+
+    @api.model
+    def _signature(self, mailbox):
+        """Return the mailbox's signature, or its owner's when that is empty."""
+        if not is_html_empty(mailbox.signature):
+            return mailbox.signature
+        return mailbox.user_id.signature or Markup()
+
+    # ------------------------------------------------------------------
+    # Sending
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _session(self, mailbox, smtp_from):
+        return GmailSession(self, mailbox, smtp_from)
+
+    @api.model
+    def _headers(self, mail):
+        """Return the headers that let an uncertain attempt be found again."""
+        headers = {SEND_HEADER: send_ref(mail.message_id)}
+        fresh = fields.Datetime.now() - FRESH
+        if mail.gmail_attempts or (mail.create_date and mail.create_date < fresh):
+            headers[CHECK_HEADER] = "1"
+        return headers
+
+    def _transmit(self, mailbox, message, recipients):
+        """Send ``message`` to ``recipients``, once; see GmailSession.send_message."""
+        oauth = self.env["gmail.oauth"]
+        message_id = (message["Message-Id"] or "").strip()
+        ref = message[SEND_HEADER] or send_ref(message_id)
+        check = bool(message[CHECK_HEADER])
+        for header in (SEND_HEADER, CHECK_HEADER, "Return-Path"):
+            del message[header]
+        if mailbox.can_read:
+            # Without one the answer comes to Gmail, where the owner reads it.
+            del message["Reply-To"]
+        thread = self._thread_of(mailbox, message)
+        visible = getaddresses(
+            str(value) for h in ("To", "Cc") for value in message.get_all(h, ())
+        )
+        named = {email_normalize(address) for _name, address in visible}
+        try:
+            raw = prepare_outgoing(
+                message,
+                allowed_recipients=recipients,
+                bcc=[a for a in recipients if email_normalize(a) not in named],
+                send_id=ref,
+                message_id_domain=mailbox.email.partition("@")[2],
+            )
+        except ValueError as error:
+            raise UserError(
+                self.env._(
+                    "This mail names a recipient that it is not meant for, so it was "
+                    "not sent. Check its To and Cc."
+                )
+            ) from error
+        try:
+            with oauth._client(mailbox) as client:
+                gmail_id = check and self._find_sent(mailbox, client, ref)
+                if not gmail_id:
+                    gmail_id = self._send(mailbox, client, raw, thread, ref)
+                self._read_back(mailbox, client, gmail_id, message_id)
+        except errors.RetryLater as error:
+            pause = max(RETRY_PAUSE, timedelta(seconds=error.seconds or 0))
+            raise NotSentYet(oauth._sentence(error), pause) from error
+        except errors.ReconnectNeeded as error:
+            mailbox.write(
+                {"state": "reconnect", "error_message": oauth._sentence(error)}
+            )
+            raise NotSentYet(oauth._sentence(error), timedelta()) from error
+        except errors.ConfigurationWrong as error:
+            raise NotSentYet(oauth._sentence(error), RETRY_PAUSE) from error
+        except errors.GoogleError as error:
+            raise UserError(oauth._sentence(error)) from error
+
+    def _send(self, mailbox, client, raw, thread, ref):
+        """Send, and settle an answer that never came; return the Gmail id."""
+        try:
+            return self._send_in_thread(client, raw, thread)
+        except errors.Unreachable as error:
+            if not error.sent_maybe:
+                raise
+            if not mailbox.can_read:
+                raise UserError(
+                    self.env._(
+                        "Google did not confirm this mail. Look into Sent in Gmail, "
+                        "and send it again only when it is not there."
+                    )
+                ) from error
+            gmail_id = self._find_sent(mailbox, client, ref)
+            if not gmail_id:
+                raise
+            return gmail_id
+
+    @staticmethod
+    def _send_in_thread(client, raw, thread):
+        try:
+            return client.send(raw, thread_id=thread or None).gmail_id
+        except (errors.Gone, errors.RequestRefused):
+            # The conversation was deleted in Gmail: the mail begins a new one.
+            if not thread:
+                raise
+            return client.send(raw).gmail_id
+
+    def _find_sent(self, mailbox, client, ref):
+        """Return the Gmail id of the sent message that carries ``ref``, or False."""
+        stored = (
+            self.env["gmail.message"]
+            .sudo()
+            .search([("mailbox_id", "=", mailbox.id), ("send_ref", "=", ref)], limit=1)
+        )
+        if stored or not mailbox.can_read:
+            return stored.gmail_id
+        candidates = self._sent_lately(mailbox, client)
+        for gmail_id, result in client.get_messages(candidates):
+            if isinstance(result, errors.RetryLater):
+                raise result
+            if getattr(result, "odoo_send_id", None) == ref:
+                return gmail_id
+        return False
+
+    def _sent_lately(self, mailbox, client):
+        """Return the ids of messages added since the cursor, or sent in two days."""
+        try:
+            if mailbox.history_cursor:
+                pages = self.env["gmail.sync"]._history_pages(
+                    client, mailbox.history_cursor
+                )
+                changes = [change for page in pages for change in page.changes]
+                return list(sync_plan.merge_history(changes).fetch)
+        except errors.CursorExpired:
+            pass
+        page = client.list_messages(
+            q="in:sent newer_than:2d", label_ids=("SENT",), page_size=100
+        )
+        return [ref.gmail_id for ref in page.refs]
+
+    def _read_back(self, mailbox, client, gmail_id, message_id):
+        """Take in what was sent, under the Message-ID that Gmail gave it.
+
+        The mail is out: whatever fails here must not make it look unsent. The
+        synchronisation brings it in then.
+        """
+        if not mailbox.can_read:
+            return
+        try:
+            with self.env.cr.savepoint():
+                sync = self.env["gmail.sync"].sudo()
+                sync._take_in_sent(mailbox, client, gmail_id, message_id)
+        except (errors.GoogleError, psycopg2.Error) as error:
+            self.env.invalidate_all(flush=False)
+            _logger.info(
+                "Sent message %s is taken in later: %s",
+                gmail_id,
+                type(error).__name__,
+            )
+
+    def _thread_of(self, mailbox, message):
+        """Return the Gmail thread that ``message`` answers in, or False.
+
+        Puts the ids that Gmail gave into References and In-Reply-To beside ours, so
+        that the recipient's mail program finds the conversation too (RFC 5322, 3.6.4).
+        """
+        references = list(
+            unique(
+                f"{message['References'] or ''} {message['In-Reply-To'] or ''}".split()
+            )
+        )
+        if not references:
+            return False
+        known = (
+            self.env["gmail.message"]
+            .sudo()
+            .search(
+                [
+                    ("mailbox_id", "=", mailbox.id),
+                    "|",
+                    ("message_id", "in", references),
+                    ("sent_message_id", "in", references),
+                ]
+            )
+        )
+        real = {m.sent_message_id: m.message_id for m in known if m.sent_message_id}
+        chain = list(
+            unique(
+                item
+                for reference in references
+                for item in (reference, real.get(reference))
+                if item
+            )
+        )
+        answered = (message["In-Reply-To"] or "").strip()
+        if not answered:
+            by_id = {m.message_id for m in known}
+            answered = next((r for r in reversed(chain) if r in by_id), chain[-1])
+        del message["References"], message["In-Reply-To"]
+        message["References"] = " ".join(chain)
+        message["In-Reply-To"] = real.get(answered) or answered
+        return known.sorted("date")[-1:].thread_id.gmail_id
+
+    # ------------------------------------------------------------------
+    # Answers from the panel
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _reply_recipients(self, message, mode):
+        """Return the To and Cc lists of an answer to ``message``, formatted.
+
+        :param message: gmail.message under sudo
+        :param mode: ``reply`` or ``reply_all``
+        """
+        own = {
+            mailbox.email
+            for mailbox in self.env["gmail.mailbox"]
+            .sudo()
+            .search([("user_id", "=", message.mailbox_id.user_id.id)])
+        }
+        people = {role: [] for role in ("from", "to", "cc", "bcc")}
+        for participant in message.participant_ids:
+            people[participant.role].append((participant.name, participant.address))
+        if message.direction == "out":
+            to = people["to"]
+        elif message.reply_to and email_normalize(message.reply_to):
+            names = {address: name for name, address in people["from"]}
+            reply_to = email_normalize(message.reply_to)
+            to = [(names.get(reply_to), reply_to)]
+        else:
+            to = people["from"]
+        cc = []
+        if mode == "reply_all":
+            cc = people["cc"] if message.direction == "out" else (
+                people["to"] + people["cc"]
+            )
+        taken = set()
+
+        def chosen(pairs):
+            for name, address in pairs:
+                if email_normalize(address) and address not in taken:
+                    taken.add(address)
+                    yield formataddr((name or "", address))
+
+        # An answer to oneself goes to oneself, else own addresses are left out.
+        to = list(chosen([p for p in to if p[1] not in own] or to))
+        cc = list(chosen([p for p in cc if p[1] not in own]))
+        return to, cc
+
+    @api.model
+    def _reply(self, message, body_html, mode):
+        """Send an answer; see gmail.message.panel_reply.
+
+        :raises UserError: nothing was sent, with the reason
+        """
+        if mode not in ("reply", "reply_all"):
+            raise UserError(self.env._("Choose Reply or Reply all."))
+        body = html_sanitize(body_html or "", sanitize_style=True)
+        if is_html_empty(body):
+            raise UserError(self.env._("Write something first."))
+        mailbox = message.mailbox_id._own()
+        if problem := self._why_not(mailbox):
+            raise UserError(problem)
+        message = message.sudo()
+        to, cc = self._reply_recipients(message, mode)
+        if not to:
+            raise UserError(self.env._("This message names nobody to answer."))
+        mail = (
+            self.env["mail.mail"]
+            .sudo()
+            .create(
+                {
+                    "subject": self._reply_subject(message),
+                    "body_html": body
+                    + self._signature_block(mailbox)
+                    + self._quote(message),
+                    "email_from": formataddr((self.env.user.name, mailbox.email)),
+                    "author_id": self.env.user.partner_id.id,
+                    "email_to": ", ".join(to),
+                    "email_cc": ", ".join(cc),
+                    "reply_to": False,
+                    "references": " ".join(
+                        filter(None, [message.references, message.message_id])
+                    ),
+                    "mail_server_id": mailbox.outgoing_server_id.id,
+                    "auto_delete": True,
+                }
+            )
+        )
+        mail.send()
+        mail = mail.exists()
+        if mail.state == "exception":
+            raise UserError(
+                mail.failure_reason
+                or self.env._("Gmail refused the mail. Nothing was sent; try again.")
+            )
+        waits = mail.state == "outgoing"
+        return {"waiting": waits, "message": waits and mail.failure_reason}
+
+    def _reply_subject(self, message):
+        subject = message.subject or ""
+        return subject if subject.lower().startswith("re:") else f"Re: {subject}"
+
+    def _signature_block(self, mailbox):
+        signature = self._signature(mailbox)
+        if is_html_empty(signature):
+            return Markup()
+        return Markup("<br/><div>{}</div>").format(Markup(signature))
+
+    def _quote(self, message):
+        """Return the answered text below the answer, as mail programs do."""
+        intro = self.env._(
+            "On %(date)s, %(name)s wrote:",
+            date=format_datetime(self.env, message.date) if message.date else "",
+            name=message.from_name or message.from_email or "",
+        )
+        return Markup(
+            '<br/><div>{}</div><blockquote style="margin:0 0 0 .8ex;'
+            'border-left:1px solid #ccc;padding-left:1ex">{}</blockquote>'
+        ).format(intro, Markup(message.body or ""))
