@@ -390,13 +390,18 @@ class GmailSender(models.AbstractModel):
                 if item
             )
         )
+        # Odoo names the mail itself last in References; it does not answer itself.
+        own = (message["Message-Id"] or "").strip()
+        earlier = [reference for reference in chain if reference != own]
         answered = (message["In-Reply-To"] or "").strip()
-        if not answered:
+        if not answered and earlier:
             by_id = {m.message_id for m in known}
-            answered = next((r for r in reversed(chain) if r in by_id), chain[-1])
-        del message["References"], message["In-Reply-To"]
+            answered = next((r for r in reversed(earlier) if r in by_id), earlier[-1])
+        del message["References"]
+        del message["In-Reply-To"]
         message["References"] = " ".join(chain)
-        message["In-Reply-To"] = real.get(answered) or answered
+        if answered:
+            message["In-Reply-To"] = real.get(answered) or answered
         return known.sorted("date")[-1:].thread_id.gmail_id
 
     # ------------------------------------------------------------------

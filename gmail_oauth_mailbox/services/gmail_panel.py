@@ -1,0 +1,240 @@
+import re
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL, html_escape
+
+LIMIT = 100
+FRAME_HEAD = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "img-src data: blob:; style-src 'unsafe-inline'\">"
+    '<meta charset="utf-8"><base target="_blank">'
+    "<style>html{color-scheme:light}body{margin:0;padding:2px;background:#fff;"
+    "color:#202124;font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}"
+    "img{max-width:100%;height:auto}img:not([src]){display:none}"
+    "table{max-width:100%}pre{white-space:pre-wrap}"
+    "blockquote{margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex}"
+    "</style>"
+)
+
+
+class GmailPanel(models.AbstractModel):
+    """What the Email panel of the web client shows: the caller's own mail only."""
+
+    _name = "gmail.panel"
+    _description = "Gmail Panel"
+
+    # ------------------------------------------------------------------
+    # Around the mail
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _state(self):
+        oauth = self.env["gmail.oauth"]
+        problem = oauth._setup_problem()
+        internal = self.env.user._is_internal()
+        mailboxes = (
+            self.env["gmail.mailbox"].search([("user_id", "=", self.env.uid)])
+            if internal
+            else self.env["gmail.mailbox"]
+        )
+        unread = self._unread(mailboxes)
+        return {
+            "enabled": internal,
+            "configured": not problem,
+            "setup_message": problem,
+            "test_mode": oauth._test_mode(),
+            "is_admin": self.env.user.has_group("base.group_system"),
+            "mailboxes": [
+                {
+                    "id": mailbox.id,
+                    "name": mailbox.name,
+                    "email": mailbox.email,
+                    "state": mailbox.state,
+                    "is_default": mailbox.is_default,
+                    "error_message": mailbox.error_message,
+                    "unread": unread.get(mailbox.id, 0),
+                    "last_sync": fields.Datetime.to_string(mailbox.last_sync),
+                    "progress": self._progress(mailbox),
+                    "can_read": mailbox.can_read,
+                    "can_send": mailbox.can_send,
+                }
+                for mailbox in mailboxes
+            ],
+        }
+
+    def _unread(self, mailboxes):
+        """Return {mailbox id: number of conversations with unread mail}."""
+        groups = self.env["gmail.thread"]._read_group(
+            [("mailbox_id", "in", mailboxes.ids), ("unread_count", ">", 0)],
+            ["mailbox_id"],
+            ["__count"],
+        )
+        return {mailbox.id: count for mailbox, count in groups}
+
+    @api.model
+    def _progress(self, mailbox):
+        return {
+            "running": mailbox.state == "connected"
+            and mailbox.can_read
+            and not mailbox.backfill_done,
+            "done": mailbox.progress_done,
+            "total": mailbox.progress_total,
+        }
+
+    @api.model
+    def _outcome(self, authorization_id):
+        attempt = (
+            self.env["gmail.authorization"]
+            .sudo()
+            .search(
+                [("id", "=", int(authorization_id)), ("user_id", "=", self.env.uid)]
+            )
+        )
+        if attempt.status not in ("success", "warning", "danger"):
+            return False
+        return {
+            "type": attempt.status,
+            "message": attempt.outcome,
+            "mailbox_id": attempt.mailbox_id.id,
+        }
+
+    # ------------------------------------------------------------------
+    # Conversations
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _threads(self, mailbox_id, search, before, limit):
+        """Return one page of conversations, newest first.
+
+        :param mailbox_id: one of the caller's mailboxes, or False for all
+        :param search: words; each must begin a word of one of the messages
+        :param before: the token that the page before gave, or False
+        :param limit: conversations per page, at most 100
+        """
+        own = self.env["gmail.mailbox"].search([("user_id", "=", self.env.uid)])
+        if mailbox_id:
+            own = own.filtered(lambda mailbox: mailbox.id == mailbox_id)
+        limit = max(1, min(int(limit or 30), LIMIT))
+        domain = [("mailbox_id", "in", own.ids)]
+        words = re.findall(r"\w+", search or "", re.UNICODE)[:10]
+        if words:
+            domain.append(("id", "in", self._matching(own, words)))
+        elif (search or "").strip():
+            return {"threads": [], "before": False}
+        if before:
+            date, row_id = self._parse_token(before)
+            domain += [
+                "|",
+                ("last_date", "<", date),
+                "&",
+                ("last_date", "=", date),
+                ("id", "<", row_id),
+            ]
+        threads = self.env["gmail.thread"].search(domain, limit=limit + 1)
+        page = threads[:limit]
+        last = page[-1:]
+        return {
+            "threads": [
+                {
+                    "id": thread.id,
+                    "mailbox_id": thread.mailbox_id.id,
+                    "subject": thread.subject or "",
+                    "participants": thread.participants or "",
+                    "snippet": thread.snippet or "",
+                    "date": fields.Datetime.to_string(thread.last_date),
+                    "unread": thread.unread_count > 0,
+                    "starred": thread.is_starred,
+                    "has_attachments": thread.has_attachments,
+                    "message_count": thread.message_count,
+                }
+                for thread in page
+            ],
+            "before": f"{fields.Datetime.to_string(last.last_date)}|{last.id}"
+            if len(threads) > limit
+            else False,
+        }
+
+    def _matching(self, mailboxes, words):
+        """Return the sub-query of conversations with a message that has the words."""
+        query = " & ".join(f"{word}:*" for word in words)
+        return SQL(
+            "(SELECT thread_id FROM gmail_message WHERE mailbox_id = ANY(%s)"
+            " AND to_tsvector('simple'::regconfig, search_text)"
+            " @@ to_tsquery('simple'::regconfig, %s))",
+            mailboxes.ids,
+            query,
+        )
+
+    def _parse_token(self, before):
+        date, _sep, row_id = str(before).partition("|")
+        try:
+            return fields.Datetime.to_datetime(date), int(row_id)
+        except ValueError as error:
+            raise UserError(
+                self.env._("This list has changed. Close the panel and open it again.")
+            ) from error
+
+    # ------------------------------------------------------------------
+    # One conversation
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _read_thread(self, thread):
+        """Return a conversation, its messages oldest first."""
+        mailbox = thread.mailbox_id
+        messages = thread.message_ids.sorted(lambda m: (m.date, m.id))
+        return {
+            "id": thread.id,
+            "subject": thread.subject or "",
+            "mailbox_id": mailbox.id,
+            "email": mailbox.email,
+            "can_send": mailbox.can_send and mailbox.state == "connected",
+            "messages": [self._read_message(message) for message in messages],
+        }
+
+    def _read_message(self, message):
+        people = {"to": [], "cc": []}
+        for participant in message.participant_ids:
+            if participant.role in people:
+                people[participant.role].append(participant.name or participant.address)
+        sender = self.env["gmail.sender"]
+
+        def recipients(mode):
+            to, cc = sender._reply_recipients(message.sudo(), mode)
+            return {"to": ", ".join(to), "cc": ", ".join(cc)}
+
+        return {
+            "id": message.id,
+            "from_name": message.from_name or message.from_email or "",
+            "from_email": message.from_email or "",
+            "to": ", ".join(people["to"]),
+            "cc": ", ".join(people["cc"]),
+            "date": fields.Datetime.to_string(message.date),
+            "direction": message.direction,
+            "is_unread": message.is_unread,
+            "is_starred": message.is_starred,
+            "snippet": message.snippet or "",
+            "srcdoc": self._frame(message),
+            "has_remote_images": message.has_remote_images,
+            "reply": recipients("reply"),
+            "reply_all": recipients("reply_all"),
+            "attachments": [
+                {
+                    "id": attachment.id,
+                    "name": attachment.name,
+                    "mimetype": attachment.mimetype or "",
+                    "size": attachment.size,
+                }
+                for attachment in message.attachment_ids
+            ],
+        }
+
+    def _frame(self, message):
+        """Return the document of the sandboxed frame: its first element is a policy
+        that lets it load nothing from anywhere."""
+        title = html_escape(message.subject or "")
+        return (
+            f"<!DOCTYPE html><html><head>{FRAME_HEAD}<title>{title}</title></head>"
+            f"<body>{message.body or ''}</body></html>"
+        )
