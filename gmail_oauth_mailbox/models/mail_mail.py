@@ -130,6 +130,15 @@ class MailMail(models.Model):
             failure_type="mail_from_invalid",
         )
 
+    def _gmail_give_up(self):
+        """Stop mails whose mailbox goes away: they must not take another server."""
+        if self:
+            reason = self.env._(
+                "The Gmail mailbox that this mail was to leave by was deleted. "
+                "Write it again from another address."
+            )
+            self.sudo().write({"state": "cancel", "failure_reason": reason})
+
     def _gmail_wait(self, reason):
         """Keep the mail in the queue, and say on it why it waits."""
         self.sudo().write({"state": "outgoing", "failure_reason": reason})

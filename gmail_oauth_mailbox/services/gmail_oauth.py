@@ -750,11 +750,27 @@ class GmailOauth(models.AbstractModel):
             if not commit_progress(1):
                 break
 
-    def _revoke(self, revocation, timeout=None):
+    def _waiting_token(self, revocation):
         context = self._seal_context(revocation.mailbox_ref, revocation.sub)
+        return self._cipher().open(revocation.token, context=context)
+
+    @api.model
+    def _waiting_revocations(self):
+        """Return the tokens that wait to be revoked, for the uninstallation only,
+        after which nobody can open them any more."""
+        tokens = []
+        for revocation in self.env["gmail.revocation"].sudo().search([]):
+            try:
+                tokens.append(self._waiting_token(revocation))
+            except errors.GoogleError as error:
+                _logger.info("Revocation %s is lost: %s", revocation.id, error.code)
+        return tokens
+
+    def _revoke(self, revocation):
         try:
-            token = self._cipher().open(revocation.token, context=context)
-            oauth.revoke(TRANSPORT, self._endpoints(), token)
+            oauth.revoke(
+                TRANSPORT, self._endpoints(), self._waiting_token(revocation)
+            )
         except errors.GoogleError as error:
             _logger.info("Revocation %s waits: %s", revocation.id, error.code)
             return False
