@@ -3,6 +3,7 @@ import hmac
 import logging
 import os
 import secrets
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -31,8 +32,23 @@ ATTEMPT_LIFE = timedelta(minutes=10)
 # An access token is renewed this long before it ends, so that no call is cut off.
 RENEW_AHEAD = timedelta(minutes=5)
 
+# All revocations of an uninstallation together may take this long.
+UNINSTALL_SECONDS = 60
+
 # One pooled transport per process; it is thread-safe.
 TRANSPORT = Transport()
+
+
+def _revoke_all(endpoints, tokens):
+    """Revoke in parallel what can be revoked within the time; best effort. What is
+    left, the user withdraws at myaccount.google.com/permissions."""
+    pool = ThreadPoolExecutor(max_workers=8)
+    futures = [pool.submit(oauth.revoke, TRANSPORT, endpoints, t) for t in tokens]
+    done, late = wait(futures, timeout=UNINSTALL_SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    failed = sum(future.exception() is not None for future in done)
+    if failed or late:
+        _logger.info("%s of %s accesses not withdrawn", failed + len(late), len(tokens))
 
 
 class ConnectionHandle:
@@ -755,16 +771,18 @@ class GmailOauth(models.AbstractModel):
         return self._cipher().open(revocation.token, context=context)
 
     @api.model
-    def _waiting_revocations(self):
-        """Return the tokens that wait to be revoked, for the uninstallation only,
-        after which nobody can open them any more."""
+    def _revoke_after_commit(self):
+        """Have every waiting token revoked once the transaction is committed: an
+        uninstallation, after which nobody could open them, may still fail."""
         tokens = []
         for revocation in self.env["gmail.revocation"].sudo().search([]):
             try:
                 tokens.append(self._waiting_token(revocation))
             except errors.GoogleError as error:
                 _logger.info("Revocation %s is lost: %s", revocation.id, error.code)
-        return tokens
+        if tokens:
+            endpoints = self._endpoints()
+            self.env.cr.postcommit.add(lambda: _revoke_all(endpoints, tokens))
 
     def _revoke(self, revocation):
         try:
