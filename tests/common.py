@@ -1,0 +1,105 @@
+"""What the tests on Odoo share: a stand-in Google, users, and the way to connect."""
+
+import os
+from email.message import EmailMessage
+from unittest.mock import patch
+from urllib.parse import parse_qsl, urlsplit
+
+from odoo.tests import HttpCase, new_test_user
+
+from .google_standin import process
+
+URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
+ANNA = "anna.keller@corp-example.test"
+PRIVATE = "anna.private@gmail.com"
+BEN = "ben.schulz@corp-example.test"
+CUSTOMER = "Carla Roth <carla.roth@customer-example.test>"
+
+
+class Session(dict):
+    """What services/gmail_oauth.py reads of Odoo's session."""
+
+    uid = None
+
+
+def mail(sender=CUSTOMER, to=ANNA, subject="Offer", body="Hello Anna", **headers):
+    """Return the bytes of a plain message."""
+    message = EmailMessage()
+    message["From"] = sender
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = headers.pop("date", "Mon, 23 Nov 2026 10:00:00 +0000")
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    message.set_content(body)
+    return message.as_bytes()
+
+
+class GmailCase(HttpCase):
+    """An internal user with the lowest rights, and Google beside her."""
+
+    standin_options = {"no_default_seed": True}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        running = process.running(**cls.standin_options)
+        cls.google = running.__enter__()
+        cls.addClassCleanup(running.__exit__, None, None, None)
+        environment = patch.dict(os.environ, {URL_VARIABLE: cls.google.url})
+        environment.start()
+        cls.addClassCleanup(environment.stop)
+        set_param = cls.env["ir.config_parameter"].set_param
+        set_param("google_gmail_client_id", "standin-client.apps.googleusercontent.com")
+        set_param("google_gmail_client_secret", "standin-secret")
+        cls.anna = cls._user("gmail_anna", "Anna Keller", ANNA)
+        cls.ben = cls._user("gmail_ben", "Ben Schulz", BEN)
+
+    @classmethod
+    def _user(cls, login, name, email, groups="base.group_user"):
+        return new_test_user(
+            cls.env,
+            login=login,
+            password=login,
+            name=name,
+            email=email,
+            groups=groups,
+            signature=False,
+        )
+
+    def setUp(self):
+        super().setUp()
+        server = type(self.env["ir.mail_server"])
+        sending = patch.object(server, "_disable_send", lambda self: False)
+        sending.start()
+        self.addCleanup(sending.stop)
+
+    def authorize(self, user, email, scopes=None, contacts=True, mailbox=None):
+        """Walk the OAuth road as ``user``; return the attempt."""
+        service = self.env["gmail.oauth"].with_user(user)
+        action = service._begin(email, contacts=contacts, mailbox=mailbox)
+        session = Session()
+        session.uid = user.id
+        google = service._start(int(action["url"].rpartition("/")[2]), session, "/odoo")
+        answer = process.authorize(google, email, scopes)
+        params = dict(parse_qsl(urlsplit(answer).query))
+        attempt, problem = service.sudo()._finish(params, session)
+        self.assertFalse(problem)
+        return attempt
+
+    def connect(self, user, email, scopes=None):
+        """Connect a mailbox of ``user``; return it under sudo."""
+        attempt = self.authorize(user, email, scopes)
+        self.assertIn(attempt.status, ("success", "warning"), attempt.outcome)
+        return attempt.mailbox_id
+
+    def sync(self, mailbox):
+        """Run the scheduled action until the mailbox is up to date."""
+        for _round in range(20):
+            mailbox.next_sync = "2020-01-01"
+            self.env.flush_all()
+            self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
+            self.env.invalidate_all()
+            if mailbox.backfill_done or mailbox.state != "connected":
+                return
+        self.fail(f"not up to date: {mailbox.error_message}")

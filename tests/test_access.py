@@ -1,0 +1,276 @@
+"""Every gmail.* model and method over RPC, as those who may see nothing."""
+
+import inspect
+
+from odoo import models
+from odoo.exceptions import AccessError
+from odoo.service.model import get_public_method
+from odoo.tests import tagged
+
+from .common import ANNA, GmailCase, mail
+
+CONTENT = (
+    "gmail.thread",
+    "gmail.message",
+    "gmail.participant",
+    "gmail.attachment",
+    "gmail.label",
+)
+SECRET = ("gmail.credential", "gmail.authorization", "gmail.revocation")
+SERVICES = (
+    "gmail.oauth",
+    "gmail.panel",
+    "gmail.scheduler",
+    "gmail.sender",
+    "gmail.sync",
+)
+# The public methods of our own; whatever else is public must be Odoo's.
+DOORS = {
+    "gmail.mailbox": {
+        "action_sync_now",
+        "action_test",
+        "action_reconnect",
+        "action_allow_contacts",
+        "action_retry_left_out",
+        "action_pause",
+        "action_resume",
+        "action_set_default",
+        "action_disconnect",
+        "action_delete",
+        "action_open_form",
+        "action_open_preferences",
+        "panel_state",
+        "panel_threads",
+        "panel_outcome",
+        "write",
+    },
+    "gmail.thread": {"panel_read"},
+    "gmail.message": {"panel_reply"},
+    "gmail.attachment": {"action_download"},
+    "gmail.label": {"write"},
+    "gmail.mailbox.connect": {"action_continue"},
+}
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestAccess(GmailCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.portal = cls._user(
+            "gmail_portal", "Portal", "portal@customer-example.test", "base.group_portal"
+        )
+        cls.admin = cls._user(
+            "gmail_admin",
+            "Administrator",
+            "admin@corp-example.test",
+            "base.group_user,base.group_system,base.group_erp_manager",
+        )
+
+    def setUp(self):
+        super().setUp()
+        message = mail(subject="Confidential salary")
+        self.google.add_message(ANNA, message)
+        self.box = self.connect(self.anna, ANNA)
+        self.sync(self.box)
+        self.message = self.env["gmail.message"].search(
+            [("mailbox_id", "=", self.box.id)], limit=1
+        )
+        self.assertEqual(self.message.subject, "Confidential salary")
+        self.env["gmail.attachment"].create(
+            {
+                "message_id": self.message.id,
+                "mailbox_id": self.box.id,
+                "part_id": "1",
+                "name": "secret.pdf",
+            }
+        )
+
+    def rpc(self, user, model, method, args=(), kwargs=None):
+        """Call as the client does, through /web/dataset/call_kw."""
+        self.authenticate(user.login, user.login)
+        return self.make_jsonrpc_request(
+            f"/web/dataset/call_kw/{model}/{method}",
+            {"model": model, "method": method, "args": args, "kwargs": kwargs or {}},
+        )
+
+    def test_models_are_known_to_this_test(self):
+        ours = {name for name in self.env.registry if name.startswith("gmail.")}
+        known = {*CONTENT, *SECRET, *SERVICES, "gmail.mailbox", "gmail.mailbox.connect"}
+        self.assertEqual(ours, known)
+
+    def test_no_public_method_but_the_doors(self):
+        for name in sorted(self.env.registry):
+            if not name.startswith("gmail."):
+                continue
+            cls = type(self.env[name])
+            own = set()
+            for attribute, value in inspect.getmembers(cls, callable):
+                module = getattr(value, "__module__", "") or ""
+                if not module.startswith("odoo.addons.gmail_oauth_mailbox"):
+                    continue
+                if isinstance(value, type):
+                    continue
+                try:
+                    get_public_method(self.env[name], attribute)
+                except (AccessError, AttributeError):
+                    continue
+                own.add(attribute)
+            self.assertEqual(own, DOORS.get(name, set()), name)
+
+    def test_services_are_closed_over_rpc(self):
+        for user in (self.ben, self.admin, self.portal):
+            for name in SERVICES:
+                for attribute in dir(type(self.env[name])):
+                    value = getattr(type(self.env[name]), attribute, None)
+                    module = getattr(value, "__module__", "") or ""
+                    if callable(value) and "gmail_oauth_mailbox" in module:
+                        with self.assertRaises(Exception, msg=f"{name}.{attribute}"):
+                            get_public_method(self.env[name].with_user(user), attribute)
+
+    def records(self, model, user):
+        return self.env[model].with_user(user)
+
+    def test_content_is_for_the_owner_alone(self):
+        for model in CONTENT:
+            row = self.env[model].search([("mailbox_id", "=", self.box.id)], limit=1)
+            self.assertTrue(row, model)
+            self.assertTrue(self.records(model, self.anna).browse(row.id).read())
+            for user in (self.ben, self.admin):
+                records = self.records(model, user)
+                self.assertFalse(records.search([]), model)
+                self.assertFalse(records.search_count([]), model)
+                self.assertFalse(records.name_search(""), model)
+                self.assertFalse(records.search_read([], ["display_name"]), model)
+                self.assertEqual(
+                    records.formatted_read_group([], [], ["__count"])[0]["__count"], 0
+                )
+                theirs = records.browse(row.id)
+                for road in (
+                    lambda r=theirs: r.read(["display_name"]),
+                    lambda r=theirs: r.web_read({"display_name": {}}),
+                    lambda r=theirs: r.export_data(["id", "display_name"]),
+                    lambda r=theirs: r.display_name,
+                    lambda r=theirs: r.write({"mailbox_id": self.box.id}),
+                    lambda r=theirs: r.unlink(),
+                    lambda r=theirs: r.copy(),
+                ):
+                    with self.assertRaises(Exception, msg=model):
+                        road()
+                        self.env.flush_all()
+            with self.assertRaises(AccessError):
+                self.records(model, self.portal).search([])
+
+    def test_owner_cannot_change_or_remove_content(self):
+        for model in CONTENT:
+            row = self.records(model, self.anna).search([], limit=1)
+            with self.assertRaises(AccessError):
+                row.write({"mailbox_id": self.box.id})
+            with self.assertRaises(AccessError):
+                row.unlink()
+            with self.assertRaises(AccessError):
+                self.records(model, self.anna).create({"mailbox_id": self.box.id})
+
+    def test_secrets_are_for_nobody(self):
+        for user in (self.anna, self.ben, self.admin, self.portal):
+            for model in SECRET:
+                with self.assertRaises(AccessError):
+                    self.records(model, user).search([])
+        credential = self.env["gmail.credential"].search([])
+        for field in ("refresh_token", "access_token", "sub"):
+            with self.assertRaises(AccessError):
+                credential.with_user(self.admin).read([field])
+
+    def test_administrator_sees_the_row_and_changes_nothing(self):
+        row = self.records("gmail.mailbox", self.admin).browse(self.box.id)
+        self.assertEqual(row.read(["email", "state"])[0]["email"], ANNA)
+        with self.assertRaises(AccessError):
+            row.write({"name": "mine"})
+        with self.assertRaises(AccessError):
+            row.unlink()
+        self.assertFalse(row.label_ids)
+
+    def test_colleague_sees_no_mailbox(self):
+        self.assertFalse(self.records("gmail.mailbox", self.ben).search([]))
+        with self.assertRaises(AccessError):
+            self.records("gmail.mailbox", self.ben).browse(self.box.id).read(["email"])
+
+    def test_owner_writes_settings_only(self):
+        row = self.records("gmail.mailbox", self.anna).browse(self.box.id)
+        row.write({"name": "Work", "sync_interval": 10})
+        for values in (
+            {"user_id": self.ben.id},
+            {"email": "x@y.test"},
+            {"state": "paused"},
+            {"can_send": True},
+            {"is_default": False},
+            {"company_id": False},
+        ):
+            with self.assertRaises(AccessError):
+                row.write(values)
+
+    def test_mailbox_is_not_adopted_through_the_user(self):
+        for command in ([(4, self.box.id)], [(6, 0, [self.box.id])]):
+            with self.assertRaises(AccessError):
+                self.ben.with_user(self.ben).write({"gmail_mailbox_ids": command})
+                self.env.flush_all()
+        self.assertEqual(self.box.user_id, self.anna)
+
+    def test_doors_refuse_others_over_rpc(self):
+        attachment = self.env["gmail.attachment"].search([], limit=1)
+        ids = {
+            "gmail.mailbox": self.box.id,
+            "gmail.thread": self.message.thread_id.id,
+            "gmail.message": self.message.id,
+            "gmail.attachment": attachment.id,
+        }
+        arguments = {"panel_reply": ["<p>x</p>", "reply"], "write": [{"name": "x"}]}
+        general = {"panel_state", "panel_threads", "panel_outcome"}
+        general.add("action_open_preferences")
+        for user in (self.ben, self.admin, self.portal):
+            for model, row_id in ids.items():
+                for method in DOORS[model] - general - {"action_open_form"}:
+                    with self.assertRaises(Exception, msg=f"{user.login} {method}"):
+                        self.rpc(
+                            user, model, method, [[row_id], *arguments.get(method, [])]
+                        )
+        self.assertEqual(self.box.state, "connected")
+
+    def test_panel_gives_own_mail_only(self):
+        for user in (self.ben, self.admin):
+            state = self.rpc(user, "gmail.mailbox", "panel_state")
+            self.assertEqual(state["mailboxes"], [])
+            for wanted in (False, self.box.id):
+                page = self.rpc(user, "gmail.mailbox", "panel_threads", [wanted])
+                self.assertEqual(page["threads"], [])
+        page = self.rpc(self.anna, "gmail.mailbox", "panel_threads", [self.box.id])
+        self.assertEqual(page["threads"][0]["subject"], "Confidential salary")
+
+    def test_attachment_bytes_are_for_the_owner_alone(self):
+        row = self.env["gmail.attachment"].search([], limit=1)
+        attachment = self.env["ir.attachment"].create(
+            {
+                "name": "secret.pdf",
+                "raw": b"secret",
+                "res_model": "gmail.attachment",
+                "res_id": row.id,
+            }
+        )
+        url = f"/web/content/{attachment.id}"
+        self.authenticate("gmail_anna", "gmail_anna")
+        self.assertEqual(self.url_open(url).content, b"secret")
+        for user in (self.ben, self.admin, self.portal):
+            self.authenticate(user.login, user.login)
+            self.assertNotEqual(self.url_open(url).content, b"secret")
+
+    def test_no_sudo_commands_and_no_model_without_rule(self):
+        for name in sorted(self.env.registry):
+            model = self.env[name]
+            if not name.startswith("gmail."):
+                continue
+            if isinstance(model, models.Model):
+                self.assertFalse(model._allow_sudo_commands, name)
+        for model in (*CONTENT, "gmail.mailbox"):
+            rules = self.env["ir.rule"].search([("model_id.model", "=", model)])
+            self.assertTrue(rules, model)
+            self.assertFalse(rules.groups, model)

@@ -1,0 +1,226 @@
+"""The OAuth road, walked against the stand-in through Odoo's own HTTP stack."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .common import ANNA, BEN, PRIVATE, GmailCase, Session
+from .google_standin import process
+
+READ = "https://www.googleapis.com/auth/gmail.readonly"
+SEND = "https://www.googleapis.com/auth/gmail.send"
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestConnecting(GmailCase):
+    def begin(self, user=None, email=ANNA):
+        """Click Continue in the dialog; return the path of the first redirect."""
+        dialog = (
+            self.env["gmail.mailbox.connect"]
+            .with_user(user or self.anna)
+            .create({"email": email})
+        )
+        return dialog.action_continue()["url"]
+
+    def at_google(self, path):
+        response = self.url_open(path, allow_redirects=False)
+        self.assertEqual(response.status_code, 303)
+        self.assertEqual(response.headers["Referrer-Policy"], "no-referrer")
+        return response.headers["Location"]
+
+    def callback(self, url):
+        parts = urlsplit(url)
+        return self.url_open(f"{parts.path}?{parts.query}", allow_redirects=False)
+
+    def mailbox(self, user=None):
+        return self.env["gmail.mailbox"].search([("user_id", "=", (user or self.anna).id)])
+
+    def test_happy_road_over_http(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        google = self.at_google(self.begin())
+        query = parse_qs(urlsplit(google).query)
+        self.assertEqual(query["code_challenge_method"], ["S256"])
+        self.assertEqual(query["access_type"], ["offline"])
+        self.assertEqual(query["prompt"], ["select_account consent"])
+        self.assertNotIn("include_granted_scopes", query)
+        self.assertIn("nonce", query)
+
+        response = self.callback(process.authorize(google, ANNA))
+        self.assertEqual(response.status_code, 303)
+        self.assertNotIn("code=", response.headers["Location"])
+        self.assertNotIn("state=", response.headers["Location"])
+        self.assertEqual(response.headers["Referrer-Policy"], "no-referrer")
+
+        mailbox = self.mailbox()
+        self.assertEqual(mailbox.state, "connected")
+        self.assertTrue(mailbox.is_default)
+        self.assertTrue(mailbox.can_read and mailbox.can_send and mailbox.can_contacts)
+        attempt = int(
+            parse_qs(urlsplit(response.headers["Location"]).query)["gmail_oauth_mailbox"][0]
+        )
+        panel = self.env["gmail.mailbox"].with_user(self.anna)
+        self.assertEqual(panel.panel_outcome(attempt)["type"], "success")
+        self.assertFalse(panel.with_user(self.ben).panel_outcome(attempt))
+
+    def test_servers_are_complete_and_hold_no_password(self):
+        mailbox = self.connect(self.anna, ANNA)
+        incoming, outgoing = mailbox.incoming_server_id, mailbox.outgoing_server_id
+        self.assertEqual(incoming.server_type, "gmail_mailbox")
+        self.assertEqual(incoming.state, "done")
+        self.assertFalse(incoming.password)
+        self.assertEqual(outgoing.smtp_authentication, "gmail_mailbox")
+        self.assertEqual(outgoing.from_filter, ANNA)
+        self.assertFalse(outgoing.smtp_pass)
+        self.assertFalse(outgoing.owner_user_id)
+
+    def test_tokens_are_stored_encrypted_only(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.env.cr.execute(
+            "SELECT refresh_token, access_token FROM gmail_credential"
+            " WHERE mailbox_id = %s",
+            [mailbox.id],
+        )
+        for sealed in self.env.cr.fetchone():
+            self.assertTrue(sealed)
+            self.assertNotIn("ya29", sealed)
+            self.assertNotIn("1//", sealed)
+
+    def test_a_moved_token_does_not_open(self):
+        first = self.connect(self.anna, ANNA)
+        second = self.connect(self.anna, PRIVATE)
+        self.env.cr.execute(
+            "UPDATE gmail_credential c SET refresh_token = o.refresh_token,"
+            " access_token = o.access_token FROM gmail_credential o"
+            " WHERE c.mailbox_id = %s AND o.mailbox_id = %s",
+            [second.id, first.id],
+        )
+        self.env.invalidate_all()
+        with self.assertRaises(UserError):
+            second.with_user(self.anna).action_test()
+        self.assertTrue(first.with_user(self.anna).action_test())
+
+    def test_state_is_used_once(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        answer = process.authorize(self.at_google(self.begin()), ANNA)
+        self.assertEqual(self.callback(answer).status_code, 303)
+        again = self.callback(answer)
+        self.assertEqual(again.status_code, 200)
+        self.assertIn("not expected any more", again.text)
+        self.assertEqual(len(self.mailbox()), 1)
+
+    def test_answer_in_another_session_connects_nothing(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        answer = process.authorize(self.at_google(self.begin()), ANNA)
+        self.authenticate("gmail_ben", "gmail_ben")
+        self.assertIn("belongs to another session", self.callback(answer).text)
+        self.assertFalse(self.mailbox() | self.mailbox(self.ben))
+
+    def test_start_of_another_user_is_refused(self):
+        path = self.begin()
+        self.authenticate("gmail_ben", "gmail_ben")
+        self.assertIn("This attempt has ended", self.url_open(path).text)
+
+    def test_another_account_than_typed_connects_nothing(self):
+        service = self.env["gmail.oauth"].with_user(self.anna)
+        path = self.begin()
+        session = Session()
+        session.uid = self.anna.id
+        google = service._start(int(path.rpartition("/")[2]), session, "/odoo")
+        answer = process.authorize(google, BEN)
+        params = {k: v[0] for k, v in parse_qs(urlsplit(answer).query).items()}
+        attempt, _problem = service.sudo()._finish(params, session)
+        self.assertEqual(attempt.status, "danger")
+        self.assertIn("You typed", attempt.outcome)
+        self.assertFalse(self.mailbox())
+
+    def test_cancel_at_google(self):
+        service = self.env["gmail.oauth"].with_user(self.anna)
+        path = self.begin()
+        session = Session()
+        session.uid = self.anna.id
+        google = service._start(int(path.rpartition("/")[2]), session, "/odoo")
+        state = parse_qs(urlsplit(google).query)["state"][0]
+        attempt, _problem = service.sudo()._finish(
+            {"error": "access_denied", "state": state}, session
+        )
+        self.assertEqual(attempt.status, "danger")
+        self.assertIn("Nothing was connected", attempt.outcome)
+
+    def test_sending_refused_at_google(self):
+        attempt = self.authorize(self.anna, ANNA, scopes=[READ])
+        self.assertEqual(attempt.status, "warning")
+        self.assertTrue(attempt.mailbox_id.can_read)
+        self.assertFalse(attempt.mailbox_id.can_send)
+        self.assertFalse(attempt.mailbox_id.outgoing_server_id)
+
+    def test_reading_and_sending_refused_at_google(self):
+        attempt = self.authorize(self.anna, ANNA, scopes=[])
+        self.assertEqual(attempt.status, "danger")
+        self.assertFalse(self.mailbox())
+
+    def test_reconnecting_keeps_the_mailbox(self):
+        mailbox = self.connect(self.anna, ANNA, scopes=[READ])
+        attempt = self.authorize(self.anna, ANNA, mailbox=mailbox)
+        self.assertEqual(attempt.mailbox_id, mailbox)
+        self.assertTrue(mailbox.can_send)
+        self.assertTrue(mailbox.outgoing_server_id)
+
+    def test_second_mailbox_is_not_the_default(self):
+        first = self.connect(self.anna, ANNA)
+        second = self.connect(self.anna, PRIVATE)
+        self.assertTrue(first.is_default)
+        self.assertFalse(second.is_default)
+        second.with_user(self.anna).action_set_default()
+        self.assertFalse(first.is_default)
+        self.assertTrue(second.is_default)
+
+    def test_address_must_be_complete(self):
+        for wrong in ("anna", "a@b@c", "", "x@y.test, z@y.test"):
+            with self.assertRaises(UserError):
+                self.env["gmail.oauth"].with_user(self.anna)._begin(wrong)
+
+    def test_portal_user_cannot_connect(self):
+        portal = self._user(
+            "gmail_portal", "Portal", "portal@customer-example.test", "base.group_portal"
+        )
+        with self.assertRaises(AccessError):
+            self.env["gmail.oauth"].with_user(portal)._begin(ANNA)
+
+    def test_disconnect_revokes_at_google(self):
+        mailbox = self.connect(self.anna, ANNA)
+        mailbox.with_user(self.anna).action_disconnect()
+        self.assertEqual(mailbox.state, "draft")
+        self.assertEqual(self.env["gmail.revocation"].search_count([]), 1)
+        self.env.flush_all()
+        self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_revoke").method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertFalse(self.env["gmail.revocation"].search_count([]))
+        self.assertIn("/revoke", [entry["path"] for entry in self.google.log()])
+
+    def test_delete_leaves_nothing(self):
+        mailbox = self.connect(self.anna, ANNA)
+        incoming, outgoing = mailbox.incoming_server_id, mailbox.outgoing_server_id
+        self.sync(mailbox)
+        mailbox.with_user(self.anna).action_delete()
+        self.assertFalse((mailbox.exists() or incoming.exists() or outgoing.exists()))
+
+    @mute_logger("odoo.addons.gmail_oauth_mailbox.services.gmail_oauth")
+    def test_key_of_another_host_refuses_and_keeps_the_tokens(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.env["ir.config_parameter"].set_param(
+            "gmail_oauth_mailbox.key_fingerprint", "another"
+        )
+        with self.assertRaisesRegex(UserError, "lacks the key"):
+            mailbox.with_user(self.anna).action_test()
+        self.assertEqual(mailbox.state, "connected")
+        self.assertTrue(self.env["gmail.oauth"]._has_credential(mailbox))
+
+    def test_remote_standin_is_refused(self):
+        import os
+        from unittest.mock import patch
+
+        other = {"GMAIL_OAUTH_MAILBOX_GOOGLE_URL": "http://google.example"}
+        with patch.dict(os.environ, other), self.assertRaises(UserError):
+            self.env["gmail.oauth"]._google_url()
