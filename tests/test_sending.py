@@ -1,0 +1,254 @@
+"""Mail leaves by the mailbox of its author, once, to exactly its recipients."""
+
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .common import ANNA, BEN, PRIVATE, GmailCase, mail
+
+FIRM = "customer-example.test"
+
+
+class SendingCase(GmailCase):
+    def setUp(self):
+        super().setUp()
+        self.box = self.connect(self.anna, ANNA)
+        self.sync(self.box)
+        self.document = self.env["res.partner"].create({"name": "A document"})
+        names = ("one", "two", "three", "four", "five")
+        self.people = self.env["res.partner"].create(
+            [{"name": name.title(), "email": f"{name}@{FIRM}"} for name in names]
+        )
+
+    def sent(self, account=ANNA):
+        return [m for m in self.google.messages(account) if "SENT" in m["labelIds"]]
+
+    def header(self, message, name):
+        for header in message["headers"]:
+            if header["name"].lower() == name.lower():
+                return header["value"]
+        return None
+
+    def post(self, user=None, partners=None, **values):
+        document = self.document.with_user(user or self.anna)
+        return document.message_post(
+            body=values.pop("body", "Hello all"),
+            subject=values.pop("subject", "The offer"),
+            message_type="comment",
+            subtype_xmlid="mail.mt_comment",
+            partner_ids=(self.people[:3] if partners is None else partners).ids,
+            **values,
+        )
+
+
+    def flush_mails(self):
+        """Send what waits for the commit, as the commit would."""
+        self.env.cr.postcommit.run()
+        self.env["mail.mail"].search([("state", "=", "outgoing")]).send()
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestSending(SendingCase):
+    def test_three_customers_and_two_followers_get_it_once(self):
+        self.document.message_subscribe(self.people[3:].ids)
+        message = self.post()
+        self.flush_mails()
+        sent = self.sent()
+        self.assertEqual(len(sent), 1)
+        recipients = self.header(sent[0], "To") + (self.header(sent[0], "Cc") or "")
+        for person in self.people:
+            self.assertEqual(recipients.count(person.email), 1, recipients)
+        self.assertIn(ANNA, self.header(sent[0], "From"))
+        self.assertFalse(self.header(sent[0], "Reply-To"))
+        self.assertFalse(self.header(sent[0], "Return-Path"))
+        self.assertFalse(self.header(sent[0], "X-Odoo-Gmail-Check"))
+        statuses = message.notification_ids.mapped("notification_status")
+        self.assertEqual(set(statuses), {"sent"})
+        self.assertEqual(len(statuses), 5)
+
+    def test_sent_mail_is_taken_in_by_its_real_id(self):
+        message = self.post()
+        self.flush_mails()
+        stored = self.env["gmail.message"].search([("mailbox_id", "=", self.box.id)])
+        self.assertEqual(len(stored), 1)
+        self.assertEqual(stored.direction, "out")
+        self.assertEqual(stored.sent_message_id, message.message_id)
+        self.assertEqual(stored.message_id, self.header(self.sent()[0], "Message-ID"))
+        self.sync(self.box)
+        self.assertEqual(
+            self.env["gmail.message"].search_count([("mailbox_id", "=", self.box.id)]), 1
+        )
+
+    def test_second_post_stays_in_the_conversation(self):
+        self.post()
+        self.flush_mails()
+        self.post(body="One more thing")
+        self.flush_mails()
+        sent = self.sent()
+        self.assertEqual(len(sent), 2)
+        self.assertEqual(len({m["threadId"] for m in sent}), 1)
+        real = {self.header(m, "Message-ID") for m in sent}
+        self.assertIn(self.header(sent[0], "In-Reply-To") or self.header(sent[1], "In-Reply-To"), real)
+
+    def test_signature_of_the_mailbox_then_of_the_user(self):
+        self.anna.signature = "<p>From the user</p>"
+        self.post()
+        self.flush_mails()
+        self.box.signature = "<p>From the mailbox</p>"
+        self.post()
+        self.flush_mails()
+        bodies = [m["raw"] for m in self.sent()]
+        self.assertTrue(any("From the user" in b for b in bodies))
+        self.assertTrue(any("From the mailbox" in b for b in bodies))
+        self.assertFalse(
+            any("From the user" in b and "From the mailbox" in b for b in bodies)
+        )
+
+    def test_mail_of_a_stranger_never_leaves_through_it(self):
+        self.post(user=self.ben)
+        mails = self.env["mail.mail"].search([])
+        self.assertFalse(mails.mail_server_id.gmail_mailbox_id)
+        found, _address = self.env["ir.mail_server"]._find_mail_server(BEN)
+        self.assertFalse(found.gmail_mailbox_id)
+        found, _address = self.env["ir.mail_server"]._find_mail_server(ANNA)
+        self.assertFalse(found.gmail_mailbox_id)
+        self.assertFalse(self.sent())
+
+    @mute_logger("odoo.addons.mail.models.mail_mail")
+    def test_forced_server_of_another_is_refused(self):
+        for email_from in (BEN, ANNA):
+            mail_ = (
+                self.env["mail.mail"]
+                .with_user(self.ben)
+                .sudo()
+                .create(
+                    {
+                        "email_from": email_from,
+                        "email_to": f"x@{FIRM}",
+                        "subject": "Not mine",
+                        "body_html": "x",
+                        "mail_server_id": self.box.outgoing_server_id.id,
+                    }
+                )
+            )
+            mail_.send()
+            self.assertEqual(mail_.state, "exception")
+        self.assertFalse(self.sent())
+
+    def test_direct_connection_with_another_sender_is_refused(self):
+        with self.assertRaises(UserError):
+            self.env["ir.mail_server"]._connect__(
+                mail_server_id=self.box.outgoing_server_id.id, smtp_from=BEN
+            )
+
+    def test_its_mail_waits_and_never_takes_another_server(self):
+        self.env["ir.mail_server"].create(
+            {"name": "Everybody's", "smtp_host": "smtp.example", "sequence": 1}
+        )
+        self.box.write({"state": "reconnect"})
+        self.post()
+        self.flush_mails()
+        waiting = self.env["mail.mail"].search([("state", "=", "outgoing")])
+        self.assertEqual(waiting.mail_server_id, self.box.outgoing_server_id)
+        self.assertIn("reconnecting", waiting.failure_reason)
+        self.assertFalse(self.sent())
+        self.authorize(self.anna, ANNA, mailbox=self.box)
+        self.flush_mails()
+        self.assertEqual(len(self.sent()), 1)
+
+    def test_deleted_mailbox_stops_its_waiting_mail(self):
+        self.box.write({"state": "reconnect"})
+        self.post()
+        self.flush_mails()
+        waiting = self.env["mail.mail"].search([("state", "=", "outgoing")])
+        self.box.with_user(self.anna).action_delete()
+        self.assertEqual(waiting.state, "cancel")
+
+    def test_personal_servers_switched_off(self):
+        self.env["ir.config_parameter"].set_param(
+            "mail.disable_personal_mail_servers", "True"
+        )
+        message = self.post()
+        self.assertIn(self.anna.email, message.email_from)
+        mails = self.env["mail.mail"].search([("mail_message_id", "=", message.id)])
+        self.assertFalse(mails.mail_server_id.gmail_mailbox_id)
+
+    def test_post_comes_from_the_default_mailbox(self):
+        second = self.connect(self.anna, PRIVATE)
+        second.with_user(self.anna).action_set_default()
+        message = self.post()
+        self.assertIn(PRIVATE, message.email_from)
+        self.flush_mails()
+        self.assertFalse(self.sent())
+        self.assertEqual(len(self.sent(PRIVATE)), 1)
+
+    def test_notification_of_odoo_is_not_sent_by_the_mailbox(self):
+        self.document.with_user(self.anna).message_notify(
+            body="A notification", subject="N", partner_ids=self.people[:1].ids
+        )
+        self.assertFalse(self.env["mail.mail"].search([]).mail_server_id.gmail_mailbox_id)
+
+    def test_throttle_spreads_mail_over_minutes(self):
+        self.env["ir.config_parameter"].set_param(
+            "mail.server.personal.limit.minutes", "2"
+        )
+        limit = self.env["ir.mail_server"]._get_personal_mail_servers_limit()
+        for number in range(limit + 1):
+            self.post(body=f"Number {number}", partners=self.people[:1])
+        self.flush_mails()
+        self.assertLessEqual(len(self.sent()), limit)
+        waiting = self.env["mail.mail"].search([("state", "=", "outgoing")])
+        self.assertTrue(waiting.scheduled_date)
+
+    def test_answer_from_the_panel(self):
+        self.google.add_message(
+            ANNA,
+            mail(
+                subject="Question",
+                Message_ID=f"<q@{FIRM}>",
+                Cc=f"Colleague <colleague@{FIRM}>",
+            ),
+        )
+        self.sync(self.box)
+        message = self.env["gmail.message"].search([("subject", "=", "Question")])
+        message.with_user(self.anna).panel_reply("<p>The answer</p>", "reply_all")
+        sent = self.sent()[0]
+        self.assertEqual(sent["threadId"], message.thread_id.gmail_id)
+        self.assertEqual(self.header(sent, "In-Reply-To"), f"<q@{FIRM}>")
+        self.assertEqual(self.header(sent, "Subject"), "Re: Question")
+        self.assertIn("carla.roth@", self.header(sent, "To"))
+        self.assertIn("colleague@", self.header(sent, "Cc"))
+        self.assertEqual(message.thread_id.message_count, 2)
+
+    def test_answer_is_refused_with_a_sentence(self):
+        self.google.add_message(ANNA, mail(subject="Question"))
+        self.sync(self.box)
+        message = self.env["gmail.message"].search([("subject", "=", "Question")])
+        own = message.with_user(self.anna)
+        for body, mode in (("", "reply"), ("<p><br></p>", "reply"), ("x", "all")):
+            with self.assertRaises(UserError):
+                own.panel_reply(body, mode)
+        self.box.state = "paused"
+        with self.assertRaisesRegex(UserError, "paused"):
+            own.panel_reply("<p>x</p>", "reply")
+
+    def test_inbox_of_a_colleague_gets_it(self):
+        self.post(partners=self.env["res.partner"].create({"name": "B", "email": BEN}))
+        self.flush_mails()
+        self.assertEqual(len(self.google.messages(BEN)), 1)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestSendingKeptMessageId(SendingCase):
+    """The other way Gmail may behave: it keeps the Message-ID it was given."""
+
+    standin_options = {"no_default_seed": True, "keep_message_id": True}
+
+    def test_conversation_holds_together(self):
+        self.post()
+        self.flush_mails()
+        self.post(body="One more thing")
+        self.flush_mails()
+        sent = self.sent()
+        self.assertEqual(len(sent), 2)
+        self.assertEqual(len({m["threadId"] for m in sent}), 1)

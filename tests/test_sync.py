@@ -1,0 +1,257 @@
+"""Taking in mail: complete, once, private, and up to date with Gmail."""
+
+from odoo.tests import tagged
+
+from .common import ANNA, CUSTOMER, GmailCase, mail
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestSync(GmailCase):
+    def setUp(self):
+        super().setUp()
+        self.first = self.google.add_message(ANNA, mail(subject="First"))
+        self.box = self.connect(self.anna, ANNA)
+
+    def stored(self):
+        return self.env["gmail.message"].search([("mailbox_id", "=", self.box.id)])
+
+    def modify(self, gmail_id, **changes):
+        return self.google.control(
+            f"messages/{gmail_id}", {"account": ANNA, "action": "modify", **changes}
+        )
+
+    def test_first_sync_takes_in_what_is_there(self):
+        self.sync(self.box)
+        message = self.stored().filtered(lambda m: m.subject == "First")
+        self.assertEqual(message.gmail_id, self.first)
+        self.assertEqual(message.direction, "in")
+        self.assertEqual(message.from_email, "carla.roth@customer-example.test")
+        self.assertIn("Hello Anna", message.body)
+        self.assertTrue(message.is_unread)
+        self.assertEqual(message.thread_id.message_count, 1)
+        self.assertTrue(self.box.last_sync)
+        self.assertTrue(self.box.backfill_done)
+        self.assertFalse(self.box.error_message)
+
+    def test_new_mail_arrives_by_history_without_a_list(self):
+        self.sync(self.box)
+        before = len(self.google.log())
+        self.google.add_message(ANNA, mail(subject="Second"))
+        self.sync(self.box)
+        self.assertIn("Second", self.stored().mapped("subject"))
+        paths = [entry["path"] for entry in self.google.log()[before:]]
+        self.assertFalse([p for p in paths if p.endswith("/messages")])
+
+    def test_nothing_is_taken_in_twice(self):
+        self.sync(self.box)
+        count = len(self.stored())
+        self.box.write({"backfill_done": False, "backfill_page": False})
+        self.sync(self.box)
+        self.box.history_cursor = "1"
+        self.sync(self.box)
+        self.assertEqual(len(self.stored()), count)
+
+    def test_google_is_not_changed(self):
+        before = self.google.messages(ANNA)
+        self.sync(self.box)
+        after = self.google.messages(ANNA)
+        self.assertEqual(
+            {m["id"]: sorted(m["labelIds"]) for m in before},
+            {m["id"]: sorted(m["labelIds"]) for m in after},
+        )
+        methods = {
+            entry["method"]
+            for entry in self.google.log()
+            if entry["path"].startswith("/gmail/")
+        }
+        self.assertEqual(methods, {"GET"})
+
+    def test_expired_cursor_downloads_nothing_again(self):
+        self.sync(self.box)
+        self.google.add_message(ANNA, mail(subject="Meanwhile"))
+        self.box.history_cursor = "1"
+        before = len(self.google.log())
+        self.sync(self.box)
+        self.assertIn("Meanwhile", self.stored().mapped("subject"))
+        fetched = [
+            entry["path"]
+            for entry in self.google.log()[before:]
+            if "/messages/" in entry["path"]
+        ]
+        self.assertFalse([p for p in fetched if self.first in p])
+
+    def test_conversation_keeps_together(self):
+        self.google.add_message(
+            ANNA, mail(subject="Order", Message_ID="<order@customer-example.test>")
+        )
+        self.google.add_message(
+            ANNA,
+            mail(
+                subject="Re: Order",
+                In_Reply_To="<order@customer-example.test>",
+                References="<order@customer-example.test>",
+                date="Mon, 23 Nov 2026 11:00:00 +0000",
+            ),
+        )
+        self.sync(self.box)
+        order = self.stored().filtered(lambda m: "Order" in m.subject)
+        self.assertEqual(len(order), 2)
+        self.assertEqual(len(order.thread_id), 1)
+        self.assertEqual(order.thread_id.message_count, 2)
+        self.assertEqual(order.thread_id.subject, "Order")
+
+    def test_participant_is_matched_with_the_owners_rights(self):
+        partner = self.env["res.partner"].create(
+            {"name": "Carla", "email": "carla.roth@customer-example.test"}
+        )
+        other = self.env["res.company"].create({"name": "Other company"})
+        self.env["res.partner"].create(
+            {
+                "name": "Hidden",
+                "email": "hidden@customer-example.test",
+                "company_id": other.id,
+            }
+        )
+        self.google.add_message(
+            ANNA, mail(sender="hidden@customer-example.test", subject="Hidden")
+        )
+        self.sync(self.box)
+        people = {
+            p.address: p.partner_id
+            for p in self.env["gmail.participant"].search(
+                [("mailbox_id", "=", self.box.id), ("role", "=", "from")]
+            )
+        }
+        self.assertEqual(people["carla.roth@customer-example.test"], partner)
+        self.assertFalse(people["hidden@customer-example.test"])
+
+    def test_search_finds_address_subject_and_words(self):
+        self.google.add_message(
+            ANNA, mail(subject="Rechnung Übersicht", body="Das Angebot für Köln")
+        )
+        self.sync(self.box)
+        panel = self.env["gmail.mailbox"].with_user(self.anna)
+        for words in ("Rechnung", "übers", "köln angebot", "carla.roth", "customer-exam"):
+            found = panel.panel_threads(self.box.id, words)["threads"]
+            self.assertIn("Rechnung Übersicht", [t["subject"] for t in found], words)
+        for words in ("Hamburg", "' & | !", "x') --"):
+            self.assertFalse(panel.panel_threads(self.box.id, words)["threads"], words)
+
+    def test_pages_of_the_list_are_complete(self):
+        for number in range(7):
+            self.google.add_message(ANNA, mail(subject=f"Page {number}"))
+        self.sync(self.box)
+        panel = self.env["gmail.mailbox"].with_user(self.anna)
+        seen, before = [], False
+        while True:
+            page = panel.panel_threads(self.box.id, "", before, 3)
+            seen += [thread["id"] for thread in page["threads"]]
+            before = page["before"]
+            if not before:
+                break
+        self.assertEqual(len(seen), len(set(seen)))
+        self.assertEqual(len(seen), 8)
+
+    def test_panel_reads_a_conversation(self):
+        self.google.add_message(
+            ANNA,
+            mail(subject="Reply to me", Reply_To="Desk <desk@customer-example.test>"),
+        )
+        self.sync(self.box)
+        message = self.stored().filtered(lambda m: m.subject == "Reply to me")
+        thread = message.thread_id.with_user(self.anna).panel_read()
+        self.assertTrue(thread["can_send"])
+        shown = thread["messages"][0]
+        self.assertIn("desk@customer-example.test", shown["reply"]["to"])
+        self.assertTrue(
+            shown["srcdoc"].startswith(
+                "<!DOCTYPE html><html><head><meta "
+                'http-equiv="Content-Security-Policy" content="default-src \'none\''
+            )
+        )
+
+    def test_hostile_html_is_inert(self):
+        raw = (
+            f"From: {CUSTOMER}\r\nTo: {ANNA}\r\nSubject: Hostile\r\n"
+            "Date: Mon, 23 Nov 2026 10:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+            "Content-Type: text/html; charset=utf-8\r\n\r\n"
+            "<p onclick=alert(1)>Hi<script>alert(2)</script>"
+            "<img src=https://track.example/x.png><iframe src=//x></iframe>"
+            "<a href='javascript:alert(3)'>x</a><form action=//x><input></form></p>"
+        ).encode()
+        self.google.add_message(ANNA, raw)
+        self.sync(self.box)
+        message = self.stored().filtered(lambda m: m.subject == "Hostile")
+        for word in ("script", "onclick", "javascript", "<iframe", "<form", " src="):
+            self.assertNotIn(word, message.body)
+        self.assertTrue(message.has_remote_images)
+
+    def test_attachment_is_fetched_when_it_is_opened(self):
+        from email.message import EmailMessage
+
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = CUSTOMER, ANNA, "File"
+        message.set_content("see the file")
+        message.add_attachment(
+            b"<script>alert(1)</script>", "text", "html", filename="page.html"
+        )
+        self.google.add_message(ANNA, message.as_bytes())
+        self.sync(self.box)
+        attachment = self.stored().attachment_ids
+        self.assertEqual(attachment.name, "page.html")
+        self.assertFalse(attachment.attachment_id)
+        url = attachment.with_user(self.anna).action_download()["url"]
+        stored = attachment.attachment_id
+        self.assertEqual(stored.raw, b"<script>alert(1)</script>")
+        self.assertEqual(stored.mimetype, "text/plain")
+        self.assertEqual((stored.res_model, stored.res_id), (attachment._name, attachment.id))
+        self.assertFalse(stored.public or stored.access_token)
+        self.authenticate("gmail_anna", "gmail_anna")
+        response = self.url_open(url)
+        self.assertEqual(response.content, b"<script>alert(1)</script>")
+        self.assertIn("attachment", response.headers["Content-Disposition"])
+        self.assertEqual(response.headers["X-Content-Type-Options"], "nosniff")
+
+    def test_paused_mailbox_is_left_alone_and_resumes(self):
+        self.sync(self.box)
+        self.box.with_user(self.anna).action_pause()
+        self.google.add_message(ANNA, mail(subject="While paused"))
+        self.sync(self.box)
+        self.assertNotIn("While paused", self.stored().mapped("subject"))
+        self.box.with_user(self.anna).action_resume()
+        self.sync(self.box)
+        self.assertIn("While paused", self.stored().mapped("subject"))
+
+    def test_withdrawn_access_asks_for_reconnecting(self):
+        self.sync(self.box)
+        self.google.control("accounts", {"account": ANNA, "action": "revoke"})
+        self.box.next_sync = "2020-01-01"
+        self.sync(self.box)
+        self.assertEqual(self.box.state, "reconnect")
+        self.assertIn("Reconnect", self.box.error_message)
+
+    def test_switch_stops_everything(self):
+        self.env["ir.config_parameter"].set_param("gmail_oauth_mailbox.disabled", "1")
+        before = len(self.google.log())
+        self.env.flush_all()
+        self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
+        self.assertEqual(len(self.google.log()), before)
+        self.assertFalse(self.stored())
+
+    def test_stock_gateway_leaves_the_mailbox_alone(self):
+        server = self.box.incoming_server_id
+        self.assertIsNone(server._fetch_mail())
+        self.assertTrue(server._connect__())
+        self.env["fetchmail.server"]._update_cron()
+        self.assertFalse(self.env.ref("mail.ir_cron_mail_gateway_action").active)
+
+    def test_history_window_limits_the_backfill(self):
+        old = self.google.add_message(
+            ANNA, mail(subject="Old", date="Tue, 01 Sep 2026 10:00:00 +0000")
+        )
+        self.sync(self.box)
+        self.assertNotIn(old, self.stored().mapped("gmail_id"))
+        self.box.with_user(self.anna).history_window = "0"
+        self.assertFalse(self.box.backfill_done)
+        self.sync(self.box)
+        self.assertIn(old, self.stored().mapped("gmail_id"))
