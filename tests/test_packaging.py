@@ -1,0 +1,84 @@
+"""The wheel holds the whole addon, in its place, with the manifest's facts."""
+
+import ast
+import email.parser
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+ADDON = REPOSITORY / "gmail_oauth_mailbox"
+MANIFEST = ast.literal_eval((ADDON / "__manifest__.py").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The built wheel, opened. Built from a copy: setuptools writes beside sources."""
+    folder = tmp_path_factory.mktemp("packaging")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.rst"):
+        if (REPOSITORY / name).exists():
+            shutil.copy(REPOSITORY / name, source)
+    shutil.copytree(
+        ADDON, source / ADDON.name, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index"]
+    command += ["--no-build-isolation", "--disable-pip-version-check", "-q"]
+    done = subprocess.run(
+        [*command, "-w", str(folder / "out"), str(source)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    (path,) = (folder / "out").glob("*.whl")
+    with zipfile.ZipFile(path) as opened:
+        yield opened
+
+
+def _metadata(wheel):
+    (name,) = (n for n in wheel.namelist() if n.endswith(".dist-info/METADATA"))
+    return email.parser.Parser().parsestr(wheel.read(name).decode())
+
+
+def test_every_file_of_the_addon_is_inside(wheel):
+    """Each file lands below odoo/addons/gmail_oauth_mailbox, and nothing else does."""
+    expected = {
+        f"odoo/addons/{path.relative_to(REPOSITORY).as_posix()}"
+        for path in ADDON.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == expected
+
+
+def test_namespace_packages_stay_open(wheel):
+    """No odoo/__init__.py or odoo/addons/__init__.py that would hide Odoo's own."""
+    assert not {"odoo/__init__.py", "odoo/addons/__init__.py"} & set(wheel.namelist())
+
+
+def test_metadata_is_the_manifests(wheel):
+    """Name, version, summary and licence come from the manifest."""
+    metadata = _metadata(wheel)
+    assert metadata["Name"].replace("-", "_") == "odoo_addon_gmail_oauth_mailbox"
+    assert metadata["Version"] == MANIFEST["version"]
+    assert metadata["Summary"] == MANIFEST["summary"]
+    assert MANIFEST["license"] in (
+        metadata["License"] or metadata["License-Expression"]
+    )
+
+
+def test_requirements_are_the_manifests(wheel):
+    """Each external dependency is required with a lower bound and no upper one."""
+    required = {}
+    for line in _metadata(wheel).get_all("Requires-Dist"):
+        name, _separator, bound = line.partition(">=")
+        required[name.strip()] = bound
+    assert set(required) == set(MANIFEST["external_dependencies"]["python"])
+    for bound in required.values():
+        assert bound and not set(bound) & set("<=!~,")
