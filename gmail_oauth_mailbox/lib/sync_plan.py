@@ -1,0 +1,85 @@
+"""What to do about what happened in Gmail: decisions without any I/O."""
+
+from dataclasses import dataclass
+
+# Mail with one of these labels is never mirrored.
+NEVER = frozenset({"SPAM", "TRASH", "DRAFT", "CHAT"})
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """The sum of many changes; an id is in ``delete`` or in the others, never both.
+
+    :ivar fetch: ids to download, in the order in which they came
+    :ivar delete: ids that are gone for good, in that order
+    :ivar label_changes: {id: (labels added, labels removed)}, two disjoint frozensets
+    """
+
+    fetch: tuple[str, ...]
+    delete: tuple[str, ...]
+    label_changes: dict[str, tuple[frozenset[str], frozenset[str]]]
+
+
+def wanted(label_ids):
+    """Whether a message with these labels belongs into the mirror.
+
+    >>> wanted(["INBOX", "UNREAD"]), wanted(["DRAFT"])
+    (True, False)
+    """
+    return NEVER.isdisjoint(label_ids)
+
+
+def merge_history(changes):
+    """Fold changes, or pages of them, into one plan.
+
+    A message that came and went is only deleted; of a label put on and off the last
+    word counts. A new message whose labels are known and unwanted in the end, such
+    as a draft, is not fetched: each download costs quota.
+
+    :param changes: iterable of HistoryChange or of HistoryPage, oldest first
+    """
+    added, deleted, labels = {}, {}, {}
+    for change in _flatten(changes):
+        gmail_id = change.gmail_id
+        if change.kind == "deleted":
+            deleted[gmail_id] = True
+        elif change.kind == "added":
+            added.setdefault(gmail_id, frozenset(change.label_ids))
+        else:
+            on, off = labels.setdefault(gmail_id, (set(), set()))
+            if change.kind == "labels_removed":
+                on, off = off, on
+            on.update(change.label_ids)
+            off.difference_update(change.label_ids)
+    label_changes = {
+        gmail_id: (frozenset(on), frozenset(off))
+        for gmail_id, (on, off) in labels.items()
+        if gmail_id not in deleted
+    }
+    nothing = (frozenset(), frozenset())
+    fetch = []
+    for gmail_id, first in added.items():
+        on, off = label_changes.get(gmail_id, nothing)
+        if gmail_id not in deleted and wanted((first | on) - off):
+            fetch.append(gmail_id)
+    return SyncPlan(tuple(fetch), tuple(deleted), label_changes)
+
+
+def _flatten(changes):
+    for item in changes:
+        if hasattr(item, "changes"):
+            yield from item.changes
+        else:
+            yield item
+
+
+def backfill_query(history_days):
+    """Return Gmail's search for the mail of a window.
+
+    :param history_days: 0 for all mail
+
+    >>> backfill_query(30)
+    '-in:spam -in:trash -in:drafts -in:chats newer_than:30d'
+    """
+    query = "-in:spam -in:trash -in:drafts -in:chats"
+    return f"{query} newer_than:{int(history_days)}d" if history_days else query
