@@ -15,6 +15,5 @@ def main(arguments):
         if not odoo.exists(database):
             cmd_run.prepare(odoo, database)
         with odoo.configured(database) as configuration:
-            return subprocess.call(
-                odoo.command(configuration, *arguments), env=odoo.environment()
-            )
+            environment = odoo.environment(ODOO_RC=str(configuration))
+            return subprocess.call(odoo.command(*arguments), env=environment)

@@ -182,9 +182,9 @@ def main(arguments):
         log = folder / "odoo.log"
         child = stack.enter_context(
             process(
-                odoo.command(configuration),
+                odoo.command("server"),
                 log,
-                env=odoo.environment(**{VARIABLE: origin}),
+                env=odoo.environment(ODOO_RC=str(configuration), **{VARIABLE: origin}),
                 cwd=odoo.root,
             )
         )

@@ -36,6 +36,10 @@ class Odoo:
         values = {k: v for k, v in os.environ.items() if k not in FOREIGN}
         values.update(self.server.environment())
         values["PYTHONPATH"] = str(self.root)
+        if self.server.programs:
+            # Tests and Odoo's own commands call psql, pg_dump and createdb.
+            path = [values.get("PATH", os.defpath), str(self.server.programs)]
+            values["PATH"] = os.pathsep.join(path)
         values.setdefault("LANG", "C.UTF-8")
         return {**values, **more}
 
@@ -72,12 +76,9 @@ class Odoo:
             path.write_text(self.configuration(database, **options))
             yield path
 
-    def command(self, configuration, *arguments):
-        """The command line of Odoo with that configuration file."""
-        first, *rest = arguments or ("server",)
-        if first.startswith("-"):
-            first, rest = "server", arguments
-        return [str(self.python), "-m", "odoo", first, "-c", str(configuration), *rest]
+    def command(self, *arguments):
+        """Odoo's command line; the configuration is named by ODOO_RC."""
+        return [str(self.python), "-m", "odoo", *arguments]
 
     def run(self, database, *arguments, script=None, check_log=True):
         """
@@ -88,9 +89,9 @@ class Odoo:
         """
         with self.configured(database) as configuration:
             done = subprocess.run(
-                self.command(configuration, *arguments),
+                self.command(*arguments),
                 input=script,
-                env=self.environment(),
+                env=self.environment(ODOO_RC=str(configuration)),
                 cwd=self.root,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

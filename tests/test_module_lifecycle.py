@@ -1,0 +1,95 @@
+"""Install, update and uninstall in Odoo processes of their own, on a fresh copy."""
+
+import pytest
+from database_server import server
+from odoo_server import BASE_MODULES, Odoo
+
+ADDON = "gmail_oauth_mailbox"
+UNINSTALL = f"""
+module = env["ir.module.module"].search([("name", "=", "{ADDON}")])
+module.button_immediate_uninstall()
+"""
+STATE = f"SELECT state FROM ir_module_module WHERE name = '{ADDON}'"
+# Each query lists names; none may be there after the uninstallation that was not
+# there before the installation.
+INVENTORY = {
+    "tables and views": """
+        SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE nspname = 'public' AND relkind IN ('r', 'v', 'm', 'S', 'p')""",
+    "columns": """
+        SELECT table_name || '.' || column_name FROM information_schema.columns
+        WHERE table_schema = 'public'""",
+    "indexes": "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": """
+        SELECT conrelid::regclass || '.' || conname FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace""",
+    "functions": """
+        SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace""",
+    "triggers": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+    "parameters": "SELECT key FROM ir_config_parameter",
+    "scheduled actions": "SELECT cron_name FROM ir_cron",
+    "models": "SELECT model FROM ir_model",
+    "fields": "SELECT model || '.' || name FROM ir_model_fields",
+    "external ids": "SELECT module || '.' || name FROM ir_model_data",
+    "views": "SELECT coalesce(key, name) FROM ir_ui_view",
+    "menus": "SELECT name::text FROM ir_ui_menu",
+    "actions": "SELECT name::text FROM ir_actions",
+    "access lines": "SELECT name FROM ir_model_access",
+    "record rules": "SELECT coalesce(name, id::text) FROM ir_rule",
+    "groups": "SELECT name::text FROM res_groups",
+    "mail servers": "SELECT name FROM ir_mail_server",
+    "fetch servers": "SELECT name FROM fetchmail_server",
+    # Bundles carry no trace of an addon in their name: only those of ours count.
+    "attachments": f"""
+        SELECT coalesce(res_model, '') || ' ' || name FROM ir_attachment
+        WHERE res_model LIKE 'gmail.%' OR name LIKE '%{ADDON}%'
+           OR url LIKE '%{ADDON}%'""",
+}
+
+
+@pytest.fixture(scope="module")
+def odoo():
+    """Odoo on the PostgreSQL server of this run."""
+    with server() as running:
+        yield Odoo(running)
+
+
+def _inventory(odoo, database):
+    return {
+        what: set(odoo.server.query(query, database))
+        for what, query in INVENTORY.items()
+    }
+
+
+@pytest.mark.parametrize("modules", [("mail",), BASE_MODULES], ids="-".join)
+def test_installs_updates_and_leaves_nothing_behind(odoo, modules):
+    """Every step logs no WARNING; uninstalling removes all that installing made."""
+    with odoo.temporary(odoo.base_template(modules), "lifecycle") as database:
+        before = _inventory(odoo, database)
+        # Odoo.run raises when the log holds WARNING or above.
+        odoo.run(database, "server", "-i", ADDON, "--stop-after-init")
+        assert odoo.server.query(STATE, database) == ["installed"]
+        installed = _inventory(odoo, database)
+        assert installed["tables and views"] > before["tables and views"]
+        assert "gmail.mailbox" in installed["models"] - before["models"]
+
+        odoo.run(database, "server", "-u", ADDON, "--stop-after-init")
+        assert odoo.server.query(STATE, database) == ["installed"]
+        assert _inventory(odoo, database) == installed
+
+        odoo.run(database, "shell", "--no-http", script=UNINSTALL)
+        assert odoo.server.query(STATE, database) == ["uninstalled"]
+        after = _inventory(odoo, database)
+        left = {what: names - before[what] for what, names in after.items()}
+        assert not {what: names for what, names in left.items() if names}
+        lost = {what: names - after[what] for what, names in before.items()}
+        assert not {what: names for what, names in lost.items() if names}
+
+
+def test_installs_again_after_uninstalling(odoo):
+    """A second installation on the same database is as clean as the first."""
+    with odoo.temporary(odoo.base_template(("mail",)), "again") as database:
+        odoo.run(database, "server", "-i", ADDON, "--stop-after-init")
+        odoo.run(database, "shell", "--no-http", script=UNINSTALL)
+        odoo.run(database, "server", "-i", ADDON, "--stop-after-init")
+        assert odoo.server.query(STATE, database) == ["installed"]
