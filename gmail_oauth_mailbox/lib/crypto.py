@@ -119,7 +119,7 @@ class TokenCipher:
         """
         try:
             content = json.loads(self._fernet.decrypt(sealed))
-        except (InvalidToken, TypeError) as error:
+        except (InvalidToken, TypeError, ValueError) as error:
             raise errors.KeyMissing("no key of this host opens the token") from error
         if content.get("v") != VERSION or not hmac.compare_digest(
             _canonical(content.get("context")), _canonical(context)
@@ -134,7 +134,7 @@ class TokenCipher:
         """
         try:
             return self._fernet.rotate(sealed).decode()
-        except (InvalidToken, TypeError) as error:
+        except (InvalidToken, TypeError, ValueError) as error:
             raise errors.KeyMissing("no key of this host opens the token") from error
 
 

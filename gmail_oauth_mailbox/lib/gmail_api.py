@@ -158,7 +158,7 @@ class GmailClient:
         )
 
     def profile(self):
-        """Return the Profile, whose history_id is the cursor of this moment (1 unit)."""
+        """Return the Profile; its history_id is the cursor of now (1 unit)."""
         answer = self._call(self._on().getProfile(userId=self._user))
         return Profile(
             email=answer.get("emailAddress") or "",

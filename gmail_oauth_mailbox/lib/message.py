@@ -6,14 +6,13 @@ Sources: Gmail API, "users.messages"; RFC 5322 (addresses, Message-ID), RFC 2045
 
 import base64
 import binascii
-import codecs
 import copy
 import email
 import email.policy
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from email.utils import formatdate, make_msgid, parsedate_to_datetime
+from email.utils import formataddr, formatdate, make_msgid, parsedate_to_datetime
 
 from .sanitize import clean_html, clean_html_to_text, text_to_html
 from .types import Address, ParsedAttachment, ParsedMessage
@@ -116,9 +115,7 @@ def _decode(raw, charset):
         candidates = ("utf-8", charset)
     for candidate in candidates:
         try:
-            codec = codecs.lookup(candidate)
-            if codec._is_text_encoding:
-                return raw.decode(candidate)
+            return raw.decode(candidate)
         except (LookupError, ValueError, UnicodeError):
             continue
     return _decode_as_much(raw, charset)
@@ -128,9 +125,6 @@ def _decode_as_much(raw, charset):
     """Return text of bytes that fit neither UTF-8 nor their charset exactly."""
     for candidate in (charset, "cp1252"):
         try:
-            codec = codecs.lookup(candidate)
-            if not codec._is_text_encoding:
-                continue
             text = raw.decode(candidate, "replace")
         except (LookupError, ValueError, UnicodeError):
             continue
@@ -161,62 +155,76 @@ def parse_addresses(value):
     >>> parse_addresses('Ann <a@x.org>, team: b@x.org, "C, D" <c@x.org>;')[2].name
     'C, D'
     """
-    value = FOLD.sub(" ", _text(value)[:MAX_HEADER])
-    found, words, comments, angle, position = [], [], [], None, 0
-    carried = ""
+    return _AddressReader(FOLD.sub(" ", _text(value)[:MAX_HEADER])).read()
 
-    def finish():
-        nonlocal words, comments, angle, carried
-        name = _name(words)
-        address = angle
-        if address is None:
-            match = ADDRESS.search(name)
-            if match:
-                address = match[0]
-                name = (name[: match.start()] + name[match.end() :]).strip(" '\"<>")
-        if address is not None:
-            address = _bare(address)
-        if address and "@" in address:
-            if carried and name:
-                # "Doe, John <j@x.org>": the comma should have been quoted.
-                name = f"{carried}, {name}"
-            name = name or _name(comments)
-            found.append(Address(name[:500], address[:320]))
-            carried = ""
-        else:
-            carried = name if angle is None else ""
-        words, comments, angle = [], [], None
 
-    while position < len(value) and len(found) < MAX_ADDRESSES:
-        match = TOKEN.match(value, position)
-        if match is None:
-            position += 1
-            continue
-        position = match.end()
-        kind = match.lastgroup
-        if kind == "quoted":
-            words.append(_unquote(match[0]))
-        elif kind == "comment":
-            comment, position = _comment(value, position)
-            comments.append(comment)
-        elif kind == "angle":
-            if angle is not None:
-                finish()
-            angle = match["angle"]
-        elif kind == "word":
-            words.append(match[0])
-        elif match[0] in ",;":
-            finish()
-            if match[0] == ";":
-                carried = ""
-        elif match[0] == ":":
-            # The name of a group ends, unless it is part of a broken address.
-            if not any("@" in word for word in words) and angle is None:
-                words, comments, carried = [], [], ""
+class _AddressReader:
+    """Reads the tokens of an address header, one pass, whatever they are."""
+
+    def __init__(self, value):
+        self._value = value
+        self._found = []
+        # A name without an address that a comma ended, as in "Doe, John <j@x.org>".
+        self._carried = ""
+        self._clear()
+
+    def _clear(self):
+        self._words, self._comments, self._angle = [], [], None
+
+    def read(self):
+        value, position = self._value, 0
+        while position < len(value) and len(self._found) < MAX_ADDRESSES:
+            match = TOKEN.match(value, position)
+            if match is None:
+                position += 1
+                continue
+            position = match.end()
+            kind = match.lastgroup
+            if kind == "quoted":
+                self._words.append(_unquote(match[0]))
+            elif kind == "word":
+                self._words.append(match[0])
+            elif kind == "comment":
+                comment, position = _comment(value, position)
+                self._comments.append(comment)
+            elif kind == "angle":
+                if self._angle is not None:
+                    self._finish()
+                self._angle = match["angle"]
             else:
-                words.append(":")
-    finish()
-    return tuple(found)
+                self._mark(match[0])
+        self._finish()
+        return tuple(self._found)
+
+    def _mark(self, mark):
+        if mark == ":":
+            if self._angle is None and not any("@" in word for word in self._words):
+                # The name of a group ends.
+                self._clear()
+                self._carried = ""
+            else:
+                self._words.append(":")
+        elif mark in ",;":
+            self._finish()
+            if mark == ";":
+                self._carried = ""
+
+    def _finish(self):
+        """End one entry."""
+        name, address = _name(self._words), self._angle
+        if address is None and (match := ADDRESS.search(name)):
+            address = match[0]
+            name = (name[: match.start()] + name[match.end() :]).strip(" '\"<>")
+        address = _bare(address or "")
+        if "@" in address:
+            if self._carried and name:
+                name = f"{self._carried}, {name}"
+            name = name or _name(self._comments)
+            self._found.append(Address(name[:500], address[:320]))
+            self._carried = ""
+        else:
+            self._carried = name if self._angle is None else ""
+        self._clear()
 
 
 def _name(words):
@@ -675,17 +683,30 @@ def _make_single_lines(message, name):
 
 
 def _check_recipients(message, allowed_recipients, bcc):
+    """Write To and Cc anew from what was read of them, so that Gmail cannot read
+    more out of a broken header than was checked here."""
     allowed = set()
     for recipient in allowed_recipients:
         allowed.update(a.address.lower() for a in parse_addresses(str(recipient)))
     named = {a.address.lower() for value in bcc for a in parse_addresses(str(value))}
     for header in ("To", "Cc"):
-        for value in message.get_all(header, ()):
-            named.update(a.address.lower() for a in parse_addresses(str(value)))
+        values = message.get_all(header, ())
+        people = parse_addresses(", ".join(str(value) for value in values))
+        named.update(person.address.lower() for person in people)
+        del message[header]
+        if people:
+            message[header] = ", ".join(map(_format, people))
     if not named:
         raise ValueError("the mail names no recipient")
     if not named <= allowed:
         raise ValueError("the mail names a recipient that it is not meant for")
+
+
+def _format(person):
+    local, _at, domain = person.address.rpartition("@")
+    if not domain.isascii():
+        domain = domain.encode("idna").decode("ascii")
+    return formataddr((person.name, f"{local}@{domain}"))
 
 
 def _outgoing_ids(message, domain):

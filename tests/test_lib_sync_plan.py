@@ -1,0 +1,123 @@
+"""History folded into a plan gives the same mailbox as replaying it step by step."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odoo.addons.gmail_oauth_mailbox.lib.sync_plan import (
+    backfill_query,
+    merge_history,
+    wanted,
+)
+from odoo.addons.gmail_oauth_mailbox.lib.types import HistoryChange, HistoryPage
+
+LABELS = ("INBOX", "UNREAD", "TRASH", "Label_1")
+
+
+def change(kind, gmail_id="a", *labels):
+    return HistoryChange(kind, gmail_id, "t", labels)
+
+
+def test_added_then_deleted_is_only_deleted():
+    plan = merge_history(
+        [
+            change("added", "a", "INBOX"),
+            change("labels_added", "a", "STARRED"),
+            change("deleted", "a"),
+            change("added", "b"),
+        ]
+    )
+    assert plan.fetch == ("b",)
+    assert plan.delete == ("a",)
+    assert plan.label_changes == {}
+
+
+def test_the_last_word_on_a_label_counts():
+    plan = merge_history(
+        [
+            change("labels_added", "a", "UNREAD", "STARRED"),
+            change("labels_removed", "a", "UNREAD", "INBOX"),
+            change("labels_added", "a", "INBOX"),
+        ]
+    )
+    assert plan.label_changes == {
+        "a": (frozenset({"STARRED", "INBOX"}), frozenset({"UNREAD"}))
+    }
+    assert plan.fetch == plan.delete == ()
+
+
+def test_drafts_are_not_downloaded_until_they_are_mail():
+    draft = change("added", "a", "DRAFT")
+    assert merge_history([draft]).fetch == ()
+    sent = change("labels_removed", "a", "DRAFT")
+    assert merge_history([draft, sent]).fetch == ("a",)
+    trashed = change("labels_added", "b", "TRASH")
+    assert merge_history([change("added", "b", "INBOX"), trashed]).fetch == ()
+    assert merge_history([change("added", "c")]).fetch == ("c",)
+
+
+def test_pages_and_changes_are_the_same():
+    changes = [change("added", "b"), change("added", "a"), change("added", "b")]
+    pages = [HistoryPage(tuple(changes[:1]), "5"), HistoryPage(tuple(changes[1:]), "6")]
+    empty = HistoryPage((), "6", "more")
+    assert merge_history(changes) == merge_history([pages[0], empty, pages[1]])
+    assert merge_history(changes).fetch == ("b", "a")
+
+
+def test_query():
+    assert "newer_than:30d" in backfill_query(30)
+    assert "newer_than" not in backfill_query(0)
+    for words in ("-in:spam", "-in:trash", "-in:drafts", "-in:chats"):
+        assert words in backfill_query(0).split()
+
+
+def test_wanted():
+    assert wanted(()) and wanted(("INBOX",)) and wanted(("CATEGORY_SOCIAL",))
+    for label in ("SPAM", "TRASH", "DRAFT", "CHAT"):
+        assert not wanted(("INBOX", label))
+
+
+@st.composite
+def histories(draw):
+    """Changes as a mailbox can make them, with the labels each message ends with."""
+    mailbox, changes = {"old": {"INBOX"}}, []
+    for number in range(draw(st.integers(0, 25))):
+        ids = sorted(mailbox)
+        kind = draw(st.sampled_from(["added", "deleted", "labels"]))
+        if kind == "added" or not ids:
+            labels = draw(st.sets(st.sampled_from(LABELS)))
+            mailbox[f"m{number}"] = set(labels)
+            changes.append(change("added", f"m{number}", *sorted(labels)))
+            continue
+        gmail_id = draw(st.sampled_from(ids))
+        if kind == "deleted":
+            del mailbox[gmail_id]
+            changes.append(change("deleted", gmail_id))
+            continue
+        label = draw(st.sampled_from(LABELS))
+        if label in mailbox[gmail_id]:
+            mailbox[gmail_id].discard(label)
+            changes.append(change("labels_removed", gmail_id, label))
+        else:
+            mailbox[gmail_id].add(label)
+            changes.append(change("labels_added", gmail_id, label))
+    return changes, mailbox
+
+
+@given(histories())
+def test_plan_leads_to_the_same_mailbox(history):
+    changes, mailbox = history
+    plan = merge_history(changes)
+    assert not set(plan.fetch) & set(plan.delete)
+    assert not set(plan.label_changes) & set(plan.delete)
+    assert len(set(plan.fetch)) == len(plan.fetch)
+    mirror = {"old": {"INBOX"}}
+    # Downloading gives the labels of now.
+    mirror.update({i: set(mailbox[i]) for i in plan.fetch})
+    for gmail_id, (on, off) in plan.label_changes.items():
+        assert not on & off
+        if gmail_id in mirror:
+            mirror[gmail_id] = (mirror[gmail_id] | on) - off
+    for gmail_id in plan.delete:
+        mirror.pop(gmail_id, None)
+    expected = {i: v for i, v in mailbox.items() if i == "old" or wanted(v)}
+    assert mirror == expected
