@@ -98,7 +98,9 @@ class GmailCase(HttpCase):
         for _round in range(20):
             mailbox.next_sync = "2020-01-01"
             self.env.flush_all()
-            self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
+            self.env.ref(
+                "gmail_oauth_mailbox.ir_cron_gmail_sync_1"
+            ).method_direct_trigger()
             self.env.invalidate_all()
             if mailbox.backfill_done or mailbox.state != "connected":
                 return

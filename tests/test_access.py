@@ -58,7 +58,10 @@ class TestAccess(GmailCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.portal = cls._user(
-            "gmail_portal", "Portal", "portal@customer-example.test", "base.group_portal"
+            "gmail_portal",
+            "Portal",
+            "portal@customer-example.test",
+            "base.group_portal",
         )
         cls.admin = cls._user(
             "gmail_admin",

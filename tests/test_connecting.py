@@ -35,7 +35,9 @@ class TestConnecting(GmailCase):
         return self.url_open(f"{parts.path}?{parts.query}", allow_redirects=False)
 
     def mailbox(self, user=None):
-        return self.env["gmail.mailbox"].search([("user_id", "=", (user or self.anna).id)])
+        return self.env["gmail.mailbox"].search(
+            [("user_id", "=", (user or self.anna).id)]
+        )
 
     def test_happy_road_over_http(self):
         self.authenticate("gmail_anna", "gmail_anna")
@@ -58,7 +60,9 @@ class TestConnecting(GmailCase):
         self.assertTrue(mailbox.is_default)
         self.assertTrue(mailbox.can_read and mailbox.can_send and mailbox.can_contacts)
         attempt = int(
-            parse_qs(urlsplit(response.headers["Location"]).query)["gmail_oauth_mailbox"][0]
+            parse_qs(urlsplit(response.headers["Location"]).query)[
+                "gmail_oauth_mailbox"
+            ][0]
         )
         panel = self.env["gmail.mailbox"].with_user(self.anna)
         self.assertEqual(panel.panel_outcome(attempt)["type"], "success")
@@ -183,7 +187,10 @@ class TestConnecting(GmailCase):
 
     def test_portal_user_cannot_connect(self):
         portal = self._user(
-            "gmail_portal", "Portal", "portal@customer-example.test", "base.group_portal"
+            "gmail_portal",
+            "Portal",
+            "portal@customer-example.test",
+            "base.group_portal",
         )
         with self.assertRaises(AccessError):
             self.env["gmail.oauth"].with_user(portal)._begin(ANNA)

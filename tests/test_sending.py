@@ -40,7 +40,6 @@ class SendingCase(GmailCase):
             **values,
         )
 
-
     def flush_mails(self):
         """Send what waits for the commit, as the commit would."""
         self.env.cr.postcommit.run()
@@ -76,7 +75,8 @@ class TestSending(SendingCase):
         self.assertEqual(stored.message_id, self.header(self.sent()[0], "Message-ID"))
         self.sync(self.box)
         self.assertEqual(
-            self.env["gmail.message"].search_count([("mailbox_id", "=", self.box.id)]), 1
+            self.env["gmail.message"].search_count([("mailbox_id", "=", self.box.id)]),
+            1,
         )
 
     def test_second_post_stays_in_the_conversation(self):
@@ -88,7 +88,10 @@ class TestSending(SendingCase):
         self.assertEqual(len(sent), 2)
         self.assertEqual(len({m["threadId"] for m in sent}), 1)
         real = {self.header(m, "Message-ID") for m in sent}
-        self.assertIn(self.header(sent[0], "In-Reply-To") or self.header(sent[1], "In-Reply-To"), real)
+        self.assertIn(
+            self.header(sent[0], "In-Reply-To") or self.header(sent[1], "In-Reply-To"),
+            real,
+        )
 
     def test_signature_of_the_mailbox_then_of_the_user(self):
         self.anna.signature = "<p>From the user</p>"
@@ -186,7 +189,9 @@ class TestSending(SendingCase):
         self.document.with_user(self.anna).message_notify(
             body="A notification", subject="N", partner_ids=self.people[:1].ids
         )
-        self.assertFalse(self.env["mail.mail"].search([]).mail_server_id.gmail_mailbox_id)
+        self.assertFalse(
+            self.env["mail.mail"].search([]).mail_server_id.gmail_mailbox_id
+        )
 
     def test_throttle_spreads_mail_over_minutes(self):
         self.env["ir.config_parameter"].set_param(

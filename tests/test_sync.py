@@ -131,7 +131,13 @@ class TestSync(GmailCase):
         )
         self.sync(self.box)
         panel = self.env["gmail.mailbox"].with_user(self.anna)
-        for words in ("Rechnung", "übers", "köln angebot", "carla.roth", "customer-exam"):
+        for words in (
+            "Rechnung",
+            "übers",
+            "köln angebot",
+            "carla.roth",
+            "customer-exam",
+        ):
             found = panel.panel_threads(self.box.id, words)["threads"]
             self.assertIn("Rechnung Übersicht", [t["subject"] for t in found], words)
         for words in ("Hamburg", "' & | !", "x') --"):
@@ -204,7 +210,9 @@ class TestSync(GmailCase):
         stored = attachment.attachment_id
         self.assertEqual(stored.raw, b"<script>alert(1)</script>")
         self.assertEqual(stored.mimetype, "text/plain")
-        self.assertEqual((stored.res_model, stored.res_id), (attachment._name, attachment.id))
+        self.assertEqual(
+            (stored.res_model, stored.res_id), (attachment._name, attachment.id)
+        )
         self.assertFalse(stored.public or stored.access_token)
         self.authenticate("gmail_anna", "gmail_anna")
         response = self.url_open(url)

@@ -1,0 +1,541 @@
+"""The Gmail API: paths, answers and errors as Google's reference gives them."""
+
+import json
+import re
+import secrets
+
+from .query import BadQuery, compile_query
+from .store import SYSTEM_LABELS, b64, unb64
+
+AUTH = "https://www.googleapis.com/auth/"
+READ = {f"{AUTH}gmail.readonly", f"{AUTH}gmail.modify", "https://mail.google.com/"}
+WRITE = {f"{AUTH}gmail.modify", "https://mail.google.com/"}
+SEND = {f"{AUTH}gmail.send", f"{AUTH}gmail.compose", *WRITE}
+IMPORT = {f"{AUTH}gmail.insert", *WRITE}
+DELETE = {"https://mail.google.com/"}
+STATUS = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+INLINE_TEXT = ("text/plain", "text/html")
+LARGEST = 36_700_160
+
+
+class ApiError(Exception):
+    """An answer in Google's error JSON."""
+
+    def __init__(self, status, reason, text, headers=None):
+        super().__init__(text)
+        self.status = status
+        self.headers = headers or {}
+        error = {
+            "code": status,
+            "message": text,
+            "errors": [{"message": text, "domain": "global", "reason": reason}],
+            "status": STATUS.get(status, "UNKNOWN"),
+        }
+        if reason == "insufficientPermissions":
+            error["details"] = [
+                {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+                    "domain": "googleapis.com",
+                    "metadata": {"service": "gmail.googleapis.com"},
+                }
+            ]
+        self.body = {"error": error}
+
+
+def not_found():
+    return ApiError(404, "notFound", "Requested entity was not found.")
+
+
+class Call:
+    """One call: who, with what, on what."""
+
+    def __init__(self, store, method, path, query, headers, body):
+        self.store = store
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.account = None
+
+    def first(self, name, default=None):
+        values = self.query.get(name)
+        return values[0] if values else default
+
+    def number(self, name, default, most):
+        value = self.first(name)
+        if value is None:
+            return default
+        if not value.isdigit():
+            raise ApiError(400, "invalidArgument", f"Invalid value for {name}")
+        return max(1, min(int(value), most))
+
+    def json(self):
+        if not self.body:
+            return {}
+        try:
+            found = json.loads(self.body)
+        except ValueError as error:
+            raise ApiError(400, "parseError", "Parse Error") from error
+        if not isinstance(found, dict):
+            raise ApiError(400, "parseError", "Parse Error")
+        return found
+
+    def message(self, message_id):
+        message = self.account.messages.get(message_id)
+        if not message:
+            raise not_found()
+        return message
+
+
+ROUTES = []
+
+
+def route(method, pattern, scopes):
+    """Register a function for a method and a path below users/{user}."""
+
+    def register(function):
+        ROUTES.append((method, re.compile(f"/{pattern}"), scopes, function))
+        return function
+
+    return register
+
+
+def dispatch(call):
+    """Return (status, body or None) of a call; raises ApiError."""
+    authorization = call.headers.get("authorization", "")
+    kind, _blank, token = authorization.partition(" ")
+    access = call.store.access(token) if kind.lower() == "bearer" else None
+    if not access:
+        raise ApiError(
+            401,
+            "authError",
+            "Request had invalid authentication credentials. Expected OAuth 2 access "
+            "token, login cookie or other valid authentication credential.",
+            {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'},
+        )
+    account, granted = access
+    match = re.fullmatch(r"(?:/upload)?/gmail/v1/users/([^/]+)(/.*)", call.path)
+    if not match:
+        raise ApiError(404, "notFound", "Not Found")
+    user, rest = match.groups()
+    user = user.replace("%40", "@").lower()
+    if user not in ("me", account.email):
+        raise ApiError(403, "forbidden", f"Delegation denied for {account.email}")
+    call.account = account
+    for method, pattern, scopes, function in ROUTES:
+        found = pattern.fullmatch(rest)
+        if found and method == call.method:
+            if not scopes & granted:
+                raise ApiError(
+                    403,
+                    "insufficientPermissions",
+                    "Request had insufficient authentication scopes.",
+                    {"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
+                )
+            with call.store.lock:
+                return function(call, *found.groups())
+    raise ApiError(404, "notFound", "Not Found")
+
+
+# -- answers -----------------------------------------------------------
+
+
+def part_json(part, message_id):
+    """Return one part of the payload; attachment ids differ each time."""
+    content = part.content()
+    answer = {
+        "partId": part.part_id,
+        "mimeType": part.mimetype,
+        "filename": part.filename,
+        "headers": part.headers(),
+        "body": {"size": len(content)},
+    }
+    if part.children:
+        answer["parts"] = [part_json(child, message_id) for child in part.children]
+    elif content:
+        inline = part.mimetype in INLINE_TEXT and not part.filename
+        if inline:
+            content = recoded(part, content)
+            answer["body"] = {"size": len(content), "data": b64(content)}
+        else:
+            key = f"{secrets.token_hex(12)}|{message_id}|{part.part_id}"
+            answer["body"]["attachmentId"] = f"ANGjdJ{b64(key.encode())}"
+    return answer
+
+
+def recoded(part, content):
+    """Return text as UTF-8, as Gmail delivers it; its headers stay as they were."""
+    if part_json.original:
+        return content
+    charset = part.message.get_content_charset() or "utf-8"
+    try:
+        return content.decode(charset, "replace").encode()
+    except LookupError:
+        return content.decode("utf-8", "replace").encode()
+
+
+part_json.original = False
+
+
+def message_json(message, style, names=()):
+    snippet = message.text()[:200]
+    answer = {
+        "id": message.id,
+        "threadId": message.thread_id,
+        "labelIds": sorted(message.labels),
+        "snippet": snippet,
+        "sizeEstimate": message.size,
+        "historyId": str(message.history_id),
+        "internalDate": str(message.internal_date),
+    }
+    if style == "raw":
+        answer["raw"] = b64(message.raw)
+    elif style == "full":
+        answer["payload"] = part_json(message.root, message.id)
+    elif style == "metadata":
+        wanted = {name.lower() for name in names}
+        headers = message.root.headers()
+        if wanted:
+            headers = [h for h in headers if h["name"].lower() in wanted]
+        answer["payload"] = {"mimeType": message.root.mimetype, "headers": headers}
+    elif style != "minimal":
+        raise ApiError(400, "invalidArgument", "Invalid format")
+    return answer
+
+
+def reference(message):
+    return {"id": message.id, "threadId": message.thread_id}
+
+
+def label_json(account, label_id, counts=False):
+    name = account.labels[label_id]
+    answer = {
+        "id": label_id,
+        "name": name,
+        "type": "system" if label_id in SYSTEM_LABELS else "user",
+    }
+    if counts:
+        members = [m for m in account.messages.values() if label_id in m.labels]
+        unread = [m for m in members if "UNREAD" in m.labels]
+        answer.update(
+            messagesTotal=len(members),
+            messagesUnread=len(unread),
+            threadsTotal=len({m.thread_id for m in members}),
+            threadsUnread=len({m.thread_id for m in unread}),
+        )
+    return answer
+
+
+# -- reading -----------------------------------------------------------
+
+
+@route("GET", "profile", READ | SEND)
+def profile(call):
+    account = call.account
+    return 200, {
+        "emailAddress": account.email,
+        "messagesTotal": len(account.messages),
+        "threadsTotal": len({m.thread_id for m in account.messages.values()}),
+        "historyId": str(call.store.history_id()),
+    }
+
+
+@route("GET", "labels", READ)
+def labels_list(call):
+    return 200, {"labels": [label_json(call.account, i) for i in call.account.labels]}
+
+
+@route("GET", "labels/([^/]+)", READ)
+def labels_get(call, label_id):
+    if label_id not in call.account.labels:
+        raise not_found()
+    return 200, label_json(call.account, label_id, counts=True)
+
+
+@route("POST", "labels", WRITE)
+def labels_create(call):
+    name = call.json().get("name")
+    if not name or name in call.account.labels.values():
+        raise ApiError(409, "aborted", "Label name exists or conflicts")
+    label_id = f"Label_{len(call.account.labels)}"
+    call.account.labels[label_id] = name
+    return 200, label_json(call.account, label_id)
+
+
+def selected(call):
+    try:
+        test, named = compile_query(call.first("q"), call.store, call.account)
+    except (BadQuery, ValueError, TypeError) as error:
+        raise ApiError(400, "invalidArgument", "Invalid query") from error
+    labels = set(call.query.get("labelIds") or ())
+    hidden = {"SPAM", "TRASH"} - labels
+    if named or call.first("includeSpamTrash") == "true":
+        hidden = set()
+    messages = [
+        m
+        for m in call.account.messages.values()
+        if labels <= m.labels and not hidden & m.labels and test(m)
+    ]
+    return sorted(messages, key=lambda m: (-m.internal_date, m.id))
+
+
+def page_of(call, items, key):
+    size = call.number("maxResults", 100, 500)
+    start = 0
+    token = call.first("pageToken")
+    if token:
+        try:
+            start = int(unb64(token).decode().removeprefix(f"{key}:"))
+        except (ValueError, UnicodeError) as error:
+            raise ApiError(400, "invalidArgument", "Invalid pageToken") from error
+    answer = {"resultSizeEstimate": len(items)}
+    page = items[start : start + size]
+    if start + size < len(items):
+        answer["nextPageToken"] = b64(f"{key}:{start + size}".encode())
+    return page, answer
+
+
+@route("GET", "messages", READ)
+def messages_list(call):
+    page, answer = page_of(call, selected(call), "m")
+    if page:
+        answer["messages"] = [reference(m) for m in page]
+    return 200, answer
+
+
+@route("GET", "messages/([^/]+)", READ)
+def messages_get(call, message_id):
+    message = call.message(message_id)
+    style = call.first("format", "full").lower()
+    return 200, message_json(message, style, call.query.get("metadataHeaders", ()))
+
+
+@route("GET", "messages/([^/]+)/attachments/([^/]+)", READ)
+def attachments_get(call, message_id, attachment_id):
+    message = call.message(message_id)
+    try:
+        key = unb64(attachment_id.removeprefix("ANGjdJ")).decode().split("|")
+    except ValueError:
+        key = []
+    part_id = key[2] if len(key) == 3 and key[1] == message_id else None
+    for part in message.root.walk():
+        if part.part_id == part_id:
+            content = part.content()
+            return 200, {"size": len(content), "data": b64(content)}
+    raise ApiError(400, "invalidArgument", "Invalid attachment token")
+
+
+@route("GET", "threads", READ)
+def threads_list(call):
+    messages = selected(call)
+    newest = {}
+    for message in messages:
+        newest.setdefault(message.thread_id, message)
+    page, answer = page_of(call, list(newest.values()), "t")
+    if page:
+        answer["threads"] = [
+            {
+                "id": m.thread_id,
+                "snippet": m.text()[:200],
+                "historyId": str(m.history_id),
+            }
+            for m in page
+        ]
+    return 200, answer
+
+
+@route("GET", "threads/([^/]+)", READ)
+def threads_get(call, thread_id):
+    messages = call.store.thread(call.account, thread_id)
+    if not messages:
+        raise not_found()
+    style = call.first("format", "full").lower()
+    names = call.query.get("metadataHeaders", ())
+    return 200, {
+        "id": thread_id,
+        "historyId": str(max(m.history_id for m in messages)),
+        "messages": [message_json(m, style, names) for m in messages],
+    }
+
+
+@route("GET", "history", READ)
+def history_list(call):
+    start = call.first("startHistoryId")
+    if not start or not start.isdigit():
+        raise ApiError(400, "invalidArgument", "Invalid startHistoryId")
+    records = call.store.since(call.account, int(start))
+    if records is None:
+        raise not_found()
+    kinds = {
+        "messageAdded": "messagesAdded",
+        "messageDeleted": "messagesDeleted",
+        "labelAdded": "labelsAdded",
+        "labelRemoved": "labelsRemoved",
+    }
+    wanted = {kinds[k] for k in call.query.get("historyTypes", kinds) if k in kinds}
+    label = call.first("labelId")
+    records = [
+        r
+        for r in records
+        if r["kind"] in wanted and (not label or label in r["labels"] + r["changed"])
+    ]
+    page, answer = page_of(call, records, "h")
+    del answer["resultSizeEstimate"]
+    answer["historyId"] = str(call.store.history_id())
+    if page:
+        answer["history"] = [history_json(r) for r in page]
+    return 200, answer
+
+
+def history_json(record):
+    message = {
+        "id": record["message"],
+        "threadId": record["thread"],
+        "labelIds": record["labels"],
+    }
+    item = {"message": message}
+    if record["kind"].startswith("labels"):
+        item["labelIds"] = record["changed"]
+    return {
+        "id": str(record["id"]),
+        "messages": [{"id": record["message"], "threadId": record["thread"]}],
+        record["kind"]: [item],
+    }
+
+
+@route("GET", "settings/sendAs", READ)
+def send_as_list(call):
+    account = call.account
+    return 200, {
+        "sendAs": [
+            {
+                "sendAsEmail": account.email,
+                "displayName": account.name,
+                "replyToAddress": "",
+                "signature": "",
+                "isPrimary": True,
+                "isDefault": True,
+            }
+        ]
+    }
+
+
+# -- writing -----------------------------------------------------------
+
+
+def incoming_raw(call):
+    """Return (resource, bytes) of an upload or of JSON with ``raw``."""
+    content_type = call.headers.get("content-type", "")
+    if not call.path.startswith("/upload/"):
+        resource = call.json()
+        raw = unb64(resource.get("raw") or "")
+    elif content_type.startswith("message/rfc822"):
+        resource, raw = {}, call.body
+    elif content_type.startswith("multipart/related"):
+        resource, raw = related(content_type, call.body)
+    else:
+        raise ApiError(400, "badContent", f"Media type '{content_type}' not supported")
+    if not raw:
+        raise ApiError(400, "invalidArgument", "'raw' RFC822 payload message string")
+    if len(raw) > LARGEST:
+        raise ApiError(413, "uploadTooLarge", "Request entity too large")
+    return resource, raw
+
+
+def related(content_type, body):
+    boundary = re.search(r'boundary="?([^";]+)"?', content_type)
+    pieces = body.split(b"--" + boundary[1].encode())[1:3] if boundary else []
+    if len(pieces) != 2:
+        raise ApiError(400, "badContent", "Malformed multipart body.")
+    contents = [re.split(rb"\r?\n\r?\n", piece, maxsplit=1)[1] for piece in pieces]
+    try:
+        resource = json.loads(contents[0])
+    except ValueError as error:
+        raise ApiError(400, "parseError", "Parse Error") from error
+    return resource, contents[1].removesuffix(b"\n").removesuffix(b"\r")
+
+
+@route("POST", "messages/send", SEND)
+def messages_send(call):
+    resource, raw = incoming_raw(call)
+    thread_id = resource.get("threadId")
+    if thread_id:
+        joins = call.store.may_join(call.account, thread_id, raw)
+        if joins is None:
+            raise not_found()
+        thread_id = thread_id if joins else None
+    head = raw.split(b"\r\n\r\n")[0]
+    if not re.search(rb"(?im)^(to|cc|bcc):", head):
+        raise ApiError(400, "invalidArgument", "Recipient address required")
+    message, _to = call.store.send(call.account, raw, thread_id)
+    return 200, {**reference(message), "labelIds": sorted(message.labels)}
+
+
+def put_in(call):
+    from .store import date_of
+
+    resource, raw = incoming_raw(call)
+    labels = set(resource.get("labelIds") or ())
+    if labels - call.account.labels.keys():
+        raise ApiError(400, "invalidArgument", "Invalid label")
+    date = None
+    if call.first("internalDateSource", "receivedTime") == "dateHeader":
+        date = date_of(raw, None)
+    message = call.store.add(
+        call.account, raw, labels, date=date, thread_id=resource.get("threadId")
+    )
+    return 200, {**reference(message), "labelIds": sorted(message.labels)}
+
+
+@route("POST", "messages/import", IMPORT)
+def messages_import(call):
+    return put_in(call)
+
+
+@route("POST", "messages", IMPORT)
+def messages_insert(call):
+    return put_in(call)
+
+
+@route("POST", "messages/([^/]+)/modify", WRITE)
+def messages_modify(call, message_id):
+    message = call.message(message_id)
+    changes = call.json()
+    add = changes.get("addLabelIds") or ()
+    remove = changes.get("removeLabelIds") or ()
+    if {*add, *remove} - call.account.labels.keys():
+        raise ApiError(400, "invalidArgument", "Invalid label")
+    call.store.modify(call.account, message, add, remove)
+    return 200, {**reference(message), "labelIds": sorted(message.labels)}
+
+
+@route("POST", "messages/([^/]+)/trash", WRITE)
+def messages_trash(call, message_id):
+    message = call.message(message_id)
+    call.store.modify(call.account, message, ("TRASH",), ("INBOX",))
+    return 200, {**reference(message), "labelIds": sorted(message.labels)}
+
+
+@route("POST", "messages/([^/]+)/untrash", WRITE)
+def messages_untrash(call, message_id):
+    message = call.message(message_id)
+    call.store.modify(call.account, message, (), ("TRASH",))
+    return 200, {**reference(message), "labelIds": sorted(message.labels)}
+
+
+@route("DELETE", "messages/([^/]+)", DELETE)
+def messages_delete(call, message_id):
+    call.store.delete(call.account, call.message(message_id))
+    return 204, None

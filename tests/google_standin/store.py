@@ -1,0 +1,419 @@
+"""What the stand-in knows: accounts, grants, messages, history. All in memory."""
+
+import base64
+import email
+import email.policy
+import hashlib
+import re
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from email.header import decode_header, make_header
+from email.utils import getaddresses, parsedate_to_datetime
+
+CLIENT_ID = "standin-client.apps.googleusercontent.com"
+CLIENT_SECRET = "standin-secret"
+SYSTEM_LABELS = (
+    "INBOX",
+    "SENT",
+    "DRAFT",
+    "SPAM",
+    "TRASH",
+    "CHAT",
+    "UNREAD",
+    "STARRED",
+    "IMPORTANT",
+    "CATEGORY_PERSONAL",
+    "CATEGORY_PROMOTIONS",
+    "CATEGORY_SOCIAL",
+    "CATEGORY_UPDATES",
+    "CATEGORY_FORUMS",
+)
+ACCOUNTS = (
+    ("anna.keller@corp-example.test", "Anna Keller", "corp-example.test", False),
+    ("anna.private@gmail.com", "Anna Keller", None, True),
+    ("ben.schulz@corp-example.test", "Ben Schulz", "corp-example.test", False),
+    ("support@corp-example.test", "Support", "corp-example.test", False),
+)
+MESSAGE_ID = re.compile(r"<[^<>\s]+>")
+REPLY_PREFIX = re.compile(r"^\s*((re|aw|fw|fwd|antw|sv)\s*:\s*)+", re.IGNORECASE)
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).decode()
+
+
+def unb64(text):
+    text = text.encode() if isinstance(text, str) else text
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+
+
+def utf8(value):
+    """Return a raw header as text: bytes above ASCII are taken for UTF-8."""
+    data = str(value).encode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "replace")
+
+
+def text_of(value):
+    """Return a header's value decoded, whatever it holds."""
+    value = utf8(value)
+    try:
+        return utf8(make_header(decode_header(value)))
+    except (ValueError, LookupError, UnicodeError):
+        return value
+
+
+class Part:
+    """One node of a parsed message, numbered as Gmail numbers parts."""
+
+    def __init__(self, message, part_id=""):
+        self.message = message
+        self.part_id = part_id
+        self.children = []
+        content = message.get_payload()
+        prefix = f"{part_id}." if part_id else ""
+        if isinstance(content, list):
+            self.children = [
+                Part(child, f"{prefix}{number}") for number, child in enumerate(content)
+            ]
+
+    def walk(self):
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    @property
+    def mimetype(self):
+        return self.message.get_content_type()
+
+    @property
+    def filename(self):
+        try:
+            return text_of(self.message.get_filename() or "")
+        except (ValueError, LookupError, TypeError):
+            return ""
+
+    def content(self):
+        """Return the decoded bytes of a leaf."""
+        if self.children:
+            return b""
+        try:
+            return self.message.get_payload(decode=True) or b""
+        except (ValueError, LookupError, TypeError):
+            return b""
+
+    def headers(self):
+        return [
+            {"name": utf8(name), "value": re.sub(r"\r?\n", "", utf8(value))}
+            for name, value in self.message.raw_items()
+        ]
+
+
+@dataclass
+class Message:
+    id: str
+    thread_id: str
+    raw: bytes
+    labels: set
+    internal_date: int
+    history_id: int
+    size: int = 0
+    parsed: object = None
+    root: Part = None
+
+    def __post_init__(self):
+        self.parsed = email.message_from_bytes(self.raw, policy=email.policy.compat32)
+        self.root = Part(self.parsed)
+        self.size = len(self.raw)
+
+    def header(self, name):
+        for key, value in self.parsed.raw_items():
+            if key.lower() == name.lower():
+                return utf8(value)
+        return ""
+
+    def addresses(self, *names):
+        values = [self.header(name) for name in names]
+        return [a.lower() for _n, a in getaddresses([v for v in values if v]) if a]
+
+    def text(self):
+        """Return the readable text, for the snippet and the search."""
+        for wanted in ("text/plain", "text/html"):
+            for part in self.root.walk():
+                if part.mimetype == wanted and not part.filename and not part.children:
+                    charset = part.message.get_content_charset() or "utf-8"
+                    try:
+                        found = part.content().decode(charset, "replace")
+                    except LookupError:
+                        found = part.content().decode("latin-1")
+                    if wanted == "text/html":
+                        found = re.sub(
+                            r"(?s)<(style|script).*?</\1>|<[^>]*>", " ", found
+                        )
+                    return " ".join(found.split())
+        return ""
+
+    def has_attachment(self):
+        return any(part.filename for part in self.root.walk())
+
+
+@dataclass
+class Account:
+    email: str
+    name: str
+    hosted_domain: str | None
+    two_step: bool
+    sub: str = ""
+    messages: dict = field(default_factory=dict)
+    labels: dict = field(default_factory=dict)
+    history: list = field(default_factory=list)
+    drafts: dict = field(default_factory=dict)
+    history_floor: int = 0
+    verified: bool = False
+
+    def __post_init__(self):
+        digest = hashlib.sha256(self.email.encode()).digest()
+        self.sub = str(10**20 + int.from_bytes(digest[:8]))
+        self.labels = {name: name for name in SYSTEM_LABELS}
+
+
+@dataclass
+class Grant:
+    """What one account allowed one client; revoking any of its tokens ends it."""
+
+    account: str
+    scopes: set
+    refresh_tokens: set = field(default_factory=set)
+    access_tokens: dict = field(default_factory=dict)
+
+
+class Store:
+    """All state, behind one lock."""
+
+    def __init__(self, *, keep_message_id=False, history_retention=7 * 86400, now=None):
+        self.lock = threading.RLock()
+        self.keep_message_id = keep_message_id
+        self.history_retention = history_retention
+        self.offset = (now - time.time()) if now else 0.0
+        self.accounts = {
+            address: Account(address, *rest) for address, *rest in ACCOUNTS
+        }
+        self.grants = {}
+        self.codes = {}
+        self.pages = {}
+        self.faults = []
+        self.requests = []
+        self.token_lifetime = 3599
+        self._history = 100_000
+        self._number = int(hashlib.sha256(b"gmail").hexdigest()[:12], 16)
+
+    def now(self):
+        return time.time() + self.offset
+
+    def _next_id(self):
+        self._number += 7919
+        return f"{self._number:016x}"
+
+    def _next_history(self):
+        self._history += 3
+        return self._history
+
+    def history_id(self):
+        return self._history
+
+    # -- messages ------------------------------------------------------
+
+    def add(self, account, raw, labels, *, date=None, thread_id=None, record=True):
+        """Store a message; return it."""
+        with self.lock:
+            now = self.now()
+            message = Message(
+                id=self._next_id(),
+                thread_id="",
+                raw=raw,
+                labels=set(labels),
+                internal_date=int(1000 * (now if date is None else date)),
+                history_id=self._next_history(),
+            )
+            message.thread_id = thread_id or self._thread_for(account, message)
+            account.messages[message.id] = message
+            if record:
+                self._record(account, "messagesAdded", message, now=now)
+            return message
+
+    def _thread_for(self, account, message):
+        """Return the thread of a message by its references, or a new one."""
+        wanted = set(
+            MESSAGE_ID.findall(
+                f"{message.header('References')} {message.header('In-Reply-To')}"
+            )
+        )
+        if wanted:
+            for other in account.messages.values():
+                if wanted & self.message_ids(other):
+                    return other.thread_id
+        return message.id
+
+    @staticmethod
+    def message_ids(message):
+        return set(
+            MESSAGE_ID.findall(
+                f"{message.header('Message-ID')}"
+                f" {message.header('X-Google-Original-Message-ID')}"
+            )
+        )
+
+    def _record(self, account, kind, message, labels=None, now=None):
+        if kind != "messagesAdded":
+            message.history_id = self._next_history()
+        account.history.append(
+            {
+                "id": message.history_id,
+                "at": self.now() if now is None else now,
+                "kind": kind,
+                "message": message.id,
+                "thread": message.thread_id,
+                "labels": sorted(message.labels),
+                "changed": sorted(labels or ()),
+            }
+        )
+
+    def modify(self, account, message, add=(), remove=()):
+        with self.lock:
+            added = set(add) - message.labels
+            removed = set(remove) & message.labels
+            message.labels = (message.labels | added) - removed
+            if added:
+                self._record(account, "labelsAdded", message, added)
+            if removed:
+                self._record(account, "labelsRemoved", message, removed)
+
+    def delete(self, account, message):
+        with self.lock:
+            account.messages.pop(message.id, None)
+            self._record(account, "messagesDeleted", message)
+
+    def since(self, account, start):
+        """Return the history after ``start``, or None when that is forgotten."""
+        with self.lock:
+            limit = self.now() - self.history_retention
+            while account.history and account.history[0]["at"] < limit:
+                account.history_floor = account.history.pop(0)["id"]
+            if start < max(account.history_floor, 100_000 - 1):
+                return None
+            return [record for record in account.history if record["id"] > start]
+
+    def thread(self, account, thread_id):
+        found = [m for m in account.messages.values() if m.thread_id == thread_id]
+        return sorted(found, key=lambda m: (m.internal_date, m.id))
+
+    # -- sending -------------------------------------------------------
+
+    def send(self, account, raw, thread_id=None):
+        """Send a message as the account; deliver it to local accounts, once each."""
+        with self.lock:
+            parsed = email.message_from_bytes(raw, policy=email.policy.compat32)
+            original = str(parsed.get("Message-ID") or "").strip()
+            sender = getaddresses([str(parsed.get("From") or "")])
+            if not sender or sender[0][1].lower() != account.email:
+                del parsed["From"]
+                parsed["From"] = f"{account.name} <{account.email}>"
+            host = original.strip("<>").rpartition("@")[2]
+            if not self.keep_message_id or "." not in host:
+                del parsed["Message-ID"]
+                token = secrets.token_urlsafe(24)
+                parsed["Message-ID"] = f"<CA{token}@mail.gmail.com>"
+                if original:
+                    parsed["X-Google-Original-Message-ID"] = original
+            if not parsed.get("Date"):
+                parsed["Date"] = email.utils.formatdate(self.now())
+            recipients = {
+                address.lower()
+                for name in ("To", "Cc", "Bcc")
+                for _n, address in getaddresses(
+                    [str(value) for value in parsed.get_all(name, ())]
+                )
+                if address
+            }
+            kept = parsed.as_bytes()
+            message = self.add(account, kept, {"SENT"}, thread_id=thread_id)
+            del parsed["Bcc"]
+            copy = parsed.as_bytes()
+            for address in sorted(recipients):
+                other = self.accounts.get(address)
+                if other is account:
+                    self.modify(account, message, add=("INBOX", "UNREAD"))
+                elif other:
+                    self.add(other, copy, {"INBOX", "UNREAD"})
+            return message, sorted(recipients)
+
+    def may_join(self, account, thread_id, raw):
+        """Whether Gmail puts a message into the thread: references and subject match
+        (guide "Managing threads")."""
+        members = self.thread(account, thread_id)
+        if not members:
+            return None
+        parsed = email.message_from_bytes(raw, policy=email.policy.compat32)
+        references = set(
+            MESSAGE_ID.findall(
+                f"{parsed.get('References')} {parsed.get('In-Reply-To')}"
+            )
+        )
+        known = set().union(*(self.message_ids(m) for m in members))
+
+        def plain(subject):
+            return REPLY_PREFIX.sub("", text_of(subject or "")).strip().lower()
+
+        subjects = {plain(m.header("Subject")) for m in members}
+        return bool(references & known) and plain(parsed.get("Subject")) in subjects
+
+    # -- grants --------------------------------------------------------
+
+    def grant(self, account, scopes):
+        grant = self.grants.setdefault(account.email, Grant(account.email, set()))
+        grant.scopes = set(scopes)
+        return grant
+
+    def new_access_token(self, grant):
+        token = f"ya29.{secrets.token_urlsafe(40)}"
+        grant.access_tokens[token] = (
+            self.now() + self.token_lifetime,
+            set(grant.scopes),
+        )
+        return token
+
+    def new_refresh_token(self, grant):
+        token = f"1//{secrets.token_urlsafe(40)}"
+        grant.refresh_tokens.add(token)
+        return token
+
+    def grant_of_refresh(self, token):
+        return next(
+            (g for g in self.grants.values() if token in g.refresh_tokens), None
+        )
+
+    def access(self, token):
+        """Return (account, scopes) of a valid access token, or None."""
+        for grant in self.grants.values():
+            if token in grant.access_tokens:
+                expiry, scopes = grant.access_tokens[token]
+                if expiry > self.now():
+                    return self.accounts[grant.account], scopes
+        return None
+
+    def revoke(self, token):
+        for address, grant in list(self.grants.items()):
+            if token in grant.refresh_tokens or token in grant.access_tokens:
+                del self.grants[address]
+                return True
+        return False
+
+
+def date_of(raw, default):
+    """Return the Date header's time in seconds, or ``default``."""
+    parsed = email.message_from_bytes(raw, policy=email.policy.compat32)
+    try:
+        return parsedate_to_datetime(str(parsed["Date"])).timestamp()
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        return default
