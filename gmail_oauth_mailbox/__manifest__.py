@@ -1,6 +1,6 @@
 {
     "name": "Gmail Mailbox",
-    "summary": "Your own Gmail inside Odoo: connect with one click, read, search and reply",
+    "summary": "Your own Gmail inside Odoo: connect in a minute, read, search, reply",
     "version": "19.0.1.0.0",
     "category": "Productivity/Discuss",
     "author": "gmail_oauth_mailbox maintainers",

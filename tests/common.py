@@ -10,6 +10,7 @@ from odoo.tests import HttpCase, new_test_user
 from .google_standin import process
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
+NOW = "2026-11-24T12:00:00+00:00"
 ANNA = "anna.keller@corp-example.test"
 PRIVATE = "anna.private@gmail.com"
 BEN = "ben.schulz@corp-example.test"
@@ -38,7 +39,8 @@ def mail(sender=CUSTOMER, to=ANNA, subject="Offer", body="Hello Anna", **headers
 class GmailCase(HttpCase):
     """An internal user with the lowest rights, and Google beside her."""
 
-    standin_options = {"no_default_seed": True}
+    # Mail is dated around this moment, whenever the tests run.
+    standin_options = {"no_default_seed": True, "now": NOW}
 
     @classmethod
     def setUpClass(cls):
@@ -81,6 +83,7 @@ class GmailCase(HttpCase):
         session = Session()
         session.uid = user.id
         google = service._start(int(action["url"].rpartition("/")[2]), session, "/odoo")
+        self.env.flush_all()
         answer = process.authorize(google, email, scopes)
         params = dict(parse_qsl(urlsplit(answer).query))
         attempt, problem = service.sudo()._finish(params, session)

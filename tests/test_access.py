@@ -3,9 +3,9 @@
 import inspect
 
 from odoo import models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, MissingError, UserError
 from odoo.service.model import get_public_method
-from odoo.tests import tagged
+from odoo.tests import JsonRpcException, tagged
 
 from .common import ANNA, GmailCase, mail
 
@@ -16,6 +16,7 @@ CONTENT = (
     "gmail.attachment",
     "gmail.label",
 )
+REFUSED = (AccessError, MissingError, UserError)
 SECRET = ("gmail.credential", "gmail.authorization", "gmail.revocation")
 SERVICES = (
     "gmail.oauth",
@@ -128,7 +129,7 @@ class TestAccess(GmailCase):
                     value = getattr(type(self.env[name]), attribute, None)
                     module = getattr(value, "__module__", "") or ""
                     if callable(value) and "gmail_oauth_mailbox" in module:
-                        with self.assertRaises(Exception, msg=f"{name}.{attribute}"):
+                        with self.assertRaises(AccessError, msg=f"{name}.{attribute}"):
                             get_public_method(self.env[name].with_user(user), attribute)
 
     def records(self, model, user):
@@ -158,7 +159,7 @@ class TestAccess(GmailCase):
                     lambda r=theirs: r.unlink(),
                     lambda r=theirs: r.copy(),
                 ):
-                    with self.assertRaises(Exception, msg=model):
+                    with self.assertRaises(REFUSED, msg=model):
                         road()
                         self.env.flush_all()
             with self.assertRaises(AccessError):
@@ -233,7 +234,9 @@ class TestAccess(GmailCase):
         for user in (self.ben, self.admin, self.portal):
             for model, row_id in ids.items():
                 for method in DOORS[model] - general - {"action_open_form"}:
-                    with self.assertRaises(Exception, msg=f"{user.login} {method}"):
+                    with self.assertRaises(
+                        JsonRpcException, msg=f"{user.login} {method}"
+                    ):
                         self.rpc(
                             user, model, method, [[row_id], *arguments.get(method, [])]
                         )

@@ -1,5 +1,7 @@
 """The OAuth road, walked against the stand-in through Odoo's own HTTP stack."""
 
+import os
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 from odoo.exceptions import AccessError, UserError
@@ -132,6 +134,7 @@ class TestConnecting(GmailCase):
         session = Session()
         session.uid = self.anna.id
         google = service._start(int(path.rpartition("/")[2]), session, "/odoo")
+        self.env.flush_all()
         answer = process.authorize(google, BEN)
         params = {k: v[0] for k, v in parse_qs(urlsplit(answer).query).items()}
         attempt, _problem = service.sudo()._finish(params, session)
@@ -145,6 +148,7 @@ class TestConnecting(GmailCase):
         session = Session()
         session.uid = self.anna.id
         google = service._start(int(path.rpartition("/")[2]), session, "/odoo")
+        self.env.flush_all()
         state = parse_qs(urlsplit(google).query)["state"][0]
         attempt, _problem = service.sudo()._finish(
             {"error": "access_denied", "state": state}, session
@@ -211,7 +215,7 @@ class TestConnecting(GmailCase):
         incoming, outgoing = mailbox.incoming_server_id, mailbox.outgoing_server_id
         self.sync(mailbox)
         mailbox.with_user(self.anna).action_delete()
-        self.assertFalse((mailbox.exists() or incoming.exists() or outgoing.exists()))
+        self.assertFalse(mailbox.exists() or incoming.exists() or outgoing.exists())
 
     @mute_logger("odoo.addons.gmail_oauth_mailbox.services.gmail_oauth")
     def test_key_of_another_host_refuses_and_keeps_the_tokens(self):
@@ -225,9 +229,6 @@ class TestConnecting(GmailCase):
         self.assertTrue(self.env["gmail.oauth"]._has_credential(mailbox))
 
     def test_remote_standin_is_refused(self):
-        import os
-        from unittest.mock import patch
-
         other = {"GMAIL_OAUTH_MAILBOX_GOOGLE_URL": "http://google.example"}
         with patch.dict(os.environ, other), self.assertRaises(UserError):
             self.env["gmail.oauth"]._google_url()

@@ -17,7 +17,7 @@ if FILES:
 
     @tagged("standard", "post_install", "-at_install")
     class TestCorpus(GmailCase):
-        standin_options = {"no_default_seed": True, "seed": CORPUS}
+        standin_options = {**GmailCase.standin_options, "seed": CORPUS}
 
         def setUp(self):
             super().setUp()

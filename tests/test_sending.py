@@ -100,7 +100,7 @@ class TestSending(SendingCase):
         self.box.signature = "<p>From the mailbox</p>"
         self.post()
         self.flush_mails()
-        bodies = [m["raw"] for m in self.sent()]
+        bodies = [m["text"] for m in self.sent()]
         self.assertTrue(any("From the user" in b for b in bodies))
         self.assertTrue(any("From the mailbox" in b for b in bodies))
         self.assertFalse(
@@ -247,7 +247,7 @@ class TestSending(SendingCase):
 class TestSendingKeptMessageId(SendingCase):
     """The other way Gmail may behave: it keeps the Message-ID it was given."""
 
-    standin_options = {"no_default_seed": True, "keep_message_id": True}
+    standin_options = {**SendingCase.standin_options, "keep_message_id": True}
 
     def test_conversation_holds_together(self):
         self.post()

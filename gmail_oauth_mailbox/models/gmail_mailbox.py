@@ -103,12 +103,8 @@ class GmailMailbox(models.Model):
     next_sync = fields.Datetime(
         "Next Synchronisation", readonly=True, copy=False, index="btree_not_null"
     )
-    lease_until = fields.Datetime(
-        readonly=True, copy=False, groups="base.group_system"
-    )
-    lease_token = fields.Integer(
-        readonly=True, copy=False, groups="base.group_system"
-    )
+    lease_until = fields.Datetime(readonly=True, copy=False, groups="base.group_system")
+    lease_token = fields.Integer(readonly=True, copy=False, groups="base.group_system")
     error_message = fields.Char("Problem", readonly=True, copy=False)
     failure_count = fields.Integer(
         readonly=True, copy=False, groups="base.group_system"
@@ -140,9 +136,7 @@ class GmailMailbox(models.Model):
         ondelete="set null",
         groups="base.group_system",
     )
-    send_minute = fields.Datetime(
-        readonly=True, copy=False, groups="base.group_system"
-    )
+    send_minute = fields.Datetime(readonly=True, copy=False, groups="base.group_system")
     send_count = fields.Integer(readonly=True, copy=False, groups="base.group_system")
     test_mode = fields.Boolean(compute="_compute_test_mode")
     is_mine = fields.Boolean(compute="_compute_is_mine")
@@ -176,9 +170,7 @@ class GmailMailbox(models.Model):
         counts = dict(
             self.env["gmail.message"]
             .sudo()
-            ._read_group(
-                [("mailbox_id", "in", self.ids)], ["mailbox_id"], ["__count"]
-            )
+            ._read_group([("mailbox_id", "in", self.ids)], ["mailbox_id"], ["__count"])
         )
         for mailbox in self:
             mailbox.message_count = counts.get(mailbox.sudo(), 0)

@@ -141,9 +141,7 @@ class GmailOauth(models.AbstractModel):
                 "the redirect URI %s at Google.",
                 self._redirect_uri(),
             )
-        return self.env._(
-            "Google sign-in is not set up yet. Ask your administrator."
-        )
+        return self.env._("Google sign-in is not set up yet. Ask your administrator.")
 
     @api.model
     def _redirect_uri(self):
@@ -229,9 +227,7 @@ class GmailOauth(models.AbstractModel):
                 [("user_id", "=", self.env.uid), ("email", "=", address)]
             )
             if mailbox.state == "connected" and mailbox.can_read and mailbox.can_send:
-                raise UserError(
-                    self.env._("%s is connected already.", mailbox.email)
-                )
+                raise UserError(self.env._("%s is connected already.", mailbox.email))
         attempt = (
             self.env["gmail.authorization"]
             .sudo()
@@ -398,7 +394,9 @@ class GmailOauth(models.AbstractModel):
             )
         if params.get("iss") not in (None, "", *oauth.ISSUERS):
             raise UserError(
-                self.env._("The answer did not come from Google. Nothing was connected.")
+                self.env._(
+                    "The answer did not come from Google. Nothing was connected."
+                )
             )
         if self._disabled():
             raise UserError(self._setup_problem())
@@ -590,9 +588,7 @@ class GmailOauth(models.AbstractModel):
             "scopes": " ".join(sorted(tokens.scopes)),
         }
         if tokens.refresh_token:
-            values["refresh_token"] = cipher.seal(
-                tokens.refresh_token, context=context
-            )
+            values["refresh_token"] = cipher.seal(tokens.refresh_token, context=context)
         credential = self._credential(mailbox)
         if credential:
             credential.write(values)
@@ -775,7 +771,7 @@ class GmailOauth(models.AbstractModel):
         """Have every waiting token revoked once the transaction is committed: an
         uninstallation, after which nobody could open them, may still fail."""
         tokens = []
-        for revocation in self.env["gmail.revocation"].sudo().search([]):
+        for revocation in self.env["gmail.revocation"].sudo().search([], limit=1000):
             try:
                 tokens.append(self._waiting_token(revocation))
             except errors.GoogleError as error:
@@ -786,9 +782,7 @@ class GmailOauth(models.AbstractModel):
 
     def _revoke(self, revocation):
         try:
-            oauth.revoke(
-                TRANSPORT, self._endpoints(), self._waiting_token(revocation)
-            )
+            oauth.revoke(TRANSPORT, self._endpoints(), self._waiting_token(revocation))
         except errors.GoogleError as error:
             _logger.info("Revocation %s waits: %s", revocation.id, error.code)
             return False
@@ -801,29 +795,34 @@ class GmailOauth(models.AbstractModel):
     @api.model
     def _sentence(self, error):
         """Return what a user reads for an error of lib: one sentence and its remedy."""
-        _ = self.env._
         if isinstance(error, errors.ReconnectNeeded):
-            return _("Google ended Odoo's access to this mailbox. Reconnect it.")
+            return self.env._(
+                "Google ended Odoo's access to this mailbox. Reconnect it."
+            )
         if isinstance(error, errors.PermissionMissing):
-            return _(
+            return self.env._(
                 "This was not allowed at Google. Reconnect the mailbox and leave the "
                 "ticks on."
             )
         if isinstance(error, errors.KeyMissing):
-            return _(
+            return self.env._(
                 "This server lacks the key of the stored tokens. Ask your "
                 "administrator to restore the key file."
             )
         if isinstance(error, errors.ConfigurationWrong):
-            return _(
+            return self.env._(
                 "Google refuses this Odoo's set-up. Ask your administrator to check "
                 "the Google client ID, its secret and the Gmail API."
             )
         if isinstance(error, errors.SendingLimit):
-            return _("Gmail's sending limit is reached. The mail goes out later.")
+            return self.env._(
+                "Gmail's sending limit is reached. The mail goes out later."
+            )
         if isinstance(error, errors.RetryLater):
-            return _("Google does not answer right now. Odoo tries again by itself.")
-        return _(
+            return self.env._(
+                "Google does not answer right now. Odoo tries again by itself."
+            )
+        return self.env._(
             "Google refused this request. Try again; if it persists, tell your "
             "administrator the code %s.",
             error.code,

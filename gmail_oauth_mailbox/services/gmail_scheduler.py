@@ -174,7 +174,9 @@ class GmailScheduler(models.AbstractModel):
         pause = self._back_off(failures)
         if isinstance(error, UserError):
             return {**values, "error_message": str(error)}, pause
-        _logger.info("Mailbox %s: %s (%s)", mailbox.id, type(error).__name__, error.code)
+        _logger.info(
+            "Mailbox %s: %s (%s)", mailbox.id, type(error).__name__, error.code
+        )
         oauth = self.env["gmail.oauth"]
         if isinstance(error, errors.RetryLater):
             pause = max(pause, timedelta(seconds=error.seconds or 0))

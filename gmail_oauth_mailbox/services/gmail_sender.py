@@ -330,7 +330,7 @@ class GmailSender(models.AbstractModel):
                 changes = [change for page in pages for change in page.changes]
                 return list(sync_plan.merge_history(changes).fetch)
         except errors.CursorExpired:
-            pass
+            _logger.info("Mailbox %s: sent mail is searched by date", mailbox.id)
         page = client.list_messages(
             q="in:sent newer_than:2d", label_ids=("SENT",), page_size=100
         )
@@ -434,8 +434,10 @@ class GmailSender(models.AbstractModel):
             to = people["from"]
         cc = []
         if mode == "reply_all":
-            cc = people["cc"] if message.direction == "out" else (
-                people["to"] + people["cc"]
+            cc = (
+                people["cc"]
+                if message.direction == "out"
+                else (people["to"] + people["cc"])
             )
         taken = set()
 

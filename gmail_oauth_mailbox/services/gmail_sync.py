@@ -400,7 +400,9 @@ class GmailSync(models.AbstractModel):
             "is_unread": "UNREAD" in message.label_ids,
             "is_starred": "STARRED" in message.label_ids,
             "has_attachments": any(not a.is_inline for a in message.attachments),
-            "label_ids": [(6, 0, [labels[g] for g in message.label_ids if g in labels])],
+            "label_ids": [
+                (6, 0, [labels[g] for g in message.label_ids if g in labels])
+            ],
             "search_text": self._search_text(message),
         }
 

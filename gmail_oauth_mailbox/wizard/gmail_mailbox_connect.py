@@ -16,7 +16,9 @@ class GmailMailboxConnect(models.TransientModel):
         )
         return False if taken else email
 
-    email = fields.Char("Email address", required=True, default=_default_email)
+    email = fields.Char(
+        "Email address", required=True, default=lambda self: self._default_email()
+    )
     contacts = fields.Boolean("Google contacts too", default=True)
     test_mode = fields.Boolean(compute="_compute_setup")
     setup_problem = fields.Char(compute="_compute_setup")

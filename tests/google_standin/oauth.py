@@ -224,7 +224,8 @@ class OAuth:
                 f"<p>{address}</p><p>Google sent a notification to your phone. Tap "
                 "<b>Yes</b> there, then continue.</p>"
                 "<form method=post action=/standin/verify class=row>"
-                f"{hidden(key=key)}<button class=primary id=verify>Yes, it's me</button>"
+                f"{hidden(key=key)}<button class=primary id=verify>"
+                "Yes, it's me</button>"
                 "</form>",
             )
         return self.consent(key, request)

@@ -157,7 +157,7 @@ class Writer:
         length = rnd.choice((1, 2, 2, 3, 3, 4, 5, 7))
         parent, thread, quoted = None, None, []
         mine = rnd.random() < 0.3
-        for step in range(length):
+        for _step in range(length):
             if when > self.store.now():
                 break
             sender, to = (self.me, other) if mine else (other, self.me)
@@ -197,7 +197,7 @@ class Writer:
             )
         elif chance < 0.14:
             message.add_attachment(
-                "part;pieces\nseat;12\nleg;48\n".encode(),
+                b"part;pieces\nseat;12\nleg;48\n",
                 "text",
                 "csv",
                 filename="parts.csv",
