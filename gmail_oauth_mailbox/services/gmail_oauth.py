@@ -2,6 +2,7 @@ import hashlib
 import hmac
 import logging
 import os
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ KEYS_VARIABLE = "GMAIL_OAUTH_MAILBOX_KEYS"
 KEY_FILE = "gmail_oauth_mailbox.key"
 FINGERPRINT = "gmail_oauth_mailbox.key_fingerprint"
 SESSION_KEY = "gmail_oauth_mailbox"
+COMPLETE_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ATTEMPT_LIFE = timedelta(minutes=10)
 # An access token is renewed this long before it ends, so that no call is cut off.
@@ -217,7 +219,7 @@ class GmailOauth(models.AbstractModel):
         if problem := self._setup_problem():
             raise UserError(problem)
         address = email_normalize(email or "")
-        if not address:
+        if not address or not COMPLETE_ADDRESS.fullmatch(address):
             raise UserError(
                 self.env._("Type one complete email address, such as you@example.com.")
             )
