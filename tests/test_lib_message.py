@@ -251,7 +251,7 @@ def test_bounces_and_lists_are_told_apart_from_people():
         ("shift_jis", "あいう①".encode("cp932"), "あいう①"),
         ("gb2312", "你好".encode("gb18030"), "你好"),
         ("ks_c_5601-1987", "스티해".encode("cp949"), "스티해"),
-        ("utf-7", "gr+APw-n".encode(), "grün"),
+        ("utf-7", b"gr+APw-n", "grün"),
         ("x-nonsense", "grün".encode("latin-1"), "grün"),
         ("hex", b"caf\xe9", "café"),
         ("", b"caf\xe9", "café"),

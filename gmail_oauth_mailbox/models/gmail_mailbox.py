@@ -210,12 +210,13 @@ class GmailMailbox(models.Model):
             days = vals["history_days"] or 36500
             widened = self.filtered(lambda m: days > (m.history_days or 36500))
         result = super().write(vals)
-        widened.sudo()._restart_backfill()
+        if widened:
+            widened.sudo()._restart_backfill()
         return result
 
     def _restart_backfill(self):
         """Look through the whole window again; what is stored is not fetched again."""
-        self.filtered("backfill_done").write(
+        self.write(
             {
                 "backfill_done": False,
                 "backfill_page": False,
