@@ -71,6 +71,7 @@ class GmailCase(HttpCase):
 
     def setUp(self):
         super().setUp()
+        self.google.control("settings", {"reset": True})
         server = type(self.env["ir.mail_server"])
         sending = patch.object(server, "_disable_send", lambda self: False)
         sending.start()

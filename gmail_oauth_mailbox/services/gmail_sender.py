@@ -395,14 +395,30 @@ class GmailSender(models.AbstractModel):
         earlier = [reference for reference in chain if reference != own]
         answered = (message["In-Reply-To"] or "").strip()
         if not answered and earlier:
-            by_id = {m.message_id for m in known}
-            answered = next((r for r in reversed(earlier) if r in by_id), earlier[-1])
+            answered = self._last_mail(known, earlier)
         del message["References"]
         del message["In-Reply-To"]
         message["References"] = " ".join(chain)
         if answered:
             message["In-Reply-To"] = real.get(answered) or answered
         return known.sorted("date")[-1:].thread_id.gmail_id
+
+    def _last_mail(self, known, references):
+        """Return the last reference that a recipient can know, or False; Odoo's list
+        holds notes and notifications too."""
+        mails = (
+            self.env["mail.message"]
+            .sudo()
+            .search(
+                [
+                    ("message_id", "in", references),
+                    ("message_type", "in", ("comment", "email", "email_outgoing")),
+                    ("is_internal", "=", False),
+                ]
+            )
+        )
+        ids = {*known.mapped("message_id"), *mails.mapped("message_id")}
+        return next((r for r in reversed(references) if r in ids), False)
 
     # ------------------------------------------------------------------
     # Answers from the panel

@@ -7,6 +7,7 @@ class GmailMailboxConnect(models.TransientModel):
     _name = "gmail.mailbox.connect"
     _description = "Add New Mailbox"
     _transient_max_hours = 1
+    _allow_sudo_commands = False
 
     def _default_email(self):
         """Suggest the user's own address, unless that mailbox is there already."""
