@@ -1,6 +1,6 @@
 """Mail leaves by the mailbox of its author, once, to exactly its recipients."""
 
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -120,25 +120,34 @@ class TestSending(SendingCase):
         self.assertFalse(found and found.gmail_mailbox_id)
         self.assertFalse(self.sent())
 
-    @mute_logger("odoo.addons.mail.models.mail_mail")
-    def test_forced_server_of_another_is_refused(self):
+    def test_server_of_another_cannot_be_forced(self):
+        values = {
+            "email_to": f"x@{FIRM}",
+            "subject": "Not mine",
+            "body_html": "x",
+            "mail_server_id": self.box.outgoing_server_id.id,
+        }
+        mails = self.env["mail.mail"].with_user(self.ben).sudo()
         for email_from in (BEN, ANNA):
-            mail_ = (
-                self.env["mail.mail"]
-                .with_user(self.ben)
-                .sudo()
-                .create(
-                    {
-                        "email_from": email_from,
-                        "email_to": f"x@{FIRM}",
-                        "subject": "Not mine",
-                        "body_html": "x",
-                        "mail_server_id": self.box.outgoing_server_id.id,
-                    }
-                )
-            )
-            mail_.send()
-            self.assertEqual(mail_.state, "exception")
+            with self.assertRaises(ValidationError):
+                mails.create({**values, "email_from": email_from})
+
+    @mute_logger("odoo.addons.mail.models.mail_mail")
+    def test_server_forced_behind_the_checks_is_refused_when_sending(self):
+        mails = self.env["mail.mail"].with_user(self.ben).sudo()
+        forced = mails.create(
+            {"email_from": ANNA, "email_to": f"x@{FIRM}", "body_html": "x"}
+        )
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE mail_message SET mail_server_id = %s WHERE id = %s",
+            [self.box.outgoing_server_id.id, forced.mail_message_id.id],
+        )
+        self.env.invalidate_all()
+        self.assertEqual(forced.mail_server_id, self.box.outgoing_server_id)
+        forced.send()
+        self.assertEqual(forced.state, "exception")
+        self.assertIn("Only Anna Keller", forced.failure_reason)
         self.assertFalse(self.sent())
 
     def test_direct_connection_with_another_sender_is_refused(self):
