@@ -407,15 +407,14 @@ class GmailSync(models.AbstractModel):
         }
 
     def _search_text(self, message):
-        """Return what the full-text index reads. PostgreSQL takes an address for one
-        word, so its parts stand beside it."""
+        """Return what the full-text index reads: bare words, cut as the search cuts
+        what is typed. PostgreSQL would take an address or a file name for one."""
         words = [message.subject or ""]
         for person in self._people(message):
             words += [person.name or "", person.address or ""]
-            words.append(re.sub(r"[@._+-]+", " ", person.address or ""))
         words += [a.filename or "" for a in message.attachments]
         words.append(message.body_text or "")
-        return text("\n".join(words))
+        return re.sub(r"\W+", " ", text("\n".join(words)))
 
     def _own_message_id(self, message):
         """Return Odoo's Message-ID of mail that left through Odoo, as References

@@ -1,0 +1,133 @@
+import { Component, onWillUpdateProps, useEffect, useRef, useState } from "@odoo/owl";
+
+import { deserializeDateTime } from "@web/core/l10n/dates";
+import { useService } from "@web/core/utils/hooks";
+import { formatFloat } from "@web/core/utils/numbers";
+
+import { GmailComposer } from "./composer";
+import { sentenceOf } from "./gmail_service";
+
+const KEEPS_HEIGHT = 40;
+
+/** A stranger's HTML: a frame that runs nothing and, by its policy, loads nothing. */
+export class GmailBody extends Component {
+    static template = "gmail_oauth_mailbox.Body";
+    static props = { srcdoc: String, title: String };
+
+    setup() {
+        this.frame = useRef("frame");
+        useEffect(
+            (frame) => {
+                const fit = () => {
+                    const body = frame.contentDocument?.body;
+                    if (body) {
+                        const height = Math.max(body.scrollHeight + 8, KEEPS_HEIGHT);
+                        frame.style.height = `${height}px`;
+                    }
+                };
+                const observer = new ResizeObserver(fit);
+                const onLoad = () => {
+                    fit();
+                    if (frame.contentDocument?.body) {
+                        observer.observe(frame.contentDocument.body);
+                    }
+                };
+                frame.addEventListener("load", onLoad);
+                onLoad();
+                return () => {
+                    observer.disconnect();
+                    frame.removeEventListener("load", onLoad);
+                };
+            },
+            () => [this.frame.el]
+        );
+    }
+}
+
+export class GmailConversation extends Component {
+    static template = "gmail_oauth_mailbox.Conversation";
+    static components = { GmailBody, GmailComposer };
+    static props = { thread: Object };
+
+    setup() {
+        this.gmail = useService("gmail_oauth_mailbox");
+        this.state = useState({ unfolded: {}, answer: null, busy: false, error: "" });
+        this.reset(this.props.thread);
+        onWillUpdateProps((next) => {
+            if (next.thread.id !== this.props.thread.id) {
+                this.reset(next.thread);
+            } else {
+                this.unfoldLast(next.thread);
+            }
+        });
+    }
+
+    reset(thread) {
+        this.state.unfolded = {};
+        this.state.error = "";
+        this.unfoldLast(thread);
+        for (const message of thread.messages) {
+            if (message.is_unread) {
+                this.state.unfolded[message.id] = true;
+            }
+        }
+        // A draft that was left is there again.
+        const draft = thread.messages.findLast((m) => this.gmail.drafts.has(`${m.id}`));
+        this.state.answer = draft ? { id: draft.id, mode: "reply" } : null;
+    }
+
+    unfoldLast(thread) {
+        const last = thread.messages.at(-1);
+        if (last) {
+            this.state.unfolded[last.id] = true;
+        }
+    }
+
+    get lastMessage() {
+        return this.props.thread.messages.at(-1);
+    }
+
+    isOpen(message) {
+        return Boolean(this.state.unfolded[message.id]);
+    }
+
+    toggle(message) {
+        this.state.unfolded[message.id] = !this.state.unfolded[message.id];
+    }
+
+    initial(message) {
+        return (message.from_name || "?").trim().charAt(0).toUpperCase();
+    }
+
+    date(value) {
+        return deserializeDateTime(value).toLocaleString(luxon.DateTime.DATETIME_MED);
+    }
+
+    size(bytes) {
+        return formatFloat(bytes, { humanReadable: true, decimals: 0 });
+    }
+
+    answer(message, mode) {
+        this.state.answer = { id: message.id, mode };
+    }
+
+    canAnswer(message) {
+        return this.props.thread.can_send && message.reply.to;
+    }
+
+    hasMany(message) {
+        return Boolean(message.reply_all.cc) || message.reply_all.to.includes(", ");
+    }
+
+    async download(attachment) {
+        this.state.error = "";
+        this.state.busy = attachment.id;
+        try {
+            await this.gmail.download(attachment);
+        } catch (error) {
+            this.state.error = sentenceOf(error);
+        } finally {
+            this.state.busy = false;
+        }
+    }
+}

@@ -1,0 +1,320 @@
+import { markRaw, reactive } from "@odoo/owl";
+
+import { browser } from "@web/core/browser/browser";
+import { router } from "@web/core/browser/router";
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+
+const OUTCOME_KEY = "gmail_oauth_mailbox";
+const CHANGED = "gmail_oauth_mailbox/changed";
+const PAGE = 30;
+const CONNECT = "gmail_oauth_mailbox.gmail_mailbox_connect_action";
+
+/** Return the text that a failed call shows: Odoo's own sentence, or a general one. */
+export function sentenceOf(error) {
+    return error?.data?.message || _t("The server does not answer. Try again.");
+}
+
+/**
+ * What the Email panel knows and does: the only caller of the server.
+ *
+ * Data goes one way: a method asks the server and changes `state`; components read it.
+ */
+export class GmailStore {
+    constructor(env, { orm, action, notification }) {
+        this.env = env;
+        this.orm = orm;
+        this.actionService = action;
+        this.notification = notification;
+        this.drafts = markRaw(new Map());
+        this.calls = { list: 0, thread: 0 };
+        this.isOpen = false;
+        this.info = null;
+        this.infoError = "";
+        this.mailboxId = false;
+        this.search = "";
+        this.threads = [];
+        this.before = false;
+        this.listLoading = false;
+        this.listError = "";
+        this.thread = null;
+        this.threadId = false;
+        this.threadError = "";
+    }
+
+    get mailboxes() {
+        return this.info?.mailboxes || [];
+    }
+
+    get mailbox() {
+        const { mailboxes, mailboxId } = this;
+        return mailboxes.find((m) => m.id === mailboxId) || mailboxes[0];
+    }
+
+    get unread() {
+        return this.mailboxes.reduce((sum, mailbox) => sum + mailbox.unread, 0);
+    }
+
+    // ------------------------------------------------------------------
+    // Panel and mailboxes
+    // ------------------------------------------------------------------
+
+    async loadInfo() {
+        this.infoError = "";
+        try {
+            this.info = await this.orm.silent.call("gmail.mailbox", "panel_state", []);
+        } catch (error) {
+            this.infoError = sentenceOf(error);
+        }
+    }
+
+    async open(mailboxId = false) {
+        this.isOpen = true;
+        if (mailboxId) {
+            this.mailboxId = mailboxId;
+        }
+        await this.loadInfo();
+        await this.reload();
+    }
+
+    close() {
+        this.isOpen = false;
+    }
+
+    async toggle() {
+        if (this.isOpen) {
+            this.close();
+        } else {
+            await this.open();
+        }
+    }
+
+    async chooseMailbox(mailboxId) {
+        this.mailboxId = mailboxId;
+        this.closeThread();
+        await this.reload();
+    }
+
+    addMailbox() {
+        this.close();
+        return this.actionService.doAction(CONNECT, {
+            // The dialog sends the browser to Google, which comes back to this page.
+            onClose: () => this.loadInfo(),
+        });
+    }
+
+    /** Run a button of the mailbox on the server, and the action it returns. */
+    async run(method) {
+        const result = await this.orm.call("gmail.mailbox", method, [[this.mailbox.id]]);
+        if (result?.type) {
+            if (result.type === "ir.actions.act_window") {
+                this.close();
+            }
+            await this.actionService.doAction(result);
+        }
+        await this.loadInfo();
+    }
+
+    async syncNow() {
+        await this.run("action_sync_now");
+        this.notification.add(_t("Odoo is asking Gmail for new mail."), { type: "info" });
+    }
+
+    async openPreferences() {
+        const action = await this.orm.call(
+            "gmail.mailbox",
+            "action_open_preferences",
+            []
+        );
+        this.close();
+        await this.actionService.doAction(action);
+    }
+
+    // ------------------------------------------------------------------
+    // List
+    // ------------------------------------------------------------------
+
+    async fetchPage(before) {
+        return this.orm.silent.call("gmail.mailbox", "panel_threads", [], {
+            mailbox_id: this.mailbox.id,
+            search: this.search,
+            before,
+            limit: PAGE,
+        });
+    }
+
+    async reload() {
+        if (!this.mailbox) {
+            return;
+        }
+        const call = ++this.calls.list;
+        this.listLoading = true;
+        this.listError = "";
+        try {
+            const page = await this.fetchPage(false);
+            if (call === this.calls.list) {
+                this.threads = page.threads;
+                this.before = page.before;
+            }
+        } catch (error) {
+            if (call === this.calls.list) {
+                this.listError = sentenceOf(error);
+            }
+        } finally {
+            if (call === this.calls.list) {
+                this.listLoading = false;
+            }
+        }
+    }
+
+    async loadMore() {
+        if (this.listLoading || !this.before) {
+            return;
+        }
+        const call = ++this.calls.list;
+        this.listLoading = true;
+        try {
+            const page = await this.fetchPage(this.before);
+            if (call === this.calls.list) {
+                const known = new Set(this.threads.map((thread) => thread.id));
+                this.threads.push(...page.threads.filter((t) => !known.has(t.id)));
+                this.before = page.before;
+            }
+        } catch (error) {
+            this.listError = sentenceOf(error);
+        } finally {
+            if (call === this.calls.list) {
+                this.listLoading = false;
+            }
+        }
+    }
+
+    async setSearch(text) {
+        this.search = text;
+        await this.reload();
+    }
+
+    // ------------------------------------------------------------------
+    // Conversation
+    // ------------------------------------------------------------------
+
+    async openThread(threadId) {
+        const call = ++this.calls.thread;
+        this.threadId = threadId;
+        this.thread = null;
+        this.threadError = "";
+        await this.readThread(call);
+    }
+
+    async readThread(call = ++this.calls.thread) {
+        try {
+            const thread = await this.orm.silent.call("gmail.thread", "panel_read", [
+                [this.threadId],
+            ]);
+            if (call === this.calls.thread) {
+                this.thread = thread;
+            }
+        } catch (error) {
+            if (call === this.calls.thread) {
+                this.threadError = sentenceOf(error);
+            }
+        }
+    }
+
+    closeThread() {
+        this.calls.thread++;
+        this.threadId = false;
+        this.thread = null;
+        this.threadError = "";
+    }
+
+    async download(attachment) {
+        const { url } = await this.orm.call("gmail.attachment", "action_download", [
+            [attachment.id],
+        ]);
+        const link = document.createElement("a");
+        link.href = url;
+        link.download = attachment.name;
+        link.click();
+    }
+
+    /** Send an answer; returns whether it is on its way or waits in the queue. */
+    async reply(message, mode, html) {
+        const result = await this.orm.call("gmail.message", "panel_reply", [
+            [message.id],
+            html,
+            mode,
+        ]);
+        if (result.waiting) {
+            this.notification.add(result.message || _t("The answer goes out later."), {
+                type: "warning",
+            });
+        } else {
+            this.notification.add(_t("Sent."), { type: "success" });
+        }
+        if (this.threadId) {
+            await this.readThread();
+        }
+        await this.reload();
+    }
+
+    // ------------------------------------------------------------------
+    // From outside
+    // ------------------------------------------------------------------
+
+    async onChanged({ mailbox_id, threads, thread_ids, progress }) {
+        const mailbox = this.mailboxes.find((m) => m.id === mailbox_id);
+        if (mailbox) {
+            mailbox.progress = progress;
+        }
+        await this.loadInfo();
+        if (!this.isOpen || !threads || this.mailbox?.id !== mailbox_id) {
+            return;
+        }
+        // Whoever has scrolled down reads: the list is not thrown away below her.
+        if (this.threads.length <= PAGE) {
+            await this.reload();
+        }
+        if (thread_ids.includes(this.threadId)) {
+            await this.readThread();
+        }
+    }
+
+    /** Say how connecting ended, when this page was loaded by Google's answer. */
+    async showOutcome() {
+        const url = new URL(browser.location.href);
+        const attempt = parseInt(url.searchParams.get(OUTCOME_KEY));
+        if (!attempt) {
+            return;
+        }
+        router.hideKeyFromUrl(OUTCOME_KEY);
+        url.searchParams.delete(OUTCOME_KEY);
+        browser.history.replaceState(browser.history.state, null, url.href);
+        const outcome = await this.orm.silent.call("gmail.mailbox", "panel_outcome", [
+            attempt,
+        ]);
+        if (!outcome) {
+            return;
+        }
+        this.notification.add(outcome.message, {
+            type: outcome.type,
+            sticky: outcome.type !== "success",
+        });
+        await this.open(outcome.type === "danger" ? false : outcome.mailbox_id);
+    }
+}
+
+export const gmailService = {
+    dependencies: ["orm", "action", "notification", "bus_service"],
+    start(env, services) {
+        const store = reactive(new GmailStore(env, services));
+        services.bus_service.subscribe(CHANGED, (payload) => store.onChanged(payload));
+        env.bus.addEventListener("WEB_CLIENT_READY", () => {
+            store.loadInfo();
+            store.showOutcome();
+        });
+        return store;
+    },
+};
+
+registry.category("services").add("gmail_oauth_mailbox", gmailService);

@@ -1,0 +1,159 @@
+import { Component, useEffect, useExternalListener, useRef, useState } from "@odoo/owl";
+
+import { Dropdown } from "@web/core/dropdown/dropdown";
+import { DropdownItem } from "@web/core/dropdown/dropdown_item";
+import { deserializeDateTime } from "@web/core/l10n/dates";
+import { registry } from "@web/core/registry";
+import { useService } from "@web/core/utils/hooks";
+import { useDebounced } from "@web/core/utils/timing";
+
+import { GmailConversation } from "./conversation";
+
+const { DateTime } = luxon;
+const SEARCH_PAUSE = 300;
+const NEAR_END = 200;
+
+export class GmailPanel extends Component {
+    static template = "gmail_oauth_mailbox.Panel";
+    static components = { Dropdown, DropdownItem, GmailConversation };
+    static props = {};
+
+    setup() {
+        this.gmail = useState(useService("gmail_oauth_mailbox"));
+        this.ui = useState(useService("ui"));
+        this.root = useRef("root");
+        this.searchRef = useRef("search");
+        this.listRef = useRef("list");
+        this.state = useState({ cursor: 0 });
+        this.search = useDebounced((text) => this.gmail.setSearch(text), SEARCH_PAUSE);
+        useEffect(
+            (isOpen) => {
+                if (isOpen) {
+                    const before = document.activeElement;
+                    this.root.el?.focus();
+                    return () => before?.isConnected && before.focus();
+                }
+            },
+            () => [this.gmail.isOpen]
+        );
+        // Whoever reached the end while a page was loading scrolls no more.
+        useEffect(
+            () => {
+                this.onScroll();
+            },
+            () => [this.gmail.threads.length, this.gmail.listLoading]
+        );
+        useExternalListener(window, "keydown", (ev) => this.onKeydown(ev));
+    }
+
+    get banner() {
+        const mailbox = this.gmail.mailbox;
+        if (!mailbox) {
+            return null;
+        }
+        if (["reconnect", "draft"].includes(mailbox.state)) {
+            return { method: "action_reconnect", button: "reconnect" };
+        }
+        if (mailbox.state === "paused") {
+            return { method: "action_resume", button: "resume" };
+        }
+        if (!mailbox.can_read || !mailbox.can_send) {
+            return { method: "action_reconnect", button: "allow" };
+        }
+        return mailbox.error_message ? { button: false } : null;
+    }
+
+    get progress() {
+        const progress = this.gmail.mailbox?.progress;
+        if (!progress?.running || this.gmail.mailbox.state !== "connected") {
+            return null;
+        }
+        const share = progress.total ? (100 * progress.done) / progress.total : 0;
+        return { ...progress, percent: Math.max(3, Math.min(99, Math.round(share))) };
+    }
+
+    date(value) {
+        if (!value) {
+            return "";
+        }
+        const date = deserializeDateTime(value);
+        const now = DateTime.now();
+        if (date.hasSame(now, "day")) {
+            return date.toLocaleString(DateTime.TIME_SIMPLE);
+        }
+        if (date.hasSame(now, "year")) {
+            return date.toLocaleString({ month: "short", day: "numeric" });
+        }
+        return date.toLocaleString(DateTime.DATE_SHORT);
+    }
+
+    onScroll() {
+        const list = this.listRef.el;
+        if (list && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END) {
+            this.gmail.loadMore();
+        }
+    }
+
+    clearSearch() {
+        this.searchRef.el.value = "";
+        this.gmail.setSearch("");
+    }
+
+    openThread(thread, index) {
+        this.state.cursor = index;
+        this.gmail.openThread(thread.id);
+    }
+
+    move(step) {
+        const last = this.gmail.threads.length - 1;
+        this.state.cursor = Math.max(0, Math.min(last, this.state.cursor + step));
+        const row = this.root.el.querySelectorAll(".o_gmail_thread")[this.state.cursor];
+        row?.scrollIntoView({ block: "nearest" });
+        row?.focus();
+    }
+
+    onKeydown(ev) {
+        const root = this.root.el;
+        if (!this.gmail.isOpen || !root || ev.ctrlKey || ev.metaKey || ev.altKey) {
+            return;
+        }
+        const target = ev.target;
+        if (target !== document.body && !root.contains(target)) {
+            return;
+        }
+        const writes = target.closest?.("input, textarea, [contenteditable='true']");
+        if (ev.key === "Escape" && !target.closest?.("[contenteditable='true']")) {
+            ev.preventDefault();
+            ev.stopPropagation();
+            if (this.gmail.threadId && this.isNarrow) {
+                this.gmail.closeThread();
+            } else {
+                this.gmail.close();
+            }
+            return;
+        }
+        if (writes) {
+            return;
+        }
+        const keys = {
+            ArrowDown: () => this.move(1),
+            ArrowUp: () => this.move(-1),
+            j: () => this.move(1),
+            k: () => this.move(-1),
+            "/": () => this.searchRef.el?.focus(),
+            r: () => root.querySelector(".o_gmail_reply:last-of-type")?.click(),
+        };
+        if (ev.key in keys) {
+            ev.preventDefault();
+            keys[ev.key]();
+        }
+    }
+
+    get isNarrow() {
+        return this.ui.isSmall || window.innerWidth < 992;
+    }
+}
+
+registry
+    .category("main_components")
+    .add("gmail_oauth_mailbox.Panel", { Component: GmailPanel });

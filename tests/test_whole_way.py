@@ -1,0 +1,290 @@
+"""The whole way in a real browser, against a real ``./dev run``: two origins, real
+workers, real mail. As an ordinary internal user who has never seen it.
+
+``GMAIL_OAUTH_MAILBOX_SCREENSHOTS`` names a folder to keep the screenshots in.
+"""
+
+import base64
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from .common import mail
+from .google_standin.process import Standin
+
+ROOT = Path(__file__).resolve().parents[1]
+ANNA = "anna.keller@corp-example.test"
+PRIVATE = "anna.private@gmail.com"
+DATABASE = "gmail_oauth_mailbox_whole_way"
+START_SECONDS = 300
+SHOTS = os.environ.get("GMAIL_OAUTH_MAILBOX_SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def memory():
+    """Lift Odoo's limit on the address space: Chromium reserves far more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.fixture(scope="module")
+def server(memory):
+    """A running ``./dev run`` on a database of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "ready.json"
+        log = Path(folder) / "run.log"
+        command = [sys.executable, str(ROOT / "dev"), "run", "--fresh"]
+        command += ["--port", "0", "--standin-port", "0", "--host", "127.0.0.1"]
+        command += ["--database", DATABASE, "--ready-file", str(ready)]
+        unwanted = ("PYTHONPATH", "ODOO_RC", "GMAIL_OAUTH_MAILBOX_GOOGLE_URL")
+        environment = {k: v for k, v in os.environ.items() if k not in unwanted}
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdout=output, stderr=output, env=environment
+            )
+        try:
+            end = time.monotonic() + START_SECONDS
+            while not ready.exists():
+                if process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"./dev run did not start:\n{log.read_text()}")
+                time.sleep(0.2)
+            yield json.loads(ready.read_text())
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def google(server):
+    return Standin(server["standin_url"])
+
+
+@pytest.fixture(scope="module")
+def page(server):
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 800}, accept_downloads=True
+        )
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(f"{server['url']}/web/login")
+        page.fill("#login", "demo")
+        page.fill("#password", "demo")
+        page.click("button[type=submit]")
+        page.wait_for_selector(".o_gmail_systray", timeout=120_000)
+        yield page
+        browser.close()
+
+
+def shot(page, name):
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def allow(page, account, name):
+    """Walk Google's pages: chooser, 2-step once, consent."""
+    shot(page, f"{name}-chooser")
+    page.click(f"button.account[data-email='{account}']")
+    page.wait_for_load_state()
+    if page.locator("#verify").count():
+        shot(page, f"{name}-two-step")
+        page.click("#verify")
+    page.wait_for_selector("#allow")
+    shot(page, f"{name}-consent")
+    page.click("#allow")
+
+
+def open_panel(page):
+    if not page.locator(".o_gmail_panel").count():
+        page.click(".o_gmail_systray button")
+    page.wait_for_selector(".o_gmail_panel")
+
+
+def test_1_connect_through_the_panel(page, google):
+    open_panel(page)
+    page.wait_for_selector(".o_gmail_add_mailbox")
+    shot(page, "01-empty-panel")
+    page.click(".o_gmail_add_mailbox")
+    page.wait_for_selector(".o_gmail_continue")
+    assert page.locator(".o_gmail_promises li").count() == 4
+    page.fill(".modal [name=email] input", ANNA)
+    shot(page, "02-dialog")
+    page.click(".o_gmail_continue")
+    allow(page, ANNA, "03-google")
+    consented = time.monotonic()
+    page.wait_for_selector(".o_gmail_thread", timeout=60_000)
+    seconds = time.monotonic() - consented
+    print(f"\nconsent to first message on screen: {seconds:.1f} s")
+    shot(page, "04-first-mail")
+    assert "code=" not in page.url and "state=" not in page.url
+    assert "gmail_oauth_mailbox=" not in page.url
+    expect(page.locator(".o_gmail_test_mode")).to_be_visible()
+
+
+def test_2_all_mail_of_the_window_arrives(page, google):
+    page.locator(".o_gmail_progress").wait_for(state="detached", timeout=120_000)
+    shot(page, "05-all-mail")
+    assert page.locator(".o_gmail_thread").count() >= 30
+    rows = page.locator(".o_gmail_threads")
+    before = page.locator(".o_gmail_thread").count()
+    rows.evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    page.wait_for_function(
+        f"() => document.querySelectorAll('.o_gmail_thread').length > {before}"
+    )
+
+
+def test_3_read_a_conversation(page):
+    page.locator(".o_gmail_thread").first.click()
+    page.wait_for_selector(".o_gmail_message_body")
+    frame = page.locator(".o_gmail_message_body").last
+    sandbox = frame.get_attribute("sandbox")
+    assert "allow-scripts" not in sandbox
+    assert frame.get_attribute("srcdoc").find("default-src 'none'") > 0
+    body = frame.content_frame.locator("body")
+    expect(body).not_to_be_empty()
+    shot(page, "06-conversation")
+
+
+def test_4_search_and_download_an_attachment(page):
+    with page.expect_response(re.compile("panel_threads")):
+        page.fill(".o_gmail_search", "parts.csv")
+    page.locator(".o_gmail_thread:has(.fa-paperclip)").first.click()
+    page.wait_for_selector(".o_gmail_conversation")
+    heads = page.locator(".o_gmail_message_head[aria-expanded=false]")
+    while heads.count():
+        heads.first.click()
+    with page.expect_download() as download:
+        page.locator(".o_gmail_attachment", has_text="parts.csv").first.click()
+    content = Path(download.value.path()).read_bytes()
+    assert content.startswith(b"part;pieces")
+    shot(page, "07-attachment")
+    page.fill(".o_gmail_search", "nothingmatchesthis")
+    page.wait_for_selector(".o_gmail_empty")
+    shot(page, "08-no-result")
+    page.click(".o_gmail_empty button")
+
+
+def test_5_reply_stays_in_the_conversation(page, google):
+    raw = mail(
+        subject="Delivery of the blue chairs",
+        body="Hello Anna, when do the chairs arrive?",
+        Message_ID="<chairs.1@customer-example.test>",
+        date="Tue, 24 Nov 2026 08:00:00 +0000",
+    )
+    gmail_id = google.add_message(ANNA, raw)
+    sync_now(page)
+    row = page.locator(".o_gmail_thread", has_text="Delivery of the blue chairs")
+    row.wait_for(timeout=90_000)
+    row.click()
+    page.locator(".o_gmail_reply").last.click()
+    page.wait_for_selector(".o_gmail_editor")
+    page.locator(".o_gmail_editor").click()
+    page.keyboard.type("They arrive on Thursday.")
+    shot(page, "09-reply")
+    page.click(".o_gmail_send")
+    page.locator(".o_gmail_composer").wait_for(state="detached")
+    expect(page.locator(".o_gmail_message")).to_have_count(2)
+    shot(page, "10-replied")
+    messages = {m["id"]: m for m in google.messages(ANNA)}
+    thread = messages[gmail_id]["threadId"]
+    sent = [
+        m
+        for m in messages.values()
+        if m["threadId"] == thread and "SENT" in m["labelIds"]
+    ]
+    assert len(sent) == 1
+    assert "They arrive on Thursday." in sent[0]["text"]
+    headers = {h["name"].lower(): h["value"] for h in sent[0]["headers"]}
+    assert headers["in-reply-to"].strip() == "<chairs.1@customer-example.test>"
+    assert ANNA in headers["from"]
+    assert "reply-to" not in headers
+    google.reply_to = headers["message-id"].strip()
+
+
+def test_6_the_customers_answer_appears(page, google):
+    raw = mail(
+        subject="Re: Delivery of the blue chairs",
+        body="Thursday is fine, thank you!",
+        Message_ID="<chairs.2@customer-example.test>",
+        In_Reply_To=google.reply_to,
+        References=f"<chairs.1@customer-example.test> {google.reply_to}",
+        date="Tue, 24 Nov 2026 08:10:00 +0000",
+    )
+    google.add_message(ANNA, raw)
+    sync_now(page)
+    expect(page.locator(".o_gmail_message")).to_have_count(3, timeout=90_000)
+    body = page.locator(".o_gmail_message_body").last.content_frame.locator("body")
+    expect(page.locator(".o_gmail_message")).to_have_count(3)
+    assert body is not None
+    shot(page, "11-customers-answer")
+
+
+def sync_now(page):
+    page.click(".o_gmail_menu")
+    page.click(".o_gmail_sync")
+
+
+def test_7_second_mailbox_through_the_preferences(page, server):
+    page.click(".o_gmail_close")
+    page.click(".o_user_menu button")
+    page.click("[data-menu=preferences]")
+    page.click("a[name=gmail_mailboxes]")
+    page.wait_for_selector(".o_gmail_accounts .o_kanban_record")
+    shot(page, "12-preferences")
+    page.click(".o_gmail_preferences_add")
+    page.wait_for_selector(".o_gmail_continue")
+    page.fill(".modal [name=email] input", PRIVATE)
+    page.click(".o_gmail_continue")
+    allow(page, PRIVATE, "13-google")
+    page.wait_for_selector(".o_gmail_switch", timeout=60_000)
+    page.wait_for_selector(".o_gmail_thread", timeout=60_000)
+    expect(page.locator(".o_gmail_switch")).to_contain_text(PRIVATE)
+    shot(page, "14-second-mailbox")
+
+
+def test_8_phone_and_settings(page, server):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{server['url']}/odoo")
+    open_panel(page)
+    page.wait_for_selector(".o_gmail_thread")
+    shot(page, "15-phone-list")
+    page.locator(".o_gmail_thread").first.click()
+    page.wait_for_selector(".o_gmail_message_body")
+    shot(page, "16-phone-conversation")
+    page.click(".o_gmail_back")
+    expect(page.locator(".o_gmail_list")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.click(".o_gmail_menu")
+    page.get_by_role("menuitem", name="Mailbox settings").click()
+    page.wait_for_selector(".o_form_view [name=history_window]")
+    shot(page, "17-settings")
+
+
+def test_9_nothing_broke(page, server):
+    assert page.errors == []
+    log = Path(server["log"]).read_text()
+    assert not re.findall(r"^.* (?:WARNING|ERROR|CRITICAL) .*$", log, re.MULTILINE)
+    assert "code=" not in log and "state=" not in log
+    assert not re.search(r"ya29\.|1//", log)
+    assert base64.b64encode(b"They arrive").decode() not in log
+    assert "They arrive on Thursday" not in log
