@@ -216,7 +216,7 @@ def test_hostile_html_does_not_hang(name):
 
 def test_hostile_html_is_still_readable():
     clean = clean_html("<div>" * 10_000 + "the <b>text</b> &amp; more<script>x")
-    assert "the  text  & more" in html.unescape(clean).replace("\xa0", " ")
+    assert "the text & more" in html.unescape(clean)
     Reader(clean)
 
 
@@ -234,7 +234,8 @@ def test_text_becomes_html():
     assert result.count("<blockquote") == result.count("</blockquote>") == 2
     assert 'href="http://x.example.com/(a)"' in result
     Reader(result)
-    assert html_to_text(result) == "a <b>\nold\nolder\nsee http://x.example.com/(a)."
+    lines = [line for line in html_to_text(result).splitlines() if line]
+    assert lines == ["a <b>", "old", "older", "see http://x.example.com/(a)."]
 
 
 @given(st.text())

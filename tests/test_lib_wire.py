@@ -86,6 +86,8 @@ class Wire:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        # A client that hangs up is part of the tests.
+        self.server.handle_error = lambda *_args: None
         self.origin = f"http://127.0.0.1:{self.server.server_port}"
         self.endpoints = oauth.Endpoints.for_origin(self.origin)
         threading.Thread(

@@ -454,7 +454,7 @@ def _mimetype(part):
 
 def _part_text(raw, headers):
     text = _decode(raw, headers.parameter("content-type", "charset"))
-    return text.removeprefix("\ufeff")
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
 def find_part(payload, part_id):

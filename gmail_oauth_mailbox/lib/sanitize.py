@@ -230,7 +230,9 @@ def _is_hostile(html):
         name = match[2]
         if not name:
             end = html.find("-->", position)
-            position = position if end < 0 else end
+            if end < 0:
+                break
+            position = end
             continue
         tags += 1
         name = name.lower()
