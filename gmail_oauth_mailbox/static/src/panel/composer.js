@@ -1,4 +1,4 @@
-import { Component, onWillUnmount, useState } from "@odoo/owl";
+import { Component, markup, onMounted, onWillUnmount, useRef, useState } from "@odoo/owl";
 
 import { ListPlugin } from "@html_editor/main/list/list_plugin";
 import { ColorPlugin } from "@html_editor/main/font/color_plugin";
@@ -41,13 +41,16 @@ export class GmailComposer extends Component {
         this.gmail = useService("gmail_oauth_mailbox");
         this.state = useState({ isSending: false, error: "" });
         this.config = {
-            content: this.gmail.drafts.get(this.key) || "<p><br></p>",
+            // The editor's own output, or nothing: not a stranger's HTML.
+            content: markup(this.gmail.drafts.get(this.key) || "<p><br></p>"),
             placeholder: _t("Write your answer…"),
             Plugins: PLUGINS,
             classList: ["o_gmail_editor"],
             onChange: () => this.keep(),
             onEditorReady: () => this.editor.editable.focus(),
         };
+        this.root = useRef("root");
+        onMounted(() => this.root.el.scrollIntoView({ block: "nearest" }));
         onWillUnmount(() => this.keep());
     }
 
