@@ -3,6 +3,7 @@
 import base64
 import email
 import json
+import time
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
@@ -389,6 +390,16 @@ def test_deep_and_wide_messages_are_read():
     assert len(parse(part(headers=headers)).to) == 2_000
     for value in ('"' * 90_000, "(" * 90_000, "<" * 90_000, "=?a?q?" * 9_000):
         parse(part(headers=[(name, value) for name in ("To", "Subject", "References")]))
+
+
+@pytest.mark.parametrize(
+    "piece", ['"', "(", "<", "@", "=?", "=?a?q?", ",a", "a@", "<a "]
+)
+def test_hostile_headers_do_not_hang(piece):
+    start = time.process_time()
+    value = piece * (100_000 // len(piece))
+    parse(part(headers=[(name, value) for name in ("To", "Subject", "References")]))
+    assert time.process_time() - start < 3
 
 
 if FILES:

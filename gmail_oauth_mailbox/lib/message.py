@@ -6,6 +6,7 @@ Sources: Gmail API, "users.messages"; RFC 5322 (addresses, Message-ID), RFC 2045
 
 import base64
 import binascii
+import contextlib
 import copy
 import email
 import email.policy
@@ -143,7 +144,7 @@ TOKEN = re.compile(
     """,
     re.X | re.S,
 )
-ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>(),;:\"@]+")
+NOT_ADDRESS = re.compile(r"[\s<>()\[\],;:\"]+")
 
 
 def parse_addresses(value):
@@ -155,7 +156,7 @@ def parse_addresses(value):
     >>> parse_addresses('Ann <a@x.org>, team: b@x.org, "C, D" <c@x.org>;')[2].name
     'C, D'
     """
-    return _AddressReader(FOLD.sub(" ", _text(value)[:MAX_HEADER])).read()
+    return _AddressReader(FOLD.sub(" ", _text(value)[:MAX_HEADER])).entries()
 
 
 class _AddressReader:
@@ -171,7 +172,7 @@ class _AddressReader:
     def _clear(self):
         self._words, self._comments, self._angle = [], [], None
 
-    def read(self):
+    def entries(self):
         value, position = self._value, 0
         while position < len(value) and len(self._found) < MAX_ADDRESSES:
             match = TOKEN.match(value, position)
@@ -212,9 +213,11 @@ class _AddressReader:
     def _finish(self):
         """End one entry."""
         name, address = _name(self._words), self._angle
-        if address is None and (match := ADDRESS.search(name)):
-            address = match[0]
-            name = (name[: match.start()] + name[match.end() :]).strip(" '\"<>")
+        if address is None:
+            words = NOT_ADDRESS.split(name)
+            address = next((w for w in words if "@" in w.strip("@")), None)
+            if address:
+                name = " ".join(name.replace(address, " ", 1).split()).strip(" '\"<>")
         address = _bare(address or "")
         if "@" in address:
             if self._carried and name:
@@ -583,10 +586,8 @@ def _storable(text):
 def _date(message, headers):
     internal = message.get("internalDate")
     if internal is not None:
-        try:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             return EPOCH + timedelta(milliseconds=int(internal))
-        except (TypeError, ValueError, OverflowError):
-            pass
     try:
         date = parsedate_to_datetime(headers.text("date"))
         if date.tzinfo:
