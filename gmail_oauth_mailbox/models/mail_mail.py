@@ -1,8 +1,6 @@
 from odoo import fields, models
 from odoo.tools import email_normalize, unique
 
-from ..services.gmail_sender import GmailSession
-
 
 class MailMail(models.Model):
     _inherit = "mail.mail"
@@ -92,9 +90,11 @@ class MailMail(models.Model):
 
     def _send(self, *args, smtp_session=None, **kwargs):
         result = super()._send(*args, smtp_session=smtp_session, **kwargs)
-        if isinstance(smtp_session, GmailSession) and smtp_session.postponed:
+        # Only the session of services/gmail_sender.py has it.
+        postponed = getattr(smtp_session, "postponed", None)
+        if postponed:
             for mail in self.exists():
-                pause = smtp_session.postponed.get(mail.message_id)
+                pause = postponed.get(mail.message_id)
                 if pause is not None:
                     mail._gmail_postpone(pause)
         return result

@@ -44,6 +44,18 @@ def arguments(argv):
     return parser.parse_args(argv)
 
 
+def fill_store(store, options):
+    """Put in the mail of the default seed and of the folder given."""
+    if not options.no_default_seed:
+        seed.fill(store)
+    if options.seed:
+        anna = store.accounts["anna.keller@corp-example.test"]
+        for path in sorted(options.seed.rglob("*.eml")):
+            raw = path.read_bytes()
+            date = min(date_of(raw, store.now()), store.now())
+            store.add(anna, raw, {"INBOX"}, date=max(date, 0), record=False)
+
+
 def main(argv=None):
     options = arguments(argv)
     store = Store(
@@ -52,22 +64,17 @@ def main(argv=None):
         now=options.now,
     )
     gmail.part_json.original = options.body_charset == "original"
-    if not options.no_default_seed:
-        seed.fill(store)
-    if options.seed:
-        if not options.seed.is_dir():
-            sys.exit(
-                f"--seed: {options.seed} is not a folder. Name one with .eml files."
-            )
-        anna = store.accounts["anna.keller@corp-example.test"]
-        for path in sorted(options.seed.rglob("*.eml")):
-            raw = path.read_bytes()
-            date = min(date_of(raw, store.now()), store.now())
-            store.add(anna, raw, {"INBOX"}, date=max(date, 0), record=False)
+    if options.seed and not options.seed.is_dir():
+        sys.exit(f"--seed: {options.seed} is not a folder. Name one with .eml files.")
+    fill_store(store, options)
     server = make_server(
         "127.0.0.1",
         options.port,
-        Standin(store, latency=options.latency / 1000),
+        Standin(
+            store,
+            latency=options.latency / 1000,
+            fill=lambda: fill_store(store, options),
+        ),
         threaded=True,
         request_handler=Quiet,
     )

@@ -30,8 +30,9 @@ def as_json(status, body, headers=None):
 class Standin:
     """One Google on one origin."""
 
-    def __init__(self, store, *, latency=0.0):
+    def __init__(self, store, *, latency=0.0, fill=None):
         self.store = store
+        self.fill = fill or (lambda: None)
         self.oauth = oauth.OAuth(store)
         self.latency = latency
         self._log_lock = threading.Lock()
@@ -261,6 +262,9 @@ class Standin:
         if name == "log":
             return store.requests
         if name == "settings":
+            if given.get("reset"):
+                store.reset()
+                self.fill()
             for key in ("keep_message_id", "history_retention", "token_lifetime"):
                 if key in given:
                     setattr(store, key, given[key])

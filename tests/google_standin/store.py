@@ -196,6 +196,11 @@ class Store:
         self.keep_message_id = keep_message_id
         self.history_retention = history_retention
         self.offset = (now - time.time()) if now else 0.0
+        self.token_lifetime = 3599
+        self.reset()
+
+    def reset(self):
+        """Forget everything: as at the start, before any seed."""
         self.accounts = {
             address: Account(address, *rest) for address, *rest in ACCOUNTS
         }
@@ -204,7 +209,6 @@ class Store:
         self.pages = {}
         self.faults = []
         self.requests = []
-        self.token_lifetime = 3599
         self._history = 100_000
         self._number = int(hashlib.sha256(b"gmail").hexdigest()[:12], 16)
 
