@@ -1,0 +1,293 @@
+"""The stand-in speaks Google's protocol, as Google's documents and libraries see it."""
+
+import base64
+import hashlib
+import json
+import secrets
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+import requests
+from google.auth.transport.requests import Request
+from google.oauth2 import credentials as google_credentials
+from google.oauth2 import id_token as google_id_token
+from googleapiclient import discovery_cache
+from googleapiclient.discovery import build_from_document
+from googleapiclient.errors import HttpError
+from googleapiclient.http import BatchHttpRequest
+
+from .common import ANNA, BEN, mail
+from .google_standin import process
+from .google_standin.store import CLIENT_ID, CLIENT_SECRET
+
+REDIRECT = "http://127.0.0.1:8069/gmail_oauth_mailbox/callback"
+READ = "https://www.googleapis.com/auth/gmail.readonly"
+SEND = "https://www.googleapis.com/auth/gmail.send"
+DOCUMENT = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
+KINDS = {"string": str, "integer": int, "boolean": bool, "number": (int, float)}
+
+
+@pytest.fixture(scope="module")
+def google():
+    with process.running() as standin:
+        yield standin
+
+
+def request_url(google, **changes):
+    verifier = secrets.token_urlsafe(48)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    query = {
+        "client_id": CLIENT_ID,
+        "redirect_uri": REDIRECT,
+        "response_type": "code",
+        "scope": f"openid email {READ} {SEND}",
+        "access_type": "offline",
+        "prompt": "consent",
+        "state": "the-state",
+        "nonce": "the-nonce",
+        "login_hint": ANNA,
+        "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+        "code_challenge_method": "S256",
+        **changes,
+    }
+    return f"{google.url}/o/oauth2/v2/auth?{urlencode(query)}", verifier
+
+
+def post(google, path, **form):
+    return requests.post(f"{google.url}{path}", data=form, timeout=30)
+
+
+def exchange(google, account=ANNA, scopes=None, **changes):
+    url, verifier = request_url(google, login_hint=account)
+    answer = parse_qs(urlsplit(process.authorize(url, account, scopes)).query)
+    assert answer["state"] == ["the-state"]
+    assert answer["iss"] == ["https://accounts.google.com"]
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "redirect_uri": REDIRECT,
+        "code": answer["code"][0],
+        "code_verifier": verifier,
+        **changes,
+    }
+    return post(google, "/token", **form), form
+
+
+def tokens_of(google, account=ANNA, scopes=None):
+    response, _form = exchange(google, account, scopes)
+    assert response.status_code == 200
+    return response.json()
+
+
+def service_of(google, tokens):
+    credentials = google_credentials.Credentials(tokens["access_token"])
+    return build_from_document(
+        DOCUMENT, credentials=credentials, client_options={"api_endpoint": google.url}
+    )
+
+
+def check(value, schema, path="answer"):
+    """Compare an answer with a schema of the discovery document, all the way down."""
+    if "$ref" in schema:
+        schema = DOCUMENT["schemas"][schema["$ref"]]
+    kind = schema["type"]
+    if kind == "object":
+        known = schema.get("properties", {})
+        for name, item in value.items():
+            assert name in known, f"{path}.{name} is not Google's"
+            check(item, known[name], f"{path}.{name}")
+    elif kind == "array":
+        assert isinstance(value, list), path
+        for item in value:
+            check(item, schema["items"], f"{path}[]")
+    else:
+        assert isinstance(value, KINDS[kind]), path
+
+
+def test_answers_are_as_the_discovery_document_says(google):
+    users = service_of(google, tokens_of(google)).users()
+    schemas = DOCUMENT["schemas"]
+    check(users.getProfile(userId="me").execute(), schemas["Profile"])
+    labels = users.labels().list(userId="me").execute()
+    check(labels, schemas["ListLabelsResponse"])
+    found = users.messages().list(userId="me", q="in:anywhere").execute()
+    check(found, schemas["ListMessagesResponse"])
+    for reference in found["messages"][:40]:
+        for style in ("full", "raw", "metadata", "minimal"):
+            message = users.messages().get(
+                userId="me", id=reference["id"], format=style
+            )
+            check(message.execute(), schemas["Message"])
+    threads = users.threads().list(userId="me").execute()
+    check(threads, schemas["ListThreadsResponse"])
+    thread = users.threads().get(userId="me", id=threads["threads"][0]["id"])
+    check(thread.execute(), schemas["Thread"])
+    start = users.getProfile(userId="me").execute()["historyId"]
+    google.add_message(ANNA, mail(subject="New"))
+    history = users.history().list(userId="me", startHistoryId=start).execute()
+    check(history, schemas["ListHistoryResponse"])
+    assert history["history"][0]["messagesAdded"]
+    send_as = users.settings().sendAs().list(userId="me").execute()
+    check(send_as, schemas["ListSendAsResponse"])
+
+
+def test_pages_cover_all_and_attachments_are_whole(google):
+    users = service_of(google, tokens_of(google)).users()
+    seen, request = [], users.messages().list(userId="me", maxResults=100)
+    while request is not None:
+        answer = request.execute()
+        seen += [m["id"] for m in answer["messages"]]
+        request = users.messages().list_next(request, answer)
+    assert len(seen) == len(set(seen)) >= 400
+    found = users.messages().list(userId="me", q="has:attachment").execute()
+    message = users.messages().get(userId="me", id=found["messages"][0]["id"]).execute()
+    ids = [
+        p["body"]["attachmentId"] for p in message["payload"]["parts"] if p["filename"]
+    ]
+    content = (
+        users.messages()
+        .attachments()
+        .get(userId="me", messageId=message["id"], id=ids[0])
+        .execute()
+    )
+    assert len(base64.urlsafe_b64decode(content["data"])) == content["size"] > 0
+
+
+def test_batch_answers_each_part(google):
+    users = service_of(google, tokens_of(google)).users()
+    ids = [m["id"] for m in users.messages().list(userId="me").execute()["messages"]]
+    answers = {}
+    batch = BatchHttpRequest(batch_uri=f"{google.url}/batch/gmail/v1")
+
+    def note(request_id, response, exception):
+        answers[request_id] = response or exception
+
+    for gmail_id in [*ids[:30], "missing"]:
+        request = users.messages().get(userId="me", id=gmail_id, format="minimal")
+        batch.add(request, callback=note, request_id=gmail_id)
+    batch.execute()
+    assert {answers[i]["id"] for i in ids[:30]} == set(ids[:30])
+    assert answers["missing"].resp.status == 404
+
+
+def test_google_auth_takes_certificates_and_refreshes(google):
+    tokens = tokens_of(google)
+    claims = google_id_token.verify_token(
+        tokens["id_token"],
+        Request(),
+        audience=CLIENT_ID,
+        certs_url=f"{google.url}/oauth2/v1/certs",
+    )
+    assert (claims["email"], claims["nonce"]) == (ANNA, "the-nonce")
+    assert claims["hd"] == "corp-example.test"
+    credentials = google_credentials.Credentials(
+        None,
+        refresh_token=tokens["refresh_token"],
+        token_uri=f"{google.url}/token",
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+    )
+    credentials.refresh(Request())
+    assert credentials.token != tokens["access_token"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": "other"},
+        {"redirect_uri": "http://127.0.0.1:8069/elsewhere"},
+        {"redirect_uri": "https://evil.example/gmail_oauth_mailbox/callback"},
+        {"response_type": "token"},
+        {"scope": "everything"},
+        {"code_challenge": "short"},
+        {"code_challenge_method": "plain"},
+    ],
+)
+def test_wrong_authorization_requests_go_nowhere(google, changes):
+    url, _verifier = request_url(google, **changes)
+    response = requests.get(url, timeout=30, allow_redirects=False)
+    assert response.status_code == 400
+    assert "Location" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"code_verifier": "x" * 64}, "invalid_grant"),
+        ({"code": "4/0Aother"}, "invalid_grant"),
+        ({"redirect_uri": REDIRECT + "2"}, "redirect_uri_mismatch"),
+        ({"client_secret": "wrong"}, "invalid_client"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+    ],
+)
+def test_wrong_exchanges_give_no_token(google, changes, error):
+    response, _form = exchange(google, **changes)
+    assert response.status_code in (400, 401)
+    assert response.json()["error"] == error
+
+
+def test_code_is_used_once(google):
+    _response, form = exchange(google)
+    assert post(google, "/token", **form).json()["error"] == "invalid_grant"
+
+
+def test_revoking_one_token_ends_the_whole_grant(google):
+    first, second = tokens_of(google, BEN), tokens_of(google, BEN)
+    assert post(google, "/revoke", token=first["access_token"]).status_code == 200
+    response = requests.get(
+        f"{google.url}/gmail/v1/users/me/profile",
+        headers={"Authorization": f"Bearer {second['access_token']}"},
+        timeout=30,
+    )
+    assert response.status_code == 401
+    form = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    form["refresh_token"] = second["refresh_token"]
+    answer = post(google, "/token", grant_type="refresh_token", **form)
+    assert answer.json()["error"] == "invalid_grant"
+
+
+def test_scope_that_was_not_ticked_is_refused(google):
+    tokens = tokens_of(google, BEN, scopes=[SEND])
+    assert READ not in tokens["scope"].split()
+    with pytest.raises(HttpError) as error:
+        service_of(google, tokens).users().messages().list(userId="me").execute()
+    assert error.value.resp.status == 403
+    details = json.loads(error.value.content)["error"]
+    assert details["errors"][0]["reason"] == "insufficientPermissions"
+
+
+def test_forgotten_history_is_not_found(google):
+    users = service_of(google, tokens_of(google)).users()
+    with pytest.raises(HttpError) as error:
+        users.history().list(userId="me", startHistoryId="1").execute()
+    assert error.value.resp.status == 404
+
+
+def test_sent_mail_is_delivered_once_without_bcc(google):
+    users = service_of(google, tokens_of(google)).users()
+    raw = mail(sender=ANNA, to=BEN, subject="Once", Bcc="secret@else.test")
+    body = {"raw": base64.urlsafe_b64encode(raw).decode()}
+    sent = users.messages().send(userId="me", body=body).execute()
+    assert sent["labelIds"] == ["SENT"]
+    received = [
+        m for m in google.messages(BEN) if ("Subject", "Once") in pairs(m["headers"])
+    ]
+    assert len(received) == 1
+    assert "secret@else.test" not in received[0]["raw"]
+
+
+def pairs(headers):
+    return {(header["name"], header["value"]) for header in headers}
+
+
+def test_default_seed_is_large_and_mixed(google):
+    messages = google.messages(ANNA)
+    assert len(messages) >= 400
+    assert len({m["threadId"] for m in messages}) >= 120
+    text = " ".join(m["text"] for m in messages)
+    for piece in ("Пришлите", "納期", "نرجو", "🎉", "not found", "meeting"):
+        assert piece in text
+    kinds = " ".join(m["raw"] for m in messages)
+    for piece in ("text/calendar", "application/pdf", "text/html", "Content-ID"):
+        assert piece in kinds
