@@ -189,6 +189,25 @@ export class GmailStore {
         }
     }
 
+    /** Put the newest page on top; whoever has scrolled down keeps what she reads. */
+    async refreshTop() {
+        const call = ++this.calls.list;
+        try {
+            const page = await this.fetchPage(false);
+            if (call === this.calls.list) {
+                const fresh = new Set(page.threads.map((thread) => thread.id));
+                const rest = this.threads.filter((thread) => !fresh.has(thread.id));
+                this.threads = [...page.threads, ...rest];
+            }
+        } catch (error) {
+            this.listError = sentenceOf(error);
+        } finally {
+            if (call === this.calls.list) {
+                this.listLoading = false;
+            }
+        }
+    }
+
     async setSearch(text) {
         this.search = text;
         await this.reload();
@@ -271,9 +290,10 @@ export class GmailStore {
         if (!this.isOpen || !threads || this.mailbox?.id !== mailbox_id) {
             return;
         }
-        // Whoever has scrolled down reads: the list is not thrown away below her.
         if (this.threads.length <= PAGE) {
             await this.reload();
+        } else {
+            await this.refreshTop();
         }
         if (thread_ids.includes(this.threadId)) {
             await this.readThread();
