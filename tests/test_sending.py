@@ -197,6 +197,53 @@ class TestSending(SendingCase):
         self.assertFalse(self.sent())
         self.assertEqual(len(self.sent(PRIVATE)), 1)
 
+    def compose(self, mode, partners):
+        return (
+            self.env["mail.compose.message"]
+            .with_user(self.anna)
+            .with_context(
+                default_composition_mode=mode,
+                default_model="res.partner",
+                default_res_ids=self.document.ids,
+                default_partner_ids=partners.ids,
+                default_subtype_xmlid="mail.mt_comment",
+            )
+            .create({"subject": "Composed", "body": "<p>Hello</p>"})
+        )
+
+    def test_full_composer_comes_from_the_default_mailbox(self):
+        second = self.connect(self.anna, PRIVATE)
+        second.with_user(self.anna).action_set_default()
+        self.compose("comment", self.people[:1])._action_send_mail()
+        self.flush_mails()
+        self.assertEqual(len(self.sent(PRIVATE)), 1)
+        self.assertFalse(self.sent())
+
+    def test_mass_mailing_is_from_the_user_and_leaves_by_odoo(self):
+        second = self.connect(self.anna, PRIVATE)
+        second.with_user(self.anna).action_set_default()
+        self.document.email = f"document@{FIRM}"
+        mails, _messages = self.compose(
+            "mass_mail", self.env["res.partner"]
+        )._action_send_mail(auto_commit=False)
+        self.assertTrue(mails)
+        self.assertIn(ANNA, mails.email_from)
+        self.assertFalse(mails.mail_server_id)
+        self.assertFalse(self.sent() + self.sent(PRIVATE))
+
+    def test_what_odoo_writes_in_her_name_is_from_her_own_address(self):
+        second = self.connect(self.anna, PRIVATE)
+        second.with_user(self.anna).action_set_default()
+        message = self.document.with_user(self.anna).message_post(
+            body="Stage changed",
+            message_type="notification",
+            subtype_xmlid="mail.mt_comment",
+            partner_ids=self.people[:1].ids,
+        )
+        self.assertIn(ANNA, message.email_from)
+        self.flush_mails()
+        self.assertFalse(self.sent() + self.sent(PRIVATE))
+
     def test_notification_of_odoo_is_not_sent_by_the_mailbox(self):
         self.document.with_user(self.anna).message_notify(
             body="A notification", subject="N", partner_ids=self.people[:1].ids

@@ -1,36 +1,31 @@
 from odoo import models
-from odoo.tools import email_normalize, formataddr, is_html_empty
+from odoo.tools import formataddr, is_html_empty
 
 
 class MailThread(models.AbstractModel):
     _inherit = "mail.thread"
 
-    def _message_compute_author(self, author_id=None, email_from=None):
-        """What a user posts herself is From her default mailbox."""
-        if author_id is None and not email_from:
-            mailbox = self.env["gmail.sender"]._default_mailbox(self.env.user)
-            if mailbox:
-                partner = self.env.user.partner_id
-                return partner.id, formataddr((partner.name or "", mailbox.email))
-        return super()._message_compute_author(author_id, email_from)
-
-    def _notify_by_email_get_base_mail_values(
-        self, message, recipients_data, additional_values=None
+    def message_post(
+        self,
+        *,
+        message_type="notification",
+        author_id=None,
+        email_from=None,
+        **kwargs,
     ):
-        """What Odoo writes in a user's name leaves by Odoo's own servers, and so must
-        not claim to come from her mailbox."""
-        values = super()._notify_by_email_get_base_mail_values(
-            message, recipients_data, additional_values=additional_values
+        """What a user posts herself is From her default mailbox."""
+        if message_type == "comment" and not author_id and not email_from:
+            mailbox = self.env["gmail.sender"]._default_mailbox(self.env.user)
+            if mailbox and self._name != "discuss.channel":
+                partner = self.env.user.partner_id
+                author_id = partner.id
+                email_from = formataddr((partner.name or "", mailbox.email))
+        return super().message_post(
+            message_type=message_type,
+            author_id=author_id,
+            email_from=email_from,
+            **kwargs,
         )
-        sender = self.env["gmail.sender"]
-        owner = message.sudo().create_uid
-        if (
-            not sender._mailbox_of_message(message)
-            and sender._mailbox_of(owner, message.email_from)
-            and email_normalize(message.email_from) != owner.email_normalized
-        ):
-            values["email_from"] = owner.email_formatted
-        return values
 
     def _notify_thread_by_email(
         self, message, recipients_data, *, msg_vals=False, **kwargs

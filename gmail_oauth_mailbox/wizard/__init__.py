@@ -1,1 +1,1 @@
-from . import gmail_mailbox_connect
+from . import gmail_mailbox_connect, mail_compose_message
