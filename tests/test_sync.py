@@ -1,8 +1,14 @@
 """Taking in mail: complete, once, private, and up to date with Gmail."""
 
+from email.message import EmailMessage
+from unittest.mock import patch
+
 from odoo.tests import tagged
 
+from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler
+
 from .common import ANNA, CUSTOMER, GmailCase, mail
+from .google_standin.seed import png
 
 
 @tagged("standard", "post_install", "-at_install")
@@ -193,8 +199,6 @@ class TestSync(GmailCase):
         self.assertTrue(message.has_remote_images)
 
     def test_attachment_is_fetched_when_it_is_opened(self):
-        from email.message import EmailMessage
-
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = CUSTOMER, ANNA, "File"
         message.set_content("see the file")
@@ -219,6 +223,16 @@ class TestSync(GmailCase):
         self.assertEqual(response.content, b"<script>alert(1)</script>")
         self.assertIn("attachment", response.headers["Content-Disposition"])
         self.assertEqual(response.headers["X-Content-Type-Options"], "nosniff")
+
+    def test_many_changes_are_not_lost_when_slices_end(self):
+        self.sync(self.box)
+        wanted = {
+            self.google.add_message(ANNA, mail(subject=f"Number {number}"))
+            for number in range(60)
+        }
+        with patch.object(gmail_scheduler, "SLICE", 0):
+            self.sync(self.box)
+        self.assertLessEqual(wanted, set(self.stored().mapped("gmail_id")))
 
     def test_paused_mailbox_is_left_alone_and_resumes(self):
         self.sync(self.box)

@@ -71,7 +71,8 @@ class GmailSync(models.AbstractModel):
         with self.env["gmail.oauth"]._client(mailbox) as client:
             self._take_labels(mailbox, client)
             if mailbox.history_cursor:
-                self._follow_history(mailbox, client, lease)
+                if not self._follow_history(mailbox, client, lease):
+                    return True
             else:
                 # The cursor is taken before the first list: what arrives in between
                 # is then seen twice rather than never.
@@ -109,12 +110,15 @@ class GmailSync(models.AbstractModel):
     # ------------------------------------------------------------------
 
     def _follow_history(self, mailbox, client, lease):
-        """Apply what changed since the cursor, then move the cursor."""
+        """Apply what changed since the cursor, then move the cursor.
+
+        :return: False when the slice ended first; the cursor stays then
+        """
         try:
             pages = list(self._history_pages(client, mailbox.history_cursor))
         except errors.CursorExpired:
             self._restart_census(mailbox, client, lease)
-            return
+            return True
         changes = list(chain.from_iterable(page.changes for page in pages))
         cursor = pages[-1].history_id
         plan = sync_plan.merge_history(changes)
@@ -126,7 +130,8 @@ class GmailSync(models.AbstractModel):
             if gmail_id not in stored and excluded & set(removed)
         ]
         wanted = [g for g in dict.fromkeys([*plan.fetch, *back]) if g not in stored]
-        self._fetch(mailbox, client, wanted, lease)
+        if not self._fetch(mailbox, client, wanted, lease):
+            return False
         touched = self._apply_labels(mailbox, plan.label_changes, stored, excluded)
         touched |= self._forget(mailbox, [g for g in plan.delete if g in stored])
         self._refresh_threads(touched)
@@ -134,6 +139,7 @@ class GmailSync(models.AbstractModel):
             mailbox.history_cursor = cursor
         self._announce(mailbox, touched)
         lease.commit()
+        return True
 
     def _history_pages(self, client, start):
         token = None
@@ -297,11 +303,11 @@ class GmailSync(models.AbstractModel):
     def _fetch(self, mailbox, client, gmail_ids, lease):
         """Download and store messages, one transaction per page.
 
-        :return: False when the slice ended before all were stored
+        :return: False when the slice ended before all were stored; however short it
+            is, it stores one page
         """
-        for page in self._pages(gmail_ids):
-            if lease.is_over:
-                return False
+        pages = self._pages(gmail_ids)
+        for number, page in enumerate(pages, 1):
             messages, late = [], None
             for gmail_id, result in client.get_messages(page):
                 if isinstance(result, errors.Gone):
@@ -317,6 +323,8 @@ class GmailSync(models.AbstractModel):
             lease.commit()
             if late:
                 raise late
+            if lease.is_over and number < len(pages):
+                return False
         return True
 
     @staticmethod
