@@ -19,6 +19,7 @@ CONTENT = (
 REFUSED = (AccessError, MissingError, UserError)
 SECRET = ("gmail.credential", "gmail.authorization", "gmail.revocation")
 SERVICES = (
+    "gmail.files",
     "gmail.oauth",
     "gmail.panel",
     "gmail.scheduler",
@@ -46,7 +47,7 @@ DOORS = {
         "write",
     },
     "gmail.thread": {"panel_read"},
-    "gmail.message": {"panel_reply"},
+    "gmail.message": {"panel_pictures", "panel_reply"},
     "gmail.attachment": {"action_download"},
     "gmail.label": {"write"},
     "gmail.mailbox.connect": {"action_continue"},

@@ -698,13 +698,20 @@ def test_attachments_by_part(wire, client):
         return 200, {}, {"id": "a", "payload": {"partId": "", "parts": parts}}
 
     wire.answer = answer
-    assert client.attachment_bytes("a", "0") == b"hi"
-    assert client.attachment_bytes("a", "1") == b"abc"
+    assert client.attachment_bytes("a", ["0"]) == {"0": b"hi"}
+    assert client.attachment_bytes("a", ["1"]) == {"1": b"abc"}
     with pytest.raises(errors.Gone):
-        client.attachment_bytes("a", "7")
+        client.attachment_bytes("a", ["7"])
+    wire.requests.clear()
+    found = client.attachment_bytes("a", ["0", "1"])
+    assert found["0"] == b"hi"
+    assert b"inner" in found["1"]
+    assert [request.query["format"] for request in wire.requests] == [["raw"]]
+    with pytest.raises(errors.Gone):
+        client.attachment_bytes("a", ["0", "7"])
     parts[2]["partId"] = "1"
     parts.pop(1)
-    assert b"inner" in client.attachment_bytes("a", "1")
+    assert b"inner" in client.attachment_bytes("a", ["1"])["1"]
 
 
 def test_batch_takes_all(gmail, client):

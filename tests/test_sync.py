@@ -224,6 +224,48 @@ class TestSync(GmailCase):
         self.assertIn("attachment", response.headers["Content-Disposition"])
         self.assertEqual(response.headers["X-Content-Type-Options"], "nosniff")
 
+    def picture_mail(self, cids, **changes):
+        """Return the bytes of a mail whose text shows pictures."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = CUSTOMER, ANNA, "Photos"
+        message.set_content("see them")
+        shown = "".join(f"<img src='cid:{cid}'>" for cid in cids)
+        message.add_alternative(f"<p>see</p>{shown}", subtype="html")
+        for number, cid in enumerate(cids):
+            message.get_payload()[1].add_related(
+                changes.get("content", png(9 * number, 60, 60)),
+                "image",
+                "png",
+                cid=f"<{cid}>",
+                filename=f"{number}.png",
+            )
+        message.add_attachment(b"x", "image", "png", filename="below.png")
+        return message.as_bytes()
+
+    def test_pictures_of_the_text_are_shown_in_it(self):
+        self.google.add_message(ANNA, self.picture_mail(["one@x", "two@x"]))
+        self.sync(self.box)
+        message = self.stored().filtered(lambda m: m.subject == "Photos")
+        own = message.with_user(self.anna)
+        shown = message.thread_id.with_user(self.anna).panel_read()["messages"][0]
+        self.assertTrue(shown["has_pictures"])
+        self.assertEqual([a["name"] for a in shown["attachments"]], ["below.png"])
+        before = len(self.google.log())
+        pictures = own.panel_pictures()
+        self.assertEqual(set(pictures), {"one@x", "two@x"})
+        self.assertTrue(pictures["one@x"].startswith("data:image/png;base64,iVBOR"))
+        # One raw get for both, and none the second time.
+        self.assertEqual(len(self.google.log()) - before, 1)
+        self.assertEqual(own.panel_pictures(), pictures)
+        self.assertEqual(len(self.google.log()) - before, 1)
+
+    def test_what_only_claims_to_be_a_picture_is_not_shown(self):
+        content = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
+        self.google.add_message(ANNA, self.picture_mail(["one@x"], content=content))
+        self.sync(self.box)
+        message = self.stored().filtered(lambda m: m.subject == "Photos")
+        self.assertEqual(message.with_user(self.anna).panel_pictures(), {})
+
     def test_many_changes_are_not_lost_when_slices_end(self):
         self.sync(self.box)
         wanted = {

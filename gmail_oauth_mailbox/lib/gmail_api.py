@@ -280,24 +280,35 @@ class GmailClient:
         )
         return decode_data(answer.get("data"))
 
-    def attachment_bytes(self, message_id, part_id):
-        """Return an attachment's bytes by its lasting partId.
+    def attachment_bytes(self, message_id, part_ids):
+        """Return {partId: bytes} of attachments, by their lasting partIds.
 
-        :raises errors.Gone: the message or the part does not exist any more
+        Two or more come from one raw get, which costs as much as one of them.
+
+        :raises errors.Gone: the message or one of the parts does not exist any more
         """
+        found = {}
+        if len(part_ids) > 1:
+            raw = self.get_raw(message_id)
+            found = {part_id: part_of_raw(raw, part_id) for part_id in part_ids}
+        for part_id in part_ids:
+            if found.get(part_id) is None:
+                found[part_id] = self._single_part(message_id, part_id)
+            if found[part_id] is None:
+                raise errors.Gone("the part does not exist", kind="no_part")
+        return found
+
+    def _single_part(self, message_id, part_id):
         part = find_part(self._full(message_id).get("payload"), part_id)
         if part is None:
-            raise errors.Gone("the part does not exist", kind="no_part")
+            return None
         body = part.get("body") or {}
         if body.get("attachmentId"):
             return self.get_attachment(message_id, body["attachmentId"])
         if body.get("data"):
             return decode_data(body["data"])
         # Gmail unfolds a forwarded mail into parts and keeps no bytes of the whole.
-        content = part_of_raw(self.get_raw(message_id), part_id)
-        if content is None:
-            raise errors.Gone("the part does not exist", kind="no_part")
-        return content
+        return part_of_raw(self.get_raw(message_id), part_id)
 
     def send(self, raw_bytes, thread_id=None):
         """Send a message; return SentMessage (100 units). Never repeated by itself,

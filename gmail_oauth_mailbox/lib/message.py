@@ -10,6 +10,7 @@ import contextlib
 import copy
 import email
 import email.policy
+import html as html_lib
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -611,18 +612,18 @@ def _auto_submitted(headers, payload):
 
 
 def _attachments(attachments, body_html):
-    """Return the attachments; inline are those that the text shows."""
+    """Return the attachments; inline are those that the text shows. A disposition
+    ``inline`` alone does not make one: Apple Mail gives it to what it puts below."""
     return tuple(
-        replace(
-            attachment,
-            is_inline=bool(
-                attachment.content_id
-                and f'data-cid="{attachment.content_id}"' in body_html
-            )
-            or (attachment.is_inline and attachment.mimetype.startswith("image/")),
-        )
+        replace(attachment, is_inline=f'data-cid="{_escaped(cid)}"' in body_html)
+        if (cid := attachment.content_id)
+        else replace(attachment, is_inline=False)
         for attachment in attachments
     )
+
+
+def _escaped(text):
+    return html_lib.escape(text, quote=False).replace('"', "&quot;")
 
 
 # ----------------------------------------------------------------------

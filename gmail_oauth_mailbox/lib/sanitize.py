@@ -9,6 +9,7 @@ import html as html_lib
 import re
 import secrets
 from functools import lru_cache
+from urllib.parse import unquote
 
 import nh3
 
@@ -140,7 +141,7 @@ class _Filter:
     def _image(self, value):
         scheme = value[:4].lower()
         if scheme == "cid:":
-            return f"{self.marker}cid{value[4:][:500]}"
+            return f"{self.marker}cid{unquote(value[4:])[:500]}"  # RFC 2392
         if scheme == "data":
             if len(value) > min(MAX_IMAGE, self._room):
                 return None

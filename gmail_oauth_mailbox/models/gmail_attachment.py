@@ -33,5 +33,5 @@ class GmailAttachment(models.Model):
         """Fetch the bytes from Gmail when they are not here yet; return their URL."""
         self.ensure_one()
         self.check_access("read")
-        attachment = self.env["gmail.sync"]._fetch_attachment(self.sudo())
-        return {"url": f"/web/content/{attachment.id}?download=true"}
+        file = self.env["gmail.files"]._fetch(self.sudo()).attachment_id
+        return {"url": f"/web/content/{file.id}?download=true"}

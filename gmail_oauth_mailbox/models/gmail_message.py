@@ -65,6 +65,12 @@ class GmailMessage(models.Model):
     )
     _thread_date_idx = models.Index("(thread_id, date, id)")
 
+    def panel_pictures(self):
+        """Return the pictures in the text, {Content-ID: data URL}."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.files"]._pictures(self.sudo())
+
     def panel_reply(self, body_html, mode="reply"):
         """Send an answer to this message through its mailbox.
 

@@ -1,4 +1,5 @@
 from . import (
+    gmail_files,
     gmail_oauth,
     gmail_panel,
     gmail_scheduler,

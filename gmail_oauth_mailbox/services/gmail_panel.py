@@ -184,24 +184,26 @@ class GmailPanel(models.AbstractModel):
         """Return a conversation, its messages oldest first."""
         mailbox = thread.mailbox_id
         messages = thread.message_ids.sorted(lambda m: (m.date, m.id))
+        own = self.env["gmail.sender"]._own_addresses(mailbox.user_id)
         return {
             "id": thread.id,
             "subject": thread.subject or "",
             "mailbox_id": mailbox.id,
             "email": mailbox.email,
             "can_send": mailbox.can_send and mailbox.state == "connected",
-            "messages": [self._read_message(message) for message in messages],
+            "messages": [self._read_message(message, own) for message in messages],
         }
 
-    def _read_message(self, message):
+    def _read_message(self, message, own):
         people = {"to": [], "cc": []}
         for participant in message.participant_ids:
             if participant.role in people:
                 people[participant.role].append(participant.name or participant.address)
         sender = self.env["gmail.sender"]
+        pictures = self.env["gmail.files"]._shown_inline(message.attachment_ids)
 
         def recipients(mode):
-            to, cc = sender._reply_recipients(message.sudo(), mode)
+            to, cc = sender._reply_recipients(message.sudo(), mode, own)
             return {"to": ", ".join(to), "cc": ", ".join(cc)}
 
         return {
@@ -217,6 +219,7 @@ class GmailPanel(models.AbstractModel):
             "snippet": message.snippet or "",
             "srcdoc": self._frame(message),
             "has_remote_images": message.has_remote_images,
+            "has_pictures": bool(pictures),
             "reply": recipients("reply"),
             "reply_all": recipients("reply_all"),
             "attachments": [
@@ -226,7 +229,7 @@ class GmailPanel(models.AbstractModel):
                     "mimetype": attachment.mimetype or "",
                     "size": attachment.size,
                 }
-                for attachment in message.attachment_ids
+                for attachment in message.attachment_ids - pictures
             ],
         }
 

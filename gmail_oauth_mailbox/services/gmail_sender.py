@@ -425,18 +425,19 @@ class GmailSender(models.AbstractModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def _reply_recipients(self, message, mode):
+    def _own_addresses(self, user):
+        """Return the addresses of the user's mailboxes, as a set."""
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        return set(mailboxes.search([("user_id", "=", user.id)]).mapped("email"))
+
+    @api.model
+    def _reply_recipients(self, message, mode, own):
         """Return the To and Cc lists of an answer to ``message``, formatted.
 
         :param message: gmail.message under sudo
         :param mode: ``reply`` or ``reply_all``
+        :param own: the owner's addresses, who does not write to herself
         """
-        own = {
-            mailbox.email
-            for mailbox in self.env["gmail.mailbox"]
-            .sudo()
-            .search([("user_id", "=", message.mailbox_id.user_id.id)])
-        }
         people = {role: [] for role in ("from", "to", "cc", "bcc")}
         for participant in message.participant_ids:
             people[participant.role].append((participant.name, participant.address))
@@ -483,7 +484,8 @@ class GmailSender(models.AbstractModel):
         if problem := self._why_not(mailbox):
             raise UserError(problem)
         message = message.sudo()
-        to, cc = self._reply_recipients(message, mode)
+        own = self._own_addresses(mailbox.user_id)
+        to, cc = self._reply_recipients(message, mode, own)
         if not to:
             raise UserError(self.env._("This message names nobody to answer."))
         mail = (

@@ -4,7 +4,6 @@ import uuid
 from itertools import chain
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
 from odoo.tools import SQL, email_normalize
 
 from ..lib import errors, sync_plan
@@ -580,42 +579,3 @@ class GmailSync(models.AbstractModel):
         parsed = client.get_message(gmail_id)
         touched = self._store(mailbox, [parsed], {gmail_id: message_id})
         self._announce(mailbox, touched)
-
-    @api.model
-    def _fetch_attachment(self, attachment):
-        """Return the ``ir.attachment`` with the bytes, asking Gmail the first time.
-
-        :param attachment: gmail.attachment under sudo
-        :raises UserError: Gmail cannot give it now
-        """
-        if attachment.attachment_id:
-            return attachment.attachment_id
-        oauth = self.env["gmail.oauth"]
-        try:
-            with oauth._client(attachment.mailbox_id) as client:
-                content = client.attachment_bytes(
-                    attachment.message_id.gmail_id, attachment.part_id
-                )
-        except errors.Gone as error:
-            raise UserError(
-                self.env._("This attachment is not in Gmail any more.")
-            ) from error
-        except errors.GoogleError as error:
-            raise UserError(oauth._sentence(error)) from error
-        # Odoo would serve a stranger's HTML or SVG as such; as plain text it is inert.
-        attachment.attachment_id = (
-            self.env["ir.attachment"]
-            .sudo()
-            .with_context(attachments_mime_plainxml=True)
-            .create(
-                {
-                    "name": attachment.name,
-                    "raw": content,
-                    "mimetype": attachment.mimetype,
-                    "res_model": attachment._name,
-                    "res_id": attachment.id,
-                    "public": False,
-                }
-            )
-        )
-        return attachment.attachment_id

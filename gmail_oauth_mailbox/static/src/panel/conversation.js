@@ -12,9 +12,11 @@ const KEEPS_HEIGHT = 40;
 /** A stranger's HTML: a frame that runs nothing and, by its policy, loads nothing. */
 export class GmailBody extends Component {
     static template = "gmail_oauth_mailbox.Body";
-    static props = { srcdoc: String, title: String };
+    static props = { message: Object, title: String };
 
     setup() {
+        this.gmail = useService("gmail_oauth_mailbox");
+        this.state = useState({ error: "" });
         this.frame = useRef("frame");
         useEffect(
             (frame) => {
@@ -30,6 +32,7 @@ export class GmailBody extends Component {
                     fit();
                     if (frame.contentDocument?.body) {
                         observer.observe(frame.contentDocument.body);
+                        this.showPictures(frame.contentDocument);
                     }
                 };
                 frame.addEventListener("load", onLoad);
@@ -41,6 +44,26 @@ export class GmailBody extends Component {
             },
             () => [this.frame.el]
         );
+    }
+
+    /** Fill in the pictures that came with the mail. */
+    async showPictures(page) {
+        const holders = page.querySelectorAll("img[data-cid]:not([src])");
+        if (!holders.length || !this.props.message.has_pictures) {
+            return;
+        }
+        this.state.error = "";
+        try {
+            const pictures = await this.gmail.pictures(this.props.message);
+            for (const holder of holders) {
+                const picture = pictures[holder.dataset.cid];
+                if (picture) {
+                    holder.src = picture;
+                }
+            }
+        } catch (error) {
+            this.state.error = sentenceOf(error);
+        }
     }
 }
 

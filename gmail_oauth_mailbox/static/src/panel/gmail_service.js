@@ -27,6 +27,8 @@ export class GmailStore {
         this.actionService = action;
         this.notification = notification;
         this.drafts = markRaw(new Map());
+        // {message id: promise}, of the conversation that is open.
+        this.shownPictures = markRaw(new Map());
         this.calls = { list: 0, thread: 0 };
         this.isOpen = false;
         this.info = null;
@@ -222,6 +224,7 @@ export class GmailStore {
         this.threadId = threadId;
         this.thread = null;
         this.threadError = "";
+        this.shownPictures.clear();
         await this.readThread(call);
     }
 
@@ -245,6 +248,18 @@ export class GmailStore {
         this.threadId = false;
         this.thread = null;
         this.threadError = "";
+    }
+
+    /** Return {Content-ID: data URL} of the pictures in a message's text. */
+    async pictures(message) {
+        if (!this.shownPictures.has(message.id)) {
+            const call = this.orm.silent.call("gmail.message", "panel_pictures", [
+                [message.id],
+            ]);
+            this.shownPictures.set(message.id, call);
+            call.catch(() => this.shownPictures.delete(message.id));
+        }
+        return this.shownPictures.get(message.id);
     }
 
     async download(attachment) {

@@ -1,0 +1,93 @@
+import base64
+
+from odoo import api, models
+from odoo.exceptions import UserError
+from odoo.tools.mimetypes import guess_mimetype
+
+from ..lib import errors
+
+# What a browser shows and cannot run.
+RASTER = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp", "image/bmp"})
+# Bytes of the pictures within one text; larger ones are attachments to open.
+MOST_PICTURES = 10_000_000
+
+
+class GmailFiles(models.AbstractModel):
+    """Bytes of attachments: fetched from Gmail on first need, then kept."""
+
+    _name = "gmail.files"
+    _description = "Gmail Files"
+
+    @api.model
+    def _shown_inline(self, attachments):
+        """Return the attachments (gmail.attachment) that are pictures in the text."""
+        return attachments.filtered(lambda a: a.is_inline and a.mimetype in RASTER)
+
+    @api.model
+    def _pictures(self, message):
+        """Return {Content-ID: data URL} of the pictures in the text of a message.
+
+        :param message: gmail.message under sudo
+        :raises UserError: Gmail cannot give them now
+        """
+        wanted, room = self._shown_inline(message.attachment_ids), MOST_PICTURES
+        for attachment in wanted:
+            room -= attachment.size
+            if room < 0:
+                wanted -= attachment
+        pictures = {}
+        for attachment in self._fetch(wanted):
+            content = attachment.attachment_id.raw or b""
+            # Whatever its sender calls it.
+            mimetype = guess_mimetype(content)
+            if mimetype in RASTER:
+                data = base64.b64encode(content).decode()
+                pictures[attachment.content_id] = f"data:{mimetype};base64,{data}"
+        return pictures
+
+    @api.model
+    def _fetch(self, attachments):
+        """Bring the bytes of attachments of one message here; return them.
+
+        :param attachments: gmail.attachment under sudo; each then has its
+            ``ir.attachment``
+        :raises UserError: Gmail cannot give them now
+        """
+        missing = attachments.filtered(lambda a: not a.attachment_id)
+        if not missing:
+            return attachments
+        oauth = self.env["gmail.oauth"]
+        message = missing.message_id
+        try:
+            with oauth._client(message.mailbox_id) as client:
+                contents = client.attachment_bytes(
+                    message.gmail_id, missing.mapped("part_id")
+                )
+        except errors.Gone as error:
+            raise UserError(
+                self.env._("This attachment is not in Gmail any more.")
+            ) from error
+        except errors.GoogleError as error:
+            raise UserError(oauth._sentence(error)) from error
+        # Odoo would serve a stranger's HTML or SVG as such; as plain text it is inert.
+        stored = (
+            self.env["ir.attachment"]
+            .sudo()
+            .with_context(attachments_mime_plainxml=True)
+            .create(
+                [
+                    {
+                        "name": attachment.name,
+                        "raw": contents[attachment.part_id],
+                        "mimetype": attachment.mimetype,
+                        "res_model": attachment._name,
+                        "res_id": attachment.id,
+                        "public": False,
+                    }
+                    for attachment in missing
+                ]
+            )
+        )
+        for attachment, file in zip(missing, stored, strict=True):
+            attachment.attachment_id = file
+        return attachments
