@@ -1,10 +1,13 @@
 """Messages to the person at the terminal, and running other programs."""
 
+import collections
 import subprocess
 import sys
 import time
 
 STARTED = time.monotonic()
+# Seconds between two messages of how far a download is.
+PAUSE = 5
 
 
 class Problem(Exception):
@@ -34,3 +37,36 @@ def run(command, remedy, *, quiet=True, **options):
             f"`{' '.join(command[:4])} ...` failed. {remedy}\n{tail}".rstrip()
         )
     return done.stdout or ""
+
+
+def follow(command, remedy, progress, **options):
+    """
+    Run a program that takes a while, saying now and then how far it is.
+
+    `progress` turns a line of its output into a message, or None. Raises Problem as
+    `run` does.
+    """
+    command = [str(part) for part in command]
+    tail, told = collections.deque(maxlen=12), time.monotonic()
+    try:
+        child = subprocess.Popen(
+            command,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
+    except FileNotFoundError as error:
+        raise Problem(f"{command[0]} is not on this machine. {remedy}") from error
+    with child:
+        for line in child.stdout:
+            message = progress(line)
+            if message is None:
+                tail.append(line.rstrip())
+            elif time.monotonic() - told > PAUSE:
+                say(f"  {message}")
+                told = time.monotonic()
+    if child.returncode:
+        lines = "\n".join(tail)
+        raise Problem(f"`{' '.join(command[:4])} ...` failed. {remedy}\n{lines}")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from console import Problem, run, say
+from console import Problem, follow, run, say
 from places import building, cache, digest, locked
 
 # Static files of the Odoo package are links into these packages.
@@ -141,7 +141,13 @@ def _fetch(target):
     wanted += [f"{name}/{OLD_STABLE}" for name in FROM_OLD_STABLE]
     say("downloading Odoo 19 and the packages that it links to (125 MB)")
     # What is already here and whole is not downloaded again.
-    run(["apt-get", "download", *wanted], remedy, env=environment, cwd=debs)
+    follow(
+        ["apt-get", "-q", "-o", "APT::Status-Fd=1", "download", *wanted],
+        remedy,
+        _share,
+        env=environment,
+        cwd=debs,
+    )
     with building(target) as temporary:
         for name in UNSTABLE + FROM_OLD_STABLE:
             found = sorted(debs.glob(f"{name}_*.deb"), key=lambda p: p.stat().st_mtime)
@@ -160,6 +166,14 @@ def _fetch(target):
                     asset.unlink()
                 asset.write_text("")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _share(line):
+    """How far apt-get is, from a line of its status (apt's progress-reporting.md)."""
+    match = re.match(r"(dl|pm)status:[^:]*:(\d+)", line)
+    if not match:
+        return None
+    return f"{'downloaded' if match[1] == 'dl' else 'installed'}: {match[2]} %"
 
 
 def chromium():
@@ -183,10 +197,11 @@ def chromium():
         if not shutil.which("chromium"):
             say("installing Chromium with apt-get")
             run([*prefix, "apt-get", "update"], by_hand, env=environment)
-            run(
+            follow(
                 [*prefix, "apt-get", "install", "-y", "--no-install-recommends"]
-                + ["chromium"],
+                + ["-q", "-o", "APT::Status-Fd=1", "chromium"],
                 by_hand,
+                _share,
                 env=environment,
             )
     found = shutil.which("chromium")

@@ -1,10 +1,9 @@
 """The virtual environment, built from the pinned constraints file."""
 
 import shutil
-import subprocess
 import sys
 
-from console import Problem, run, say
+from console import follow, run, say
 from places import TOOLS, cache, digest, locked
 
 CONSTRAINTS = TOOLS / "constraints.txt"
@@ -27,6 +26,22 @@ def python():
     return interpreter
 
 
+class _Progress:
+    """Counts the packages that pip names."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+        self.count = 0
+
+    def __call__(self, line):
+        if line.startswith("Collecting "):
+            self.count += 1
+            return f"{min(self.count, self.wanted)} of {self.wanted} packages fetched"
+        if line.startswith("Installing collected"):
+            return "unpacking them"
+        return None
+
+
 def _build(folder, interpreter):
     """Make the environment; packages that a broken run has installed are kept."""
     say("installing the pinned Python packages")
@@ -37,16 +52,14 @@ def _build(folder, interpreter):
             "Install the venv module of Python (on Debian: apt-get install "
             "python3-venv) and run again.",
         )
-    done = subprocess.run(
+    wanted = CONSTRAINTS.read_text().count("==")
+    follow(
         [interpreter, "-m", "pip", "install", "--disable-pip-version-check"]
-        + ["--no-warn-script-location", "-r", CONSTRAINTS, "-q"],
-        stdout=sys.stderr,
+        + ["--no-warn-script-location", "--progress-bar", "off", "-r", CONSTRAINTS],
+        "Check the network and pip's own configuration, then run again: what is "
+        "downloaded is kept.",
+        _Progress(wanted),
     )
-    if done.returncode:
-        raise Problem(
-            "pip could not install .dev/constraints.txt. Check the network and pip's "
-            "own configuration, then run again: what is installed is kept."
-        )
     for other in folder.parent.iterdir():
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
