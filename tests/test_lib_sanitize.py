@@ -14,6 +14,7 @@ from odoo.addons.gmail_oauth_mailbox.lib import message, oauth, sanitize, sync_p
 from odoo.addons.gmail_oauth_mailbox.lib.sanitize import (
     clean_html,
     html_to_text,
+    quotable_html,
     text_to_html,
 )
 
@@ -236,6 +237,18 @@ def test_text_becomes_html():
     Reader(result)
     lines = [line for line in html_to_text(result).splitlines() if line]
     assert lines == ["a <b>", "old", "older", "see http://x.example.com/(a)."]
+
+
+def test_quoted_mail_keeps_its_remote_pictures_only():
+    clean = clean_html(
+        "<p title=' data-remote-src=\"x\" data-cid=\"y\"'>a</p><img src='cid:b'>"
+        "<img alt=c src=https://example.com/c.png>"
+    )
+    quoted = quotable_html(clean)
+    assert "cid:" not in quoted
+    assert 'data-cid="b"' not in quoted
+    assert '<img alt="c" src="https://example.com/c.png">' in quoted
+    assert quoted.startswith(clean[: clean.index("<img")])
 
 
 @given(st.text())

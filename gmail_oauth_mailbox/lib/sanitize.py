@@ -324,6 +324,23 @@ def clean_html_to_text(clean):
     return MANY_LINES.sub("\n\n", re.sub(r"\n\n", "\n", text)).strip()
 
 
+def quotable_html(clean):
+    """Return what ``clean_html`` returned for an answer that quotes it: remote
+    pictures again with their address, those of the mail itself left out.
+
+    >>> quotable_html('<p>a</p><img data-remote-src="https://example.com/a.png">')
+    '<p>a</p><img src="https://example.com/a.png">'
+    """
+
+    def replace(match):
+        tag = match[0]
+        if match[2] != "img" or " data-cid=" not in tag:
+            return tag.replace(' data-remote-src="', ' src="')
+        return ""
+
+    return CLEAN_TAG.sub(replace, clean)
+
+
 def text_to_html(text):
     """Return plain text as HTML: lines kept, links to click, quotes set off.
 

@@ -1,3 +1,7 @@
+# The content models inherit it.
+from . import gmail_owned
+
+# isort: split
 from . import (
     fetchmail_server,
     gmail_attachment,

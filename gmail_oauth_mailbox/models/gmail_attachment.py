@@ -5,15 +5,12 @@ class GmailAttachment(models.Model):
     """What is known of an attachment; its bytes are fetched when first needed."""
 
     _name = "gmail.attachment"
+    _inherit = "gmail.owned"
     _description = "Gmail Attachment"
     _order = "id"
-    _allow_sudo_commands = False
 
     message_id = fields.Many2one(
         "gmail.message", required=True, readonly=True, index=True, ondelete="cascade"
-    )
-    mailbox_id = fields.Many2one(
-        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
     )
     part_id = fields.Char(
         required=True,

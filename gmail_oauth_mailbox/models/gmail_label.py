@@ -6,13 +6,12 @@ class GmailLabel(models.Model):
     """A label of a mailbox."""
 
     _name = "gmail.label"
+    _inherit = "gmail.owned"
     _description = "Gmail Label"
     _order = "kind, name"
-    _allow_sudo_commands = False
 
-    mailbox_id = fields.Many2one(
-        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
-    )
+    # Every look-up by mailbox has the unique index below.
+    mailbox_id = fields.Many2one(index=False)
     gmail_id = fields.Char("Gmail Id", required=True, readonly=True)
     name = fields.Char(required=True, readonly=True)
     kind = fields.Selection(

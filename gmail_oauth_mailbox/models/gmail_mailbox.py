@@ -146,6 +146,17 @@ class GmailMailbox(models.Model):
     )
     _due_idx = models.Index("(next_sync) WHERE state = 'connected'")
 
+    @api.depends("user_id")
+    @api.depends_context("uid")
+    def _compute_display_name(self):
+        result = super()._compute_display_name()
+        # Odoo looks names up as superuser in places; see gmail.owned.
+        user = self.env.user
+        if not user.has_group("base.group_system"):
+            for mailbox in self.filtered(lambda m: m.sudo().user_id != user):
+                mailbox.display_name = f"{self._name},{mailbox.id}"
+        return result
+
     @api.depends("history_days")
     def _compute_history_window(self):
         known = dict(HISTORY_WINDOWS)

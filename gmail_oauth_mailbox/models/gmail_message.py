@@ -9,14 +9,13 @@ class GmailMessage(models.Model):
     """
 
     _name = "gmail.message"
+    _inherit = "gmail.owned"
     _description = "Gmail Message"
     _order = "date desc, id desc"
     _rec_name = "subject"
-    _allow_sudo_commands = False
 
-    mailbox_id = fields.Many2one(
-        "gmail.mailbox", required=True, readonly=True, ondelete="cascade"
-    )
+    # Every look-up by mailbox has the unique index below.
+    mailbox_id = fields.Many2one(index=False)
     thread_id = fields.Many2one(
         "gmail.thread", required=True, readonly=True, index=True, ondelete="cascade"
     )

@@ -5,16 +5,13 @@ class GmailParticipant(models.Model):
     """An address on a message: one indexed look-up finds all mail with a contact."""
 
     _name = "gmail.participant"
+    _inherit = "gmail.owned"
     _description = "Gmail Participant"
     _order = "id"
     _rec_name = "address"
-    _allow_sudo_commands = False
 
     message_id = fields.Many2one(
         "gmail.message", required=True, readonly=True, index=True, ondelete="cascade"
-    )
-    mailbox_id = fields.Many2one(
-        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
     )
     role = fields.Selection(
         [("from", "From"), ("to", "To"), ("cc", "Cc"), ("bcc", "Bcc")],

@@ -5,14 +5,13 @@ class GmailThread(models.Model):
     """A conversation of a mailbox; its counters are kept by services/gmail_sync.py."""
 
     _name = "gmail.thread"
+    _inherit = "gmail.owned"
     _description = "Gmail Conversation"
     _order = "last_date desc, id desc"
     _rec_name = "subject"
-    _allow_sudo_commands = False
 
-    mailbox_id = fields.Many2one(
-        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
-    )
+    # Every look-up by mailbox has the unique index below.
+    mailbox_id = fields.Many2one(index=False)
     gmail_id = fields.Char("Gmail Id", required=True, readonly=True)
     subject = fields.Char(readonly=True)
     participants = fields.Char(readonly=True)

@@ -18,6 +18,7 @@ from odoo.tools import (
 
 from ..lib import errors, sync_plan
 from ..lib.message import prepare_outgoing
+from ..lib.sanitize import quotable_html
 from .gmail_sync import send_ref
 
 _logger = logging.getLogger(__name__)
@@ -540,4 +541,4 @@ class GmailSender(models.AbstractModel):
         return Markup(
             '<br/><div>{}</div><blockquote style="margin:0 0 0 .8ex;'
             'border-left:1px solid #ccc;padding-left:1ex">{}</blockquote>'
-        ).format(intro, Markup(message.body or ""))
+        ).format(intro, Markup(quotable_html(message.body or "")))

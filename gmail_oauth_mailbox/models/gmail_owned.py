@@ -1,0 +1,26 @@
+from odoo import api, fields, models
+
+
+class GmailOwned(models.AbstractModel):
+    """Content of a mailbox: for its owner alone.
+
+    Names of records are too. Odoo looks them up as superuser in places, such as the
+    access error of developer mode, which names what it refuses.
+    """
+
+    _name = "gmail.owned"
+    _description = "Content of a Gmail Mailbox"
+    _allow_sudo_commands = False
+
+    mailbox_id = fields.Many2one(
+        "gmail.mailbox", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+
+    @api.depends("mailbox_id")
+    @api.depends_context("uid")
+    def _compute_display_name(self):
+        result = super()._compute_display_name()
+        for record in self:
+            if record.sudo().mailbox_id.user_id != self.env.user:
+                record.display_name = f"{self._name},{record.id}"
+        return result
