@@ -11,6 +11,7 @@ FRAME_HEAD = (
     '<meta charset="utf-8"><base target="_blank">'
     "<style>html{color-scheme:light}body{margin:0;padding:2px;background:#fff;"
     "color:#202124;font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}"
+    "body>:first-child,body>:first-child>:first-child{margin-top:0}"
     "img{max-width:100%;height:auto}img:not([src]){display:none}"
     "table{max-width:100%}pre{white-space:pre-wrap}"
     "blockquote{margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex}"
@@ -202,9 +203,12 @@ class GmailPanel(models.AbstractModel):
         sender = self.env["gmail.sender"]
         pictures = self.env["gmail.files"]._shown_inline(message.attachment_ids)
 
+        def shown(people):
+            return ", ".join(f"{n} <{a}>" if n else a for n, a in people)
+
         def recipients(mode):
             to, cc = sender._reply_recipients(message.sudo(), mode, own)
-            return {"to": ", ".join(to), "cc": ", ".join(cc)}
+            return {"to": shown(to), "cc": shown(cc)}
 
         return {
             "id": message.id,

@@ -433,7 +433,7 @@ class GmailSender(models.AbstractModel):
 
     @api.model
     def _reply_recipients(self, message, mode, own):
-        """Return the To and Cc lists of an answer to ``message``, formatted.
+        """Return the To and Cc of an answer to ``message``, lists of (name, address).
 
         :param message: gmail.message under sudo
         :param mode: ``reply`` or ``reply_all``
@@ -463,7 +463,7 @@ class GmailSender(models.AbstractModel):
             for name, address in pairs:
                 if email_normalize(address) and address not in taken:
                     taken.add(address)
-                    yield formataddr((name or "", address))
+                    yield name or "", address
 
         # An answer to oneself goes to oneself, else own addresses are left out.
         to = list(chosen([p for p in to if p[1] not in own] or to))
@@ -500,8 +500,8 @@ class GmailSender(models.AbstractModel):
                     + self._quote(message),
                     "email_from": formataddr((self.env.user.name, mailbox.email)),
                     "author_id": self.env.user.partner_id.id,
-                    "email_to": ", ".join(to),
-                    "email_cc": ", ".join(cc),
+                    "email_to": ", ".join(map(formataddr, to)),
+                    "email_cc": ", ".join(map(formataddr, cc)),
                     "reply_to": False,
                     "references": " ".join(
                         filter(None, [message.references, message.message_id])

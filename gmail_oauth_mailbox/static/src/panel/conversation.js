@@ -75,7 +75,21 @@ export class GmailConversation extends Component {
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
         this.state = useState({ unfolded: {}, answer: null, busy: false, error: "" });
+        this.root = useRef("root");
         this.reset(this.props.thread);
+        // What is new stands in view, else the latest.
+        useEffect(
+            () => {
+                const { messages } = this.props.thread;
+                const first = messages.find((m) => m.is_unread) || messages.at(-1);
+                if (first && first !== messages[0]) {
+                    this.root.el
+                        .querySelector(`.o_gmail_message[data-id='${first.id}']`)
+                        .scrollIntoView({ block: "start" });
+                }
+            },
+            () => [this.props.thread.id]
+        );
         onWillUpdateProps((next) => {
             if (next.thread.id !== this.props.thread.id) {
                 this.reset(next.thread);
