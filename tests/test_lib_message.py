@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
+from email.utils import getaddresses
 from pathlib import Path
 
 import pytest
@@ -521,6 +522,65 @@ def test_bcc_is_put_back():
     assert sent["Bcc"] == "C <c@x.org>"
 
 
+HOSTILE_NAMES = (
+    "Zoë <stranger@x.org>, Zoe",
+    "Ünal, stranger@x.org",
+    "Jean <stranger@x.org>",
+    "🎉; stranger@x.org",
+    'Q "x", stranger@x.org',
+    "Ü" * 80 + ", stranger@x.org",
+    "=?utf-8?q?=2C_stranger=40x.org=2C?=",
+    "a\r\nBcc: stranger@x.org",
+    "(stranger@x.org)",
+    "\\",
+)
+
+
+def named(name, kind=policy.SMTP):
+    """Return a message to j@x.org, who calls herself ``name``."""
+    encoded = base64.b64encode(name.encode("utf-8", "replace")).decode()
+    head = (
+        f"From: anna@example.com\r\nSubject: s\r\nTo: =?utf-8?b?{encoded}?= <j@x.org>"
+    )
+    return email.message_from_string(f"{head}\r\n\r\nbody", policy=kind)
+
+
+@pytest.mark.parametrize("kind", [policy.SMTP, policy.compat32])
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_name_never_becomes_an_address(name, kind):
+    """The standard library takes the quotes off names that it decodes."""
+    if "\r" in name:
+        # Its newer policies refuse to read such a name at all.
+        kind = policy.compat32
+    message = named(name, kind)
+    raw, sent = prepare(message)
+    assert [a.addr_spec for a in sent["To"].addresses] == ["j@x.org"]
+    assert sent["Bcc"] is None
+    plain = email.message_from_bytes(raw)
+    addresses = getaddresses([plain["To"].replace("\r\n", "")])
+    assert [address for _name, address in addresses] == ["j@x.org"]
+    assert [a.address for a in parse_addresses(plain["To"])] == ["j@x.org"]
+
+
+@given(name=st.text(max_size=120))
+def test_no_name_at_all_becomes_an_address(name):
+    try:
+        _raw, sent = prepare(named(name, policy.compat32))
+    except ValueError:
+        return
+    assert [a.addr_spec for a in sent["To"].addresses] == ["j@x.org"]
+    assert set(dict(sent.items())) >= {"To", "From", "Subject"}
+    assert sent.get_all("To") and not sent.get_all("Bcc")
+
+
+def test_international_domains_travel_in_ascii():
+    _raw, sent = prepare(
+        outgoing(To="Bücher <info@bücher.example>"),
+        allowed_recipients=["info@xn--bcher-kva.example"],
+    )
+    assert sent["To"] == "Bücher <info@xn--bcher-kva.example>"
+
+
 @pytest.mark.parametrize(
     ("headers", "changes"),
     [
@@ -534,6 +594,7 @@ def test_bcc_is_put_back():
         ({"To": None}, {}),
         ({}, {"send_id": "a\r\nBcc: stranger@x.org"}),
         ({}, {"send_id": ""}),
+        ({"To": "jö@x.org"}, {"allowed_recipients": ["jö@x.org"]}),
     ],
 )
 def test_nobody_else_gets_it(headers, changes):

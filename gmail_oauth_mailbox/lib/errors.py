@@ -161,7 +161,7 @@ CONFIGURATION_REASONS = {
     "billing_disabled": "billing_disabled",
 }
 PERMISSION_REASONS = frozenset(
-    {"insufficientpermissions", "access_token_scope_insufficient"}
+    {"insufficientpermissions", "access_token_scope_insufficient", "forbidden"}
 )
 PROJECT_LIMIT_REASONS = frozenset(
     {"dailylimitexceeded", "quotaexceeded", "dailylimitexceededunreg"}
@@ -253,7 +253,9 @@ def _refused_for_now(method, status, reason, text, wait, details):
             scope="mailbox" if per_user or "quota" not in text else "project",
             **details,
         )
-    return PermissionMissing("Google forbids this", **details)
+    # A proxy's page, or a reason that Google's guide does not name: nothing to ask
+    # the owner for.
+    return RetryLater(f"Google answered {status}", seconds=wait, **details)
 
 
 # ----------------------------------------------------------------------

@@ -14,7 +14,14 @@ import html as html_lib
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from email.utils import formataddr, formatdate, make_msgid, parsedate_to_datetime
+from email.header import Header
+from email.utils import (
+    formataddr,
+    formatdate,
+    getaddresses,
+    make_msgid,
+    parsedate_to_datetime,
+)
 
 from .sanitize import clean_html, clean_html_to_text, text_to_html
 from .types import Address, ParsedAttachment, ParsedMessage
@@ -26,6 +33,8 @@ MAX_CALENDAR = 1_000_000
 MAX_HEADER = 100_000
 MAX_ADDRESSES = 2_000
 MAX_REFERENCES = 200
+# Bytes of one Message-ID; PostgreSQL's index takes 2,704.
+MAX_ID = 1_000
 MAX_PARTS = 2_000
 MAX_DEPTH = 60
 EPOCH = datetime(1970, 1, 1)
@@ -66,6 +75,8 @@ def decode_header(value):
     value = FOLD.sub(" ", _text(value)[:MAX_HEADER])
     if "=?" in value:
         value = ENCODED_WORD.sub(_decode_word, WORDS_APART.sub(r"\1", value))
+        # An encoded word may hold line ends.
+        value = FOLD.sub(" ", value)
     return CONTROL.sub("", value).strip()
 
 
@@ -270,7 +281,12 @@ def _message_ids(value):
     ids = MESSAGE_ID.findall(value)
     if not ids:
         ids = [word for word in value.split() if "@" in word]
-    return tuple(dict.fromkeys(re.sub(r"\s+", "", item) for item in ids))
+    return tuple(dict.fromkeys(_cut(re.sub(r"\s+", "", item), MAX_ID) for item in ids))
+
+
+def _cut(text, size):
+    """Return as much of ``text`` as fits into ``size`` bytes of UTF-8."""
+    return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
 
 
 class _Headers:
@@ -637,6 +653,8 @@ INTERNAL_HEADERS = frozenset(
 )
 INTERNAL_PREFIXES = ("x-odoo-gmail-", "resent-")
 LINE_END = re.compile(r"\s*[\r\n]+\s*")
+ADDRESS_HEADERS = ("From", "To", "Cc", "Bcc")
+RECIPIENTS = ("To", "Cc", "Bcc")
 ID_HEADERS = ("Message-ID", "In-Reply-To", "References")
 # RFC 5322, 2.1.1: a line has at most 998 characters; long chains are cut in the
 # middle, since programs look at the first and the latest.
@@ -663,18 +681,19 @@ def prepare_outgoing(message, *, allowed_recipients, bcc, send_id, message_id_do
             del message[name]
         elif any(LINE_END.search(str(value)) for value in message.get_all(name, ())):
             _make_single_lines(message, name)
-    _check_recipients(message, allowed_recipients, bcc)
-    if bcc:
-        message["Bcc"] = ", ".join(LINE_END.sub(" ", address) for address in bcc)
+    people = _checked_people(message, allowed_recipients, bcc)
     message[SEND_HEADER] = send_id
     if not message["Date"]:
         message["Date"] = formatdate()
     ids = _outgoing_ids(message, message_id_domain)
-    for name in ID_HEADERS:
+    for name in (*ID_HEADERS, *ADDRESS_HEADERS):
         del message[name]
-    # Written by hand: the standard library folds long ids into encoded words.
+    # Written by hand. The standard library folds long ids into encoded words, and
+    # takes the quotes off a name that it decodes: what stood in the name would be
+    # addresses then.
     head = "".join(f"{name}: {value}\r\n" for name, value in ids.items() if value)
-    return head.encode("ascii", "replace") + message.as_bytes(policy=email.policy.SMTP)
+    head = head.encode("ascii", "replace") + _address_lines(people)
+    return head + message.as_bytes(policy=email.policy.SMTP)
 
 
 def _make_single_lines(message, name):
@@ -684,31 +703,62 @@ def _make_single_lines(message, name):
         message[name] = value
 
 
-def _check_recipients(message, allowed_recipients, bcc):
-    """Write To and Cc anew from what was read of them, so that Gmail cannot read
-    more out of a broken header than was checked here."""
-    allowed = set()
-    for recipient in allowed_recipients:
-        allowed.update(a.address.lower() for a in parse_addresses(str(recipient)))
-    named = {a.address.lower() for value in bcc for a in parse_addresses(str(value))}
-    for header in ("To", "Cc"):
-        values = message.get_all(header, ())
-        people = parse_addresses(", ".join(str(value) for value in values))
-        named.update(person.address.lower() for person in people)
-        del message[header]
-        if people:
-            message[header] = ", ".join(map(_format, people))
+def _checked_people(message, allowed_recipients, bcc):
+    """Return {header: Address objects} of a message whose recipients are allowed."""
+    people = {
+        name: parse_addresses(", ".join(str(v) for v in message.get_all(name, ())))
+        for name in ("From", "To", "Cc")
+    }
+    people["Bcc"] = parse_addresses(", ".join(str(value) for value in bcc))
+    allowed = parse_addresses(", ".join(str(value) for value in allowed_recipients))
+    named = {_ascii(p.address) for name in RECIPIENTS for p in people[name]}
     if not named:
         raise ValueError("the mail names no recipient")
-    if not named <= allowed:
+    if not named <= {_ascii(person.address) for person in allowed}:
         raise ValueError("the mail names a recipient that it is not meant for")
+    return people
+
+
+def _ascii(address):
+    """Return an address as it travels, in lower case: its domain in IDNA.
+
+    :raises ValueError: a local part beyond ASCII, which needs SMTPUTF8
+    """
+    local, _at, domain = address.lower().rpartition("@")
+    if not local.isascii():
+        raise ValueError("an address is not in ASCII")
+    if not domain.isascii():
+        domain = domain.encode("idna").decode("ascii")
+    return f"{local}@{domain}"
+
+
+def _address_lines(people):
+    """Return the address headers as bytes, after reading them once more: whoever
+    reads them finds exactly the people that were checked."""
+    lines = [
+        f"{name}: " + ",\r\n ".join(map(_format, found)) + "\r\n"
+        for name, found in people.items()
+        if found
+    ]
+    head = "".join(lines).encode("ascii")
+    read = email.message_from_bytes(head, policy=email.policy.compat32)
+    for name, found in people.items():
+        values = [LINE_END.sub(" ", value) for value in read.get_all(name, ())]
+        addresses = {address.lower() for _name, address in getaddresses(values)}
+        if addresses != {_ascii(person.address) for person in found}:
+            raise ValueError("an address cannot be written so that all read it alike")
+    return head
 
 
 def _format(person):
-    local, _at, domain = person.address.rpartition("@")
-    if not domain.isascii():
-        domain = domain.encode("idna").decode("ascii")
-    return formataddr((person.name, f"{local}@{domain}"))
+    name, address = " ".join(person.name.split()), person.address
+    local, _at, _domain = address.rpartition("@")
+    address = f"{local}@{_ascii(address).rpartition('@')[2]}"
+    if name and (not name.isascii() or "=?" in name):
+        # RFC 2047, 2: at most 75 characters a word, and every character within it.
+        encoded = Header(name, "utf-8", maxlinelen=70).encode(linesep="\r\n")
+        return f"{encoded} <{address}>"
+    return formataddr((name, address))
 
 
 def _outgoing_ids(message, domain):
