@@ -1,2 +1,4 @@
-from . import controllers, models, services, wizard
+from . import controllers, log_filters, models, services, wizard
 from .hooks import uninstall_hook
+
+log_filters.install()

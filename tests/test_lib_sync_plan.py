@@ -1,12 +1,15 @@
 """History folded into a plan gives the same mailbox as replaying it step by step."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from odoo.addons.gmail_oauth_mailbox.lib.sync_plan import (
+    NEVER,
     backfill_query,
+    history_steps,
     merge_history,
-    wanted,
 )
 from odoo.addons.gmail_oauth_mailbox.lib.types import HistoryChange, HistoryPage
 
@@ -70,10 +73,8 @@ def test_query():
         assert words in backfill_query(0).split()
 
 
-def test_wanted():
-    assert wanted(()) and wanted(("INBOX",)) and wanted(("CATEGORY_SOCIAL",))
-    for label in ("SPAM", "TRASH", "DRAFT", "CHAT"):
-        assert not wanted(("INBOX", label))
+def wanted(labels):
+    return NEVER.isdisjoint(labels)
 
 
 @st.composite
@@ -121,3 +122,47 @@ def test_plan_leads_to_the_same_mailbox(history):
         mirror.pop(gmail_id, None)
     expected = {i: v for i, v in mailbox.items() if i == "old" or wanted(v)}
     assert mirror == expected
+
+
+@given(histories(), st.integers(1, 4), st.integers(0, 25))
+def test_steps_lead_to_the_same_mailbox_wherever_they_are_cut(history, size, cut):
+    changes, mailbox = history
+    changes = [replace(c, history_id=str(n)) for n, c in enumerate(changes, 1)]
+    mirror, cursor = {"old": {"INBOX"}}, 0
+    for taken in (cut, None):
+        # The second time as after a restart: from the cursor on.
+        left = [c for c in changes if int(c.history_id) > cursor]
+        for plan, reached in history_steps(left, size=size)[:taken]:
+            assert int(reached) > cursor
+            assert len(plan.fetch) <= size
+            back = {
+                i
+                for i, (_on, off) in plan.label_changes.items()
+                if i not in mirror and NEVER & off
+            }
+            for gmail_id, (on, off) in plan.label_changes.items():
+                if gmail_id not in mirror:
+                    continue
+                if NEVER & on:
+                    del mirror[gmail_id]
+                else:
+                    mirror[gmail_id] = (mirror[gmail_id] | on) - off
+            for gmail_id in {*plan.fetch, *back}:
+                # Gmail gives what it holds now, or nothing.
+                if wanted(mailbox.get(gmail_id, {"TRASH"})):
+                    mirror.setdefault(gmail_id, set(mailbox[gmail_id]))
+            for gmail_id in plan.delete:
+                mirror.pop(gmail_id, None)
+            cursor = int(reached)
+    expected = {i: v for i, v in mailbox.items() if wanted(v)}
+    assert mirror == expected
+
+
+def test_unwanted_mail_is_in_no_step():
+    changes = [
+        replace(change("added", f"m{n}", "PROMO"), history_id=str(n)) for n in range(9)
+    ]
+    changes.append(replace(change("added", "good", "INBOX"), history_id="9"))
+    steps = history_steps(changes, size=2, unwanted=frozenset({"PROMO"}))
+    assert [plan.fetch for plan, _cursor in steps] == [("good",)]
+    assert steps[0][1] == "9"

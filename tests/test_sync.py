@@ -266,6 +266,71 @@ class TestSync(GmailCase):
         message = self.stored().filtered(lambda m: m.subject == "Photos")
         self.assertEqual(message.with_user(self.anna).panel_pictures(), {})
 
+    def test_promotions_do_not_hold_up_new_mail(self):
+        self.sync(self.box)
+        labels = ["INBOX", "CATEGORY_PROMOTIONS"]
+        for number in range(60):
+            self.google.add_message(ANNA, mail(subject=f"Buy {number}"), labels)
+        good = self.google.add_message(ANNA, mail(subject="From a customer"))
+        before = len(self.google.log())
+        with patch.object(gmail_scheduler, "SLICE", 0):
+            self.sync(self.box)
+        self.assertIn(good, self.stored().mapped("gmail_id"))
+        paths = [entry["path"] for entry in self.google.log()[before:]]
+        self.assertEqual(len([p for p in paths if "/messages/" in p]), 1)
+
+    def test_mail_with_endless_headers_comes_in_like_any_other(self):
+        hostile = [
+            mail(subject="No brackets", Message_ID="x" * 6000 + "@y"),
+            mail(subject="Long id", X_Id="id").replace(
+                b"X-Id: id", b"Message-ID: <" + "ü".encode() * 850 + b"@y>"
+            ),
+        ]
+        many = EmailMessage()
+        many["From"], many["To"], many["Subject"] = CUSTOMER, ANNA, "Many files"
+        many.set_content("files")
+        for number in range(300):
+            name = " ".join(f"{number}x{i}" for i in range(40))
+            many.add_attachment(b"x", "text", "csv", filename=f"{name}.csv")
+        hostile.append(many.as_bytes())
+        wanted = {self.google.add_message(ANNA, raw) for raw in hostile}
+        self.sync(self.box)
+        self.assertLessEqual(wanted, set(self.stored().mapped("gmail_id")))
+        self.assertFalse(self.box.error_message or self.box.quarantine)
+
+    def test_one_message_that_cannot_be_stored_is_left_out(self):
+        self.env.cr.execute(
+            "ALTER TABLE gmail_message ADD CONSTRAINT poison"
+            " CHECK (subject <> 'Poison')"
+        )
+        bad = self.google.add_message(ANNA, mail(subject="Poison", body="Private"))
+        good = self.google.add_message(ANNA, mail(subject="Good"))
+        with self.assertLogs("odoo.sql_db", "ERROR") as log:
+            self.sync(self.box)
+        self.assertNotIn("Poison", " ".join(log.output))
+        self.assertNotIn("Private", " ".join(log.output))
+        self.assertIn("gmail_message", log.output[0])
+        self.assertIn(good, self.stored().mapped("gmail_id"))
+        self.assertEqual(self.box.quarantine, {bad: "CheckViolation"})
+        self.assertTrue(self.box.backfill_done)
+        self.assertFalse(self.box.error_message)
+        # With the cause gone, one click brings it in.
+        self.env.cr.execute("ALTER TABLE gmail_message DROP CONSTRAINT poison")
+        self.box.with_user(self.anna).action_retry_left_out()
+        self.sync(self.box)
+        self.assertIn(bad, self.stored().mapped("gmail_id"))
+
+    def test_expired_cursor_brings_flags_up_to_date(self):
+        self.sync(self.box)
+        self.modify(self.first, remove=["UNREAD"], add=["STARRED"])
+        self.box.history_cursor = "1"
+        self.sync(self.box)
+        message = self.stored()
+        self.assertFalse(message.is_unread)
+        self.assertTrue(message.is_starred)
+        self.assertIn("STARRED", message.label_ids.mapped("gmail_id"))
+        self.assertFalse(message.thread_id.unread_count)
+
     def test_many_changes_are_not_lost_when_slices_end(self):
         self.sync(self.box)
         wanted = {

@@ -1,4 +1,3 @@
-import logging
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -8,22 +7,9 @@ from odoo import http
 from odoo.exceptions import UserError
 from odoo.http import request
 
-CALLBACK = "/gmail_oauth_mailbox/callback"
+from ..log_filters import CALLBACK
+
 HEADERS = [("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store")]
-
-
-class CallbackFilter(logging.Filter):
-    """Take the query, which holds code and state, out of the access log."""
-
-    def filter(self, record):
-        message = record.getMessage()
-        if CALLBACK in message:
-            record.msg = re.sub(rf"({CALLBACK})\?[^\s\"']*", r"\1", message)
-            record.args = ()
-        return True
-
-
-logging.getLogger("werkzeug").addFilter(CallbackFilter())
 
 
 class GmailOauthController(http.Controller):

@@ -240,6 +240,7 @@ class GmailClient:
                             gmail_id=message["id"],
                             thread_id=message.get("threadId") or "",
                             label_ids=tuple(labels or ()),
+                            history_id=str(record.get("id") or ""),
                         )
                     )
         return HistoryPage(

@@ -20,16 +20,7 @@ class SyncPlan:
     label_changes: dict[str, tuple[frozenset[str], frozenset[str]]]
 
 
-def wanted(label_ids):
-    """Whether a message with these labels belongs into the mirror.
-
-    >>> wanted(["INBOX", "UNREAD"]), wanted(["DRAFT"])
-    (True, False)
-    """
-    return NEVER.isdisjoint(label_ids)
-
-
-def merge_history(changes):
+def merge_history(changes, unwanted=NEVER):
     """Fold changes, or pages of them, into one plan.
 
     A message that came and went is only deleted; of a label put on and off the last
@@ -37,6 +28,7 @@ def merge_history(changes):
     as a draft, is not fetched: each download costs quota.
 
     :param changes: iterable of HistoryChange or of HistoryPage, oldest first
+    :param unwanted: labels whose mail is not mirrored
     """
     added, deleted, labels = {}, {}, {}
     for change in _flatten(changes):
@@ -60,9 +52,44 @@ def merge_history(changes):
     fetch = []
     for gmail_id, first in added.items():
         on, off = label_changes.get(gmail_id, nothing)
-        if gmail_id not in deleted and wanted((first | on) - off):
+        if gmail_id not in deleted and unwanted.isdisjoint((first | on) - off):
             fetch.append(gmail_id)
     return SyncPlan(tuple(fetch), tuple(deleted), label_changes)
+
+
+def history_steps(changes, *, size, unwanted=NEVER):
+    """Cut changes into steps, so that the cursor moves with each of them.
+
+    A step ends with a whole record of Gmail's history, and has about ``size``
+    downloads; what is gone or unwanted in the end is in no step's ``fetch``.
+
+    :param changes: list of HistoryChange, oldest first
+    :return: list of (SyncPlan, cursor after it)
+    """
+    final = set(merge_history(changes, unwanted).fetch)
+    steps, step, downloads = [], [], 0
+
+    def end():
+        plan = merge_history(step, unwanted)
+        fetch = tuple(dict.fromkeys(c.gmail_id for c in step if c.kind == "added"))
+        fetch = tuple(gmail_id for gmail_id in fetch if gmail_id in final)
+        steps.append(
+            (SyncPlan(fetch, plan.delete, plan.label_changes), step[-1].history_id)
+        )
+
+    for change in changes:
+        if downloads >= size and change.history_id != step[-1].history_id:
+            end()
+            step, downloads = [], 0
+        step.append(change)
+        if change.kind == "added":
+            downloads += change.gmail_id in final
+        elif change.kind == "labels_removed":
+            # Mail that leaves an unwanted label is downloaded then.
+            downloads += not unwanted.isdisjoint(change.label_ids)
+    if step:
+        end()
+    return steps
 
 
 def _flatten(changes):

@@ -77,12 +77,14 @@ class HistoryChange:
 
     :ivar label_ids: for label changes the labels added or removed; else the labels
         that the message had then, which Google often but not always tells
+    :ivar history_id: the record's id, which is a cursor too
     """
 
     kind: Literal["added", "deleted", "labels_added", "labels_removed"]
     gmail_id: str
     thread_id: str = ""
     label_ids: tuple[str, ...] = ()
+    history_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

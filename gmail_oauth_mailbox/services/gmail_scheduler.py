@@ -3,12 +3,11 @@ import time
 import traceback
 from datetime import timedelta
 
-from psycopg2 import OperationalError
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..lib import errors
+from .gmail_sync import CONFLICTS
 
 _logger = logging.getLogger(__name__)
 
@@ -20,6 +19,8 @@ LEASE = timedelta(minutes=5)
 SLICE = 10
 CRON_SECONDS = 60
 LONGEST_PAUSE = timedelta(hours=1)
+# More of them in a row are no accident.
+MOST_CONFLICTS = 5
 CRONS = (
     "gmail_oauth_mailbox.ir_cron_gmail_sync_1",
     "gmail_oauth_mailbox.ir_cron_gmail_sync_2",
@@ -143,20 +144,21 @@ class GmailScheduler(models.AbstractModel):
         mailbox.invalidate_recordset()
         try:
             more = self.env["gmail.sync"].sudo()._run(mailbox, lease)
-            values = {
-                "last_sync": fields.Datetime.now(),
-                "error_message": None,
-                "failure_count": 0,
-            }
+            values = {"error_message": None, "failure_count": 0}
+            if not more:
+                values["last_sync"] = fields.Datetime.now()
             pause = timedelta(minutes=0 if more else mailbox.sync_interval)
             lease.commit()
         except LeaseLost:
             self.env.cr.rollback()
             values, pause = {}, timedelta()
-        except OperationalError:
+        except CONFLICTS as error:
             # Somebody changed the same rows; the page is taken again.
             self.env.cr.rollback()
-            values, pause = {}, timedelta()
+            failures = (mailbox.failure_count or 0) + 1
+            values, pause = {"failure_count": failures}, timedelta(seconds=failures)
+            if failures > MOST_CONFLICTS:
+                values, pause = self._react_unexpected(mailbox, error)
         except (errors.GoogleError, UserError) as error:
             self.env.cr.rollback()
             values, pause = self._react(mailbox, error)

@@ -3,6 +3,15 @@ import re
 import uuid
 from itertools import chain
 
+import psycopg2
+from psycopg2.errors import (
+    DeadlockDetected,
+    LockNotAvailable,
+    ProgramLimitExceeded,
+    SerializationFailure,
+    UniqueViolation,
+)
+
 from odoo import api, fields, models
 from odoo.tools import SQL, email_normalize
 
@@ -16,7 +25,7 @@ SEND_NAMESPACE = uuid.UUID("5f0f8e0c-58d3-4d4e-9d2c-6b1c6a3f1c55")
 # 50 at most; 25 keeps below the concurrency limit of one user.
 PAGE = 25
 # A list call costs the same for 1 id as for 500; small pages keep the progress bar
-# moving.
+# moving, and each is stored as a whole.
 LIST_PAGE = 50
 # Never mirrored, whatever the owner switches on.
 NEVER = frozenset({"TRASH", "SPAM", "DRAFT", "CHAT"})
@@ -33,6 +42,15 @@ CATEGORY_QUERY = {
     "CATEGORY_UPDATES": "updates",
 }
 ROLES = ("from", "to", "cc", "bcc")
+# PostgreSQL's tsvector holds 1 MB.
+MOST_SEARCHED = 100_000
+# Somebody else was quicker: the same again in a new transaction will do.
+CONFLICTS = (
+    SerializationFailure,
+    DeadlockDetected,
+    LockNotAvailable,
+    UniqueViolation,
+)
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -109,36 +127,47 @@ class GmailSync(models.AbstractModel):
     # ------------------------------------------------------------------
 
     def _follow_history(self, mailbox, client, lease):
-        """Apply what changed since the cursor, then move the cursor.
+        """Apply what changed since the cursor, step by step, each with its cursor.
 
-        :return: False when the slice ended first; the cursor stays then
+        :return: False when the slice ended first
         """
         try:
             pages = list(self._history_pages(client, mailbox.history_cursor))
         except errors.CursorExpired:
             self._restart_census(mailbox, client, lease)
             return True
-        changes = list(chain.from_iterable(page.changes for page in pages))
-        cursor = pages[-1].history_id
-        plan = sync_plan.merge_history(changes)
-        stored = self._stored(mailbox, {*plan.fetch, *plan.delete, *plan.label_changes})
         excluded = self._excluded(mailbox)
+        steps = sync_plan.history_steps(
+            list(chain.from_iterable(page.changes for page in pages)),
+            size=PAGE,
+            unwanted=excluded,
+        )
+        for number, (plan, cursor) in enumerate(steps, 1):
+            touched = self._apply(mailbox, client, plan, excluded, lease)
+            mailbox.history_cursor = cursor or mailbox.history_cursor
+            self._announce(mailbox, touched)
+            lease.commit()
+            if lease.is_over and number < len(steps):
+                return False
+        if pages[-1].history_id != mailbox.history_cursor:
+            mailbox.history_cursor = pages[-1].history_id
+        lease.commit()
+        return True
+
+    def _apply(self, mailbox, client, plan, excluded, lease):
+        """Apply one step of history; return the ids of the conversations touched."""
+        stored = self._stored(mailbox, {*plan.fetch, *plan.delete, *plan.label_changes})
         back = [
             gmail_id
             for gmail_id, (_added, removed) in plan.label_changes.items()
-            if gmail_id not in stored and excluded & set(removed)
+            if gmail_id not in stored and excluded & removed
         ]
         wanted = [g for g in dict.fromkeys([*plan.fetch, *back]) if g not in stored]
-        if not self._fetch(mailbox, client, wanted, lease):
-            return False
-        touched = self._apply_labels(mailbox, plan.label_changes, stored, excluded)
+        touched = self._fetch(mailbox, client, wanted, lease)
+        touched |= self._apply_labels(mailbox, plan.label_changes, stored, excluded)
         touched |= self._forget(mailbox, [g for g in plan.delete if g in stored])
         self._refresh_threads(touched)
-        if cursor != mailbox.history_cursor:
-            mailbox.history_cursor = cursor
-        self._announce(mailbox, touched)
-        lease.commit()
-        return True
+        return touched
 
     def _history_pages(self, client, start):
         token = None
@@ -152,18 +181,12 @@ class GmailSync(models.AbstractModel):
     def _restart_census(self, mailbox, client, lease):
         """Google has forgotten the cursor: compare ids, download only what is new.
 
-        What was deleted meanwhile is found by comparing all ids of the window.
+        What was deleted, read or starred meanwhile is found by comparing all ids of
+        the window.
         """
         cursor = client.profile().history_id
-        present, token = set(), None
-        while True:
-            page = client.list_messages(
-                q=self._query(mailbox), page_token=token, page_size=500
-            )
-            present.update(ref.gmail_id for ref in page.refs)
-            token = page.next_page_token
-            if not token:
-                break
+        query = self._query(mailbox)
+        present = self._all_ids(client, query)
         since = fields.Datetime.subtract(
             fields.Datetime.now(), days=max(mailbox.history_days - 1, 0)
         )
@@ -172,8 +195,9 @@ class GmailSync(models.AbstractModel):
             # One day of margin: Gmail's window ends at its own midnight.
             domain.append(("date", ">=", since))
         stored = self.env["gmail.message"].search(domain)
-        gone = [m.gmail_id for m in stored if m.gmail_id not in present]
-        touched = self._forget(mailbox, gone)
+        gone = stored.filtered(lambda m: m.gmail_id not in present)
+        touched = self._set_flags(mailbox, client, query, stored - gone)
+        touched |= self._forget(mailbox, gone.mapped("gmail_id"))
         self._refresh_threads(touched)
         mailbox.history_cursor = cursor
         mailbox.backfill_done = False
@@ -181,6 +205,34 @@ class GmailSync(models.AbstractModel):
         mailbox.progress_done = 0
         self._announce(mailbox, touched)
         lease.commit()
+
+    def _all_ids(self, client, query, label_ids=()):
+        """Return the ids of all messages that a search finds, as a set."""
+        found, token = set(), None
+        while True:
+            page = client.list_messages(
+                q=query, label_ids=label_ids, page_token=token, page_size=500
+            )
+            found.update(ref.gmail_id for ref in page.refs)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def _set_flags(self, mailbox, client, query, messages):
+        """Set unread and starred as Gmail has them; return the ids of the
+        conversations touched."""
+        touched = set()
+        labels = {label.gmail_id: label.id for label in mailbox.label_ids}
+        for gmail_label, field in (("UNREAD", "is_unread"), ("STARRED", "is_starred")):
+            marked = self._all_ids(client, query, (gmail_label,))
+            for message in messages:
+                is_marked = message.gmail_id in marked
+                if is_marked != message[field]:
+                    label = labels.get(gmail_label)
+                    command = [(4 if is_marked else 3, label, 0)] if label else []
+                    message.write({field: is_marked, "label_ids": command})
+                    touched.add(message.thread_id.id)
+        return touched
 
     def _apply_labels(self, mailbox, label_changes, stored, excluded):
         """Change labels of stored messages as history says, without reading them
@@ -268,13 +320,13 @@ class GmailSync(models.AbstractModel):
                 page.estimate or 0, seen + (LIST_PAGE if page.next_page_token else 0)
             )
             stored = self._stored(mailbox, gmail_ids)
-            wanted = [g for g in gmail_ids if g not in stored]
-            if not self._fetch(mailbox, client, wanted, lease):
-                return True
+            known = stored.keys() | (mailbox.quarantine or {}).keys()
+            wanted = [g for g in gmail_ids if g not in known]
+            touched = self._fetch(mailbox, client, wanted, lease)
             mailbox.progress_done = seen
             mailbox.backfill_page = page.next_page_token
             mailbox.backfill_done = not page.next_page_token
-            self._announce(mailbox, ())
+            self._announce(mailbox, touched)
             lease.commit()
             if lease.is_over:
                 break
@@ -300,13 +352,14 @@ class GmailSync(models.AbstractModel):
         return {gmail_id: (row_id, thread_id) for gmail_id, row_id, thread_id in rows}
 
     def _fetch(self, mailbox, client, gmail_ids, lease):
-        """Download and store messages, one transaction per page.
+        """Download and store messages; return the ids of their conversations.
 
-        :return: False when the slice ended before all were stored; however short it
-            is, it stores one page
+        The caller commits them with the place reached.
+
+        :raises errors.RetryLater: Google gives the rest later; what came is committed
         """
-        pages = self._pages(gmail_ids)
-        for number, page in enumerate(pages, 1):
+        touched = set()
+        for page in self._pages(gmail_ids):
             messages, late = [], None
             for gmail_id, result in client.get_messages(page):
                 if isinstance(result, errors.Gone):
@@ -317,14 +370,12 @@ class GmailSync(models.AbstractModel):
                     late = result
                 else:
                     messages.append(result)
-            touched = self._store(mailbox, messages)
-            self._announce(mailbox, touched)
-            lease.commit()
+            touched |= self._store_all(mailbox, messages)
             if late:
+                self._announce(mailbox, touched)
+                lease.commit()
                 raise late
-            if lease.is_over and number < len(pages):
-                return False
-        return True
+        return touched
 
     @staticmethod
     def _pages(gmail_ids):
@@ -333,6 +384,30 @@ class GmailSync(models.AbstractModel):
     def _quarantine(self, mailbox, gmail_id, code):
         """Note a message that Gmail could not deliver; the others go on."""
         mailbox.quarantine = {**(mailbox.quarantine or {}), gmail_id: code or "error"}
+
+    def _store_all(self, mailbox, messages):
+        """Store messages; one that cannot be stored is left out, the others go on.
+
+        :return: the ids of their conversations
+        :raises psycopg2.Error: a conflict with another transaction, or no database
+        """
+        try:
+            with self.env.cr.savepoint():
+                return self._store(mailbox, messages)
+        except (*CONFLICTS, psycopg2.InterfaceError):
+            raise
+        except Exception as error:
+            if isinstance(error, psycopg2.OperationalError) and not isinstance(
+                error, ProgramLimitExceeded
+            ):
+                raise
+            if len(messages) == 1:
+                gmail_id = messages[0].gmail_id
+                _logger.warning("Message %s: %s", gmail_id, type(error).__name__)
+                self._quarantine(mailbox, gmail_id, type(error).__name__)
+                return set()
+        stored = [self._store_all(mailbox, [message]) for message in messages]
+        return set().union(*stored)
 
     def _store(self, mailbox, messages, sent_message_ids=None):
         """Store messages in bulk; return the ids of their conversations.
@@ -421,7 +496,7 @@ class GmailSync(models.AbstractModel):
             words += [person.name or "", person.address or ""]
         words += [a.filename or "" for a in message.attachments]
         words.append(message.body_text or "")
-        return re.sub(r"\W+", " ", text("\n".join(words)))
+        return re.sub(r"\W+", " ", text("\n".join(words)))[:MOST_SEARCHED]
 
     def _own_message_id(self, message):
         """Return Odoo's Message-ID of mail that left through Odoo, as References
