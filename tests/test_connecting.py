@@ -36,6 +36,12 @@ class TestConnecting(GmailCase):
         parts = urlsplit(url)
         return self.url_open(f"{parts.path}?{parts.query}", allow_redirects=False)
 
+    def follow(self, response):
+        """Open the page that a callback led to: its address holds nothing."""
+        location = urlsplit(response.headers["Location"])
+        self.assertFalse(location.query)
+        return self.url_open(location.path)
+
     def mailbox(self, user=None):
         return self.env["gmail.mailbox"].search(
             [("user_id", "=", (user or self.anna).id)]
@@ -112,16 +118,27 @@ class TestConnecting(GmailCase):
         answer = process.authorize(self.at_google(self.begin()), ANNA)
         self.assertEqual(self.callback(answer).status_code, 303)
         again = self.callback(answer)
-        self.assertEqual(again.status_code, 200)
-        self.assertIn("not expected any more", again.text)
+        self.assertEqual(again.status_code, 303)
+        self.assertIn("not expected any more", self.follow(again).text)
         self.assertEqual(len(self.mailbox()), 1)
 
     def test_answer_in_another_session_connects_nothing(self):
         self.authenticate("gmail_anna", "gmail_anna")
         answer = process.authorize(self.at_google(self.begin()), ANNA)
         self.authenticate("gmail_ben", "gmail_ben")
-        self.assertIn("belongs to another session", self.callback(answer).text)
+        self.assertIn(
+            "belongs to another session", self.follow(self.callback(answer)).text
+        )
         self.assertFalse(self.mailbox() | self.mailbox(self.ben))
+
+    def test_two_attempts_for_one_address_make_one_mailbox(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        first = process.authorize(self.at_google(self.begin()), ANNA)
+        second = process.authorize(self.at_google(self.begin()), ANNA)
+        for answer in (first, second):
+            self.assertIn("/odoo", self.callback(answer).headers["Location"])
+        self.assertEqual(len(self.mailbox()), 1)
+        self.assertTrue(self.mailbox().with_user(self.anna).action_test())
 
     def test_start_of_another_user_is_refused(self):
         path = self.begin()

@@ -13,7 +13,8 @@ HEADERS = [("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store")]
 
 
 class GmailOauthController(http.Controller):
-    """The two doors of the OAuth road. Both answer with a redirect at once."""
+    """The two doors of the OAuth road, which answer with a redirect at once, and the
+    page for those who cannot be sent back to where they were."""
 
     @http.route(
         "/gmail_oauth_mailbox/start/<int:authorization_id>",
@@ -28,30 +29,42 @@ class GmailOauthController(http.Controller):
             url = request.env["gmail.oauth"]._start(
                 authorization_id, request.session, self._return_url()
             )
-        except UserError as error:
-            return self._page(str(error))
-        response = request.redirect(url, local=False)
-        response.headers.extend(HEADERS)
-        return response
+        except UserError:
+            return self._redirect("/gmail_oauth_mailbox/ended/start")
+        return self._redirect(url, local=False)
 
     # Public, so that a lost session gets a sentence instead of a login page with the
     # code in its address; gmail.oauth checks session, user and state itself.
     @http.route(CALLBACK, type="http", auth="public", methods=["GET"], csrf=False)
     def callback(self, **params):
-        attempt, problem = (
+        attempt, ending = (
             request.env["gmail.oauth"].sudo()._finish(params, request.session)
         )
-        if problem:
-            return self._page(problem)
+        if ending:
+            # Not here: the address of this page holds code and state.
+            return self._redirect(f"/gmail_oauth_mailbox/ended/{ending}")
         parts = urlsplit(attempt.return_url or "/odoo")
         query = dict(parse_qsl(parts.query))
         query["gmail_oauth_mailbox"] = str(attempt.id)
-        url = urlunsplit(("", "", parts.path, urlencode(query), ""))
-        response = request.redirect(url)
+        return self._redirect(urlunsplit(("", "", parts.path, urlencode(query), "")))
+
+    @http.route(
+        "/gmail_oauth_mailbox/ended/<string:ending>",
+        type="http",
+        auth="public",
+        methods=["GET"],
+    )
+    def ended(self, ending):
+        oauth = request.env["gmail.oauth"].sudo()
+        response = request.render(
+            "gmail_oauth_mailbox.outcome_page",
+            {"message": oauth._ending(ending), "test_mode": oauth._test_mode()},
+        )
         response.headers.extend(HEADERS)
         return response
 
-    def _return_url(self):
+    @staticmethod
+    def _return_url():
         """Return where the user was, when that is a page of this Odoo's client."""
         referrer = urlsplit(request.httprequest.referrer or "")
         here = referrer.netloc == request.httprequest.host
@@ -59,13 +72,8 @@ class GmailOauthController(http.Controller):
             return urlunsplit(("", "", referrer.path, referrer.query, ""))
         return "/odoo"
 
-    def _page(self, message):
-        response = request.render(
-            "gmail_oauth_mailbox.outcome_page",
-            {
-                "message": message,
-                "test_mode": request.env["gmail.oauth"]._test_mode(),
-            },
-        )
+    @staticmethod
+    def _redirect(url, local=True):
+        response = request.redirect(url, local=local)
         response.headers.extend(HEADERS)
         return response

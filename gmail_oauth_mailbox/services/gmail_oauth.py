@@ -29,6 +29,8 @@ KEY_FILE = "gmail_oauth_mailbox.key"
 FINGERPRINT = "gmail_oauth_mailbox.key_fingerprint"
 SESSION_KEY = "gmail_oauth_mailbox"
 COMPLETE_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+# How an attempt ends that has no user to tell: sentences of ``_ending``.
+ENDINGS = ("start", "session", "unexpected")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ATTEMPT_LIFE = timedelta(minutes=10)
 # An access token is renewed this long before it ends, so that no call is cut off.
@@ -270,9 +272,7 @@ class GmailOauth(models.AbstractModel):
             )
         )
         if not attempt:
-            raise UserError(
-                self.env._("This attempt has ended. Click Add new mailbox again.")
-            )
+            raise UserError(self._ending("start"))
         state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         verifier = oauth.new_verifier()
         session_secret = session.get(SESSION_KEY) or secrets.token_urlsafe(32)
@@ -338,25 +338,28 @@ class GmailOauth(models.AbstractModel):
 
         :param params: the query of the callback
         :param session: Odoo's session object
-        :return: the attempt with its outcome (sudo), or the sentence that says why
-            there is none
+        :return: (attempt (sudo), None), or (None, one of ``ENDINGS``) when there is
+            no attempt that this browser may end
         """
         attempt = self._claim(params.get("state") or "")
         if not attempt:
-            return None, self.env._(
-                "This answer from Google is not expected any more. "
-                "Go back to Odoo and click Add new mailbox again."
-            )
+            return None, "unexpected"
+        # A transaction of its own: the one of the request may be older than the claim,
+        # and would then be repeated as a whole, with a code that is used.
+        with self._short_transaction() as env:
+            ending = env["gmail.oauth"]._settle(attempt.id, params, session)
         attempt.invalidate_recordset()
+        return (None, ending) if ending else (attempt, None)
+
+    def _settle(self, attempt_id, params, session):
+        """Connect, and note on the attempt how it ended; see ``_finish``."""
+        attempt = self.env["gmail.authorization"].browse(attempt_id)
         session_secret = session.get(SESSION_KEY) or ""
         same_session = hmac.compare_digest(
             self._hash(session_secret), attempt.session_hash or ""
         )
         if not same_session or attempt.user_id.id != session.uid:
-            return None, self.env._(
-                "This answer from Google belongs to another session. Log in to Odoo "
-                "in this browser and click Add new mailbox again."
-            )
+            return "session"
         try:
             with self.env.cr.savepoint():
                 kind, text, mailbox = self._connect(attempt, params)
@@ -376,7 +379,22 @@ class GmailOauth(models.AbstractModel):
                 "nonce": False,
             }
         )
-        return attempt, None
+        return None
+
+    @api.model
+    def _ending(self, name):
+        """Return the sentence for one of ``ENDINGS``, or for none of them."""
+        if name == "session":
+            return self.env._(
+                "This answer from Google belongs to another session. Log in to Odoo "
+                "in this browser and click Add new mailbox again."
+            )
+        if name == "start":
+            return self.env._("This attempt has ended. Click Add new mailbox again.")
+        return self.env._(
+            "This answer from Google is not expected any more. "
+            "Go back to Odoo and click Add new mailbox again."
+        )
 
     def _connect(self, attempt, params):
         """Exchange the code, check who it is, and make or renew the mailbox."""
@@ -503,7 +521,10 @@ class GmailOauth(models.AbstractModel):
     def _make_mailbox(self, attempt, identity, tokens):
         user = attempt.user_id
         mailboxes = self.env["gmail.mailbox"].sudo()
-        mailbox = attempt.mailbox_id
+        # Another attempt for the same address may have been quicker.
+        mailbox = attempt.mailbox_id or mailboxes.search(
+            [("user_id", "=", user.id), ("email", "=", attempt.email)]
+        )
         scopes = tokens.scopes
         values = {
             "state": "connected",
@@ -644,15 +665,19 @@ class GmailOauth(models.AbstractModel):
                 refresh_token=cipher.open(refresh_token, context=context),
                 now=fields.Datetime.now(),
             )
+            if tokens.refresh_token:
+                # Google may replace it; the old one ends then (RFC 6749, 6).
+                refresh_token = cipher.seal(tokens.refresh_token, context=context)
             env.cr.execute(
                 """
                 UPDATE gmail_credential
-                   SET access_token = %s, access_token_expiry = %s
+                   SET access_token = %s, access_token_expiry = %s, refresh_token = %s
                  WHERE id = %s
                 """,
                 [
                     cipher.seal(tokens.access_token, context=context),
                     tokens.expires_at,
+                    refresh_token,
                     credential.id,
                 ],
             )
