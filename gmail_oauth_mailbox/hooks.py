@@ -6,10 +6,7 @@ def uninstall_hook(env):
     service._revoke_after_commit()
     env["ir.attachment"].search([("res_model", "=", "gmail.attachment")]).unlink()
     env["mail.mail"].search(
-        [
-            ("mail_server_id.gmail_mailbox_id", "!=", False),
-            ("state", "=", "outgoing"),
-        ]
+        [("is_gmail", "=", True), ("state", "=", "outgoing")]
     )._gmail_give_up()
     env["ir.config_parameter"].search(
         [("key", "=like", "gmail_oauth_mailbox.%")]

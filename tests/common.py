@@ -89,6 +89,8 @@ class GmailCase(HttpCase):
         params = dict(parse_qsl(urlsplit(answer).query))
         attempt, problem = service.sudo()._finish(params, session)
         self.assertFalse(problem)
+        # It was settled in another transaction.
+        self.env.invalidate_all()
         return attempt
 
     def connect(self, user, email, scopes=None):

@@ -47,7 +47,7 @@ DOORS = {
         "panel_outcome",
         "write",
     },
-    "gmail.thread": {"panel_read"},
+    "gmail.thread": {"panel_outbox", "panel_read"},
     "gmail.message": {"panel_pictures", "panel_reply"},
     "gmail.attachment": {"action_download"},
     "gmail.label": {"write"},
@@ -237,7 +237,11 @@ class TestAccess(GmailCase):
             "gmail.message": self.message.id,
             "gmail.attachment": attachment.id,
         }
-        arguments = {"panel_reply": ["<p>x</p>", "reply"], "write": [{"name": "x"}]}
+        arguments = {
+            "panel_outbox": [1, "discard"],
+            "panel_reply": ["<p>x</p>", "reply"],
+            "write": [{"name": "x"}],
+        }
         general = {"panel_state", "panel_threads", "panel_outcome"}
         general.add("action_open_preferences")
         for user in (self.ben, self.admin, self.portal):

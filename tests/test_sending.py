@@ -1,6 +1,9 @@
 """Mail leaves by the mailbox of its author, once, to exactly its recipients."""
 
-from odoo.exceptions import UserError, ValidationError
+import base64
+import time
+
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -178,6 +181,10 @@ class TestSending(SendingCase):
         waiting = self.env["mail.mail"].search([("state", "=", "outgoing")])
         self.box.with_user(self.anna).action_delete()
         self.assertEqual(waiting.state, "cancel")
+        statuses = waiting.mail_message_id.notification_ids.mapped(
+            "notification_status"
+        )
+        self.assertEqual(set(statuses), {"exception"})
 
     def test_personal_servers_switched_off(self):
         self.env["ir.config_parameter"].set_param(
@@ -283,6 +290,171 @@ class TestSending(SendingCase):
         self.assertIn("carla.roth@", self.header(sent, "To"))
         self.assertIn("colleague@", self.header(sent, "Cc"))
         self.assertEqual(message.thread_id.message_count, 2)
+
+    def question(self, **headers):
+        """Take in a customer's question; return it as its owner."""
+        self.google.add_message(ANNA, mail(subject="Question", **headers))
+        self.sync(self.box)
+        message = self.env["gmail.message"].search([("subject", "=", "Question")])
+        return message.with_user(self.anna)
+
+    def test_name_of_the_asker_is_no_address(self):
+        name = base64.b64encode(f"Zoë <{BEN}>, Zoe".encode()).decode()
+        raw = mail(subject="Question", sender=f"Carla <carla@{FIRM}>")
+        raw = raw.replace(b"From: Carla", f"From: =?utf-8?b?{name}?=".encode())
+        self.google.add_message(ANNA, raw)
+        self.sync(self.box)
+        message = self.env["gmail.message"].search([("subject", "=", "Question")])
+        own = message.with_user(self.anna)
+        self.assertEqual(own.from_email, f"carla@{FIRM}")
+        own.panel_reply("<p>Only for Carla</p>", "reply")
+        self.assertEqual(len(self.sent()), 1)
+        self.assertFalse(self.google.messages(BEN))
+
+    def test_the_same_answer_goes_out_once(self):
+        own = self.question()
+        for _time in range(2):
+            own.panel_reply("<p>The answer</p>", "reply", "k" * 32)
+        self.assertEqual(len(self.sent()), 1)
+        own.panel_reply("<p>Another</p>", "reply", "l" * 32)
+        self.assertEqual(len(self.sent()), 2)
+        with self.assertRaises(UserError):
+            own.panel_reply("<p>x</p>", "reply", "> <x@y")
+
+    def test_sent_mail_is_found_again_though_sent_is_switched_off(self):
+        own = self.question()
+        clock = self.google.control("clock")["now"]
+        self.google.control("clock", {"forward": time.time() - clock})
+        self.box.label_ids.filtered(lambda m: m.gmail_id == "SENT").is_synced = False
+        own.panel_reply("<p>The answer</p>", "reply", "k" * 32)
+        self.sync(self.box)
+        own.panel_reply("<p>The answer</p>", "reply", "k" * 32)
+        self.assertEqual(len(self.sent()), 1)
+
+    def waiting_answer(self):
+        """Answer while Gmail is out of order; return the question and the mail."""
+        own = self.question()
+        path = "/messages/send"
+        self.google.control("faults", {"path": path, "status": 503, "count": 9})
+        result = own.panel_reply("<p>Secret answer</p>", "reply", "k" * 32)
+        self.assertTrue(result["waiting"])
+        self.assertNotIn("NotSentYet", result["message"])
+        self.google.control("faults?clear=1")
+        waiting = self.env["mail.mail"].search([("gmail_answered_id", "=", own.id)])
+        self.assertEqual(waiting.state, "outgoing")
+        return own, waiting
+
+    def test_waiting_answer_is_shown_and_sent(self):
+        own, waiting = self.waiting_answer()
+        (shown,) = own.thread_id.panel_read()["outbox"]
+        self.assertEqual((shown["id"], shown["waits"]), (waiting.id, True))
+        self.assertIn("Secret answer", shown["text"])
+        own.thread_id.panel_outbox(waiting.id, "send")
+        self.assertEqual(len(self.sent()), 1)
+        self.assertFalse(own.thread_id.panel_read()["outbox"])
+
+    def test_waiting_answer_is_discarded(self):
+        own, waiting = self.waiting_answer()
+        own.thread_id.panel_outbox(waiting.id, "discard")
+        self.assertFalse(waiting.exists())
+
+    def test_waiting_answer_is_nobody_elses(self):
+        own, waiting = self.waiting_answer()
+        admin = self._user("send_admin", "A", "a@b.test", "base.group_system")
+        theirs = self.env["mail.mail"].with_user(admin)
+        self.assertFalse(theirs.search([("id", "=", waiting.id)]))
+        for road in (
+            lambda: theirs.browse(waiting.id).read(["body_html"]),
+            lambda: theirs.browse(waiting.id).write({"email_to": BEN}),
+            lambda: waiting.mail_message_id.with_user(admin).read(["body"]),
+            lambda: own.thread_id.with_user(admin).panel_outbox(waiting.id, "send"),
+        ):
+            with self.assertRaises(AccessError):
+                road()
+
+    def test_answer_waits_when_its_server_record_is_deleted(self):
+        self.env["ir.mail_server"].create(
+            {"name": "Everybody's", "smtp_host": "smtp.example", "sequence": 1}
+        )
+        _own, waiting = self.waiting_answer()
+        self.box.outgoing_server_id.unlink()
+        waiting.scheduled_date = False
+        waiting.send()
+        self.assertEqual(waiting.state, "outgoing")
+        self.assertIn("outgoing mail server", waiting.failure_reason)
+        self.assertFalse(self.sent())
+
+    def test_nobody_writes_with_another_hand(self):
+        """A mail on somebody's message, made by another user, does not leave."""
+        message = self.post(partners=self.people[:1])
+        values = {
+            "body_html": "<p>Forged</p>",
+            "email_to": f"x@{FIRM}",
+            "email_from": ANNA,
+            "is_gmail": True,
+            "gmail_mailbox_id": self.box.id,
+        }
+        mails = self.env["mail.mail"].with_user(self.ben).sudo()
+        with self.assertRaises(ValidationError):
+            mails.create({**values, "mail_message_id": message.id})
+        forged = mails.create(values)
+        forged.send()
+        self.assertIn("Only Anna Keller", forged.failure_reason)
+        self.assertFalse([m for m in self.sent() if "Forged" in m["text"]])
+
+    def test_content_of_a_waiting_post_is_its_authors(self):
+        self.box.write({"state": "reconnect"})
+        message = self.post()
+        self.flush_mails()
+        waiting = self.env["mail.mail"].search([("mail_message_id", "=", message.id)])
+        admin = self._user("send_admin", "A", "a@b.test", "base.group_system")
+        for values in ({"body_html": "x"}, {"email_to": BEN}, {"is_gmail": False}):
+            with self.assertRaises(AccessError):
+                waiting.with_user(admin).write(values)
+        waiting.with_user(admin).write({"state": "cancel"})
+
+    def test_note_is_not_sent_from_the_mailbox(self):
+        message = self.document.with_user(self.anna).message_post(
+            body="Only inside",
+            message_type="comment",
+            subtype_xmlid="mail.mt_note",
+            partner_ids=self.people[:1].ids,
+        )
+        self.flush_mails()
+        mails = self.env["mail.mail"].search([("mail_message_id", "=", message.id)])
+        self.assertFalse(mails.filtered("is_gmail") or self.sent())
+
+    def test_international_and_impossible_addresses(self):
+        self.people[0].email = "info@bücher.example"
+        self.people[1].email = f"jö@{FIRM}"
+        message = self.post()
+        self.flush_mails()
+        (sent,) = self.sent()
+        self.assertIn("info@xn--bcher-kva.example", self.header(sent, "To"))
+        self.assertNotIn("jö", self.header(sent, "To"))
+        statuses = {
+            n.res_partner_id: n.notification_status for n in message.notification_ids
+        }
+        self.assertEqual(statuses[self.people[0]], "sent")
+        self.assertEqual(statuses[self.people[1]], "exception")
+        self.assertEqual(statuses[self.people[2]], "sent")
+
+    def test_refusal_is_told_in_words(self):
+        path = "/messages/send"
+        fault = {"path": path, "status": 400, "count": 9, "body": {"error": {}}}
+        own = self.question()
+        self.google.control("faults", fault)
+        with self.assertRaisesRegex(UserError, "^Google refused this request"):
+            own.panel_reply("<p>x</p>", "reply")
+
+    def test_mailbox_goes_with_its_user(self):
+        self.sync(self.box)
+        servers = self.box.outgoing_server_id, self.box.incoming_server_id
+        self.anna.unlink()
+        self.assertFalse(
+            self.box.exists() or servers[0].exists() or servers[1].exists()
+        )
+        self.assertTrue(self.env["gmail.revocation"].search_count([]))
 
     def test_answer_is_refused_with_a_sentence(self):
         self.google.add_message(ANNA, mail(subject="Question"))

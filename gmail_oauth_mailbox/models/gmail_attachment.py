@@ -23,7 +23,11 @@ class GmailAttachment(models.Model):
     content_id = fields.Char(readonly=True)
     is_inline = fields.Boolean(readonly=True)
     attachment_id = fields.Many2one(
-        "ir.attachment", readonly=True, copy=False, ondelete="set null"
+        "ir.attachment",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="set null",
     )
 
     def action_download(self):

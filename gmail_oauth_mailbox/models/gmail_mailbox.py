@@ -335,7 +335,7 @@ class GmailMailbox(models.Model):
             attachments.attachment_id.unlink()
             servers = mailbox.outgoing_server_id
             self.env["mail.mail"].search(
-                [("mail_server_id", "in", servers.ids), ("state", "=", "outgoing")]
+                [("gmail_mailbox_id", "=", mailbox.id), ("state", "=", "outgoing")]
             )._gmail_give_up()
             incoming = mailbox.incoming_server_id
             was_default = mailbox.is_default

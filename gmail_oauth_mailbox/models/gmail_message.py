@@ -17,7 +17,7 @@ class GmailMessage(models.Model):
     # Every look-up by mailbox has the unique index below.
     mailbox_id = fields.Many2one(index=False)
     thread_id = fields.Many2one(
-        "gmail.thread", required=True, readonly=True, index=True, ondelete="cascade"
+        "gmail.thread", required=True, readonly=True, ondelete="cascade"
     )
     gmail_id = fields.Char("Gmail Id", required=True, readonly=True)
     message_id = fields.Char("Message-ID", readonly=True, index="btree_not_null")
@@ -30,6 +30,7 @@ class GmailMessage(models.Model):
     send_ref = fields.Char(
         "Send Reference",
         readonly=True,
+        index="btree_not_null",
         help="X-Odoo-Gmail-Send of mail that left through Odoo",
     )
     in_reply_to = fields.Char(readonly=True)
@@ -70,12 +71,15 @@ class GmailMessage(models.Model):
         self.check_access("read")
         return self.env["gmail.files"]._pictures(self.sudo())
 
-    def panel_reply(self, body_html, mode="reply"):
+    def panel_reply(self, body_html, mode="reply", key=None):
         """Send an answer to this message through its mailbox.
 
         :param body_html: what the owner wrote, HTML
         :param mode: ``reply`` or ``reply_all``
+        :param key: 16 to 64 letters, digits and hyphens; the same key goes out once,
+            however often it is sent
+        :return: {"waiting": bool, "message": why, or False}
         """
         self.ensure_one()
         self.check_access("read")
-        return self.env["gmail.sender"]._reply(self, body_html, mode)
+        return self.env["gmail.sender"]._reply(self, body_html, mode, key)

@@ -34,3 +34,13 @@ class GmailThread(models.Model):
         self.ensure_one()
         self.check_access("read")
         return self.env["gmail.panel"]._read_thread(self)
+
+    def panel_outbox(self, mail_id, action):
+        """Deal with an answer in this conversation that has not gone out.
+
+        :param mail_id: as ``panel_read`` gave it
+        :param action: ``send`` or ``discard``
+        """
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.panel"]._deal_with(self, mail_id, action)

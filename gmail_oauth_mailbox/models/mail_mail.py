@@ -1,10 +1,77 @@
+import idna
+
 from odoo import fields, models
-from odoo.tools import email_normalize, unique
+from odoo.exceptions import AccessError
+from odoo.tools import email_normalize, formataddr, unique
+from odoo.tools.mail import email_split_tuples
+
+# What of a mail is its owner's own.
+CONTENT = frozenset(
+    {
+        "attachment_ids",
+        "author_id",
+        "body",
+        "body_html",
+        "email_cc",
+        "email_from",
+        "email_to",
+        "gmail_mailbox_id",
+        "headers",
+        "is_gmail",
+        "mail_message_id",
+        "mail_server_id",
+        "recipient_ids",
+        "reply_to",
+        "subject",
+    }
+)
+
+
+def deliverable(address):
+    """Return ``address`` (with or without a name) as it can be sent to: (name, address
+    in ASCII), or None when it is no address that Gmail's API takes."""
+    for name, email in email_split_tuples(address or "")[:1]:
+        normalized = email_normalize(email)
+        if normalized:
+            try:
+                ascii_address = formataddr(("", normalized), "ascii")
+            except idna.IDNAError:
+                return None
+            if ascii_address.isascii():
+                return name, ascii_address
+    return None
 
 
 class MailMail(models.Model):
+    """Mails that leave by a mailbox are marked when they are made.
+
+    Marked, a mail never takes another server, whatever happens to the mailbox or to
+    its outgoing record meanwhile: it waits, or is given up, with the reason on it.
+    """
+
     _inherit = "mail.mail"
 
+    is_gmail = fields.Boolean(
+        "Leaves by a Gmail Mailbox",
+        readonly=True,
+        copy=False,
+        help="It leaves by that mailbox or not at all.",
+    )
+    gmail_mailbox_id = fields.Many2one(
+        "gmail.mailbox",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    gmail_answered_id = fields.Many2one(
+        "gmail.message",
+        "Answered Message",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="set null",
+    )
     gmail_attempts = fields.Integer(
         "Attempts through Gmail",
         readonly=True,
@@ -12,31 +79,30 @@ class MailMail(models.Model):
         help="Above 0, Gmail's sent mail is searched before the mail goes out again.",
     )
 
-    def _gmail_mailbox(self):
-        """Return the mailbox (sudo) that this mail leaves by, or an empty recordset.
+    def write(self, vals):
+        if not self.env.su and not CONTENT.isdisjoint(vals):
+            theirs = self.sudo().filtered(lambda m: m.is_gmail)
+            if theirs.filtered(lambda mail: mail.create_uid != self.env.user):
+                raise AccessError(
+                    self.env._("Only its author can change a mail from her mailbox.")
+                )
+        return super().write(vals)
 
-        That is the one whose outgoing record is forced on the mail, else the
-        author's mailbox with the mail's From address when she wrote the mail herself
-        (a comment): notifications that Odoo writes in her name, mass mailings and
-        mails of other users never leave by a mailbox.
-        """
+    def _gmail_mailbox(self):
+        """Return the mailbox (sudo) that this mail leaves by, or an empty recordset."""
         self.ensure_one()
-        mailbox = self.sudo().mail_server_id.gmail_mailbox_id
-        if mailbox:
-            return mailbox
-        if self.message_type != "comment":
-            return mailbox
-        return self.env["gmail.sender"]._mailbox_of(
-            self.sudo().mail_message_id.create_uid, self.email_from
-        )
+        mail = self.sudo()
+        return mail.gmail_mailbox_id or mail.mail_server_id.gmail_mailbox_id
 
     def _gmail_may_leave_by(self, mailbox):
         """Whether the owner herself wrote the mail, from the mailbox's address."""
         self.ensure_one()
+        mail = self.sudo()
         return (
-            self.sudo().mail_message_id.create_uid == mailbox.user_id
-            and email_normalize(self.email_from) == email_normalize(mailbox.email)
-            and not self._gmail_is_bulk()
+            mail.create_uid == mailbox.user_id
+            and mail.mail_message_id.create_uid == mailbox.user_id
+            and email_normalize(mail.email_from) == email_normalize(mailbox.email)
+            and not mail._gmail_is_bulk()
         )
 
     def _gmail_is_bulk(self):
@@ -48,34 +114,35 @@ class MailMail(models.Model):
         own = mail_servers.filtered("gmail_mailbox_id")
         if not own:
             return mail_servers
-        allowed = own.filtered(
-            lambda server: all(
-                mail._gmail_mailbox() == server.gmail_mailbox_id
-                and mail._gmail_may_leave_by(server.gmail_mailbox_id)
-                for mail in self
-            )
+        mailboxes = {mail._gmail_mailbox() for mail in self}
+        mailbox = mailboxes.pop() if len(mailboxes) == 1 else False
+        if not mailbox or not all(mail._gmail_may_leave_by(mailbox) for mail in self):
+            return mail_servers - own
+        return mail_servers.filtered(
+            lambda server: server.gmail_mailbox_id in (mailbox, mailbox.browse())
         )
-        return mail_servers - own + allowed
 
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
-        """Pin each mail to its mailbox, and hold back what cannot leave now.
-
-        Pinned, a mail never takes another server, whatever happens to the mailbox
-        meanwhile; it waits, visibly, with the reason on it.
-        """
+        """Put each mail of a mailbox on its server, and hold back what cannot leave
+        now."""
         held = self.browse()
         for mail in self.filtered(lambda m: m.state == "outgoing"):
             mailbox = mail._gmail_mailbox()
             if not mailbox:
+                if mail.is_gmail:
+                    mail._gmail_give_up()
+                    held |= mail
                 continue
             if not mail._gmail_may_leave_by(mailbox):
                 mail._gmail_refuse(mailbox)
                 held |= mail
                 continue
-            mail.sudo().mail_server_id = mailbox.outgoing_server_id
             if problem := self.env["gmail.sender"]._why_not(mailbox):
                 mail._gmail_wait(problem)
                 held |= mail
+                continue
+            if mail.sudo().mail_server_id != mailbox.outgoing_server_id:
+                mail.sudo().mail_server_id = mailbox.outgoing_server_id
         rest = self - held
         for server in rest.sudo().mail_server_id.filtered("gmail_mailbox_id"):
             batch = rest.filtered(lambda m, s=server: m.sudo().mail_server_id == s)
@@ -91,24 +158,41 @@ class MailMail(models.Model):
     def _send(self, *args, smtp_session=None, **kwargs):
         result = super()._send(*args, smtp_session=smtp_session, **kwargs)
         # Only the session of services/gmail_sender.py has it.
-        postponed = getattr(smtp_session, "postponed", None)
-        if postponed:
-            for mail in self.exists():
-                pause = postponed.get(mail.message_id)
-                if pause is not None:
-                    mail._gmail_postpone(pause)
+        problems = getattr(smtp_session, "problems", None)
+        for mail in self.exists() if problems else ():
+            sentence, pause = problems.get(mail.message_id, (None, None))
+            if pause is not None:
+                mail._gmail_postpone(sentence, pause)
+            elif sentence:
+                mail._gmail_failed(sentence)
         return result
 
-    def _gmail_postpone(self, pause):
+    def _gmail_postpone(self, sentence, pause):
         """Put a mail that Gmail could not take now back into the queue."""
         later = fields.Datetime.now() + pause
         self.write(
-            {"state": "outgoing", "failure_type": False, "scheduled_date": later}
+            {
+                "state": "outgoing",
+                "failure_type": False,
+                "failure_reason": sentence,
+                "scheduled_date": later,
+            }
         )
         self.env["mail.notification"].sudo().search(
             [("mail_mail_id", "in", self.ids)]
         ).write({"notification_status": "ready", "failure_type": False})
         self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(later)
+
+    def _gmail_failed(self, sentence):
+        """Put Google's refusal into words, in place of Odoo's about an SMTP server."""
+        self.write({"failure_reason": sentence})
+        self.env["mail.notification"].sudo().search(
+            [
+                ("mail_mail_id", "in", self.ids),
+                ("notification_status", "=", "exception"),
+            ]
+        ).write({"failure_reason": sentence})
+        self._gmail_tell_owner()
 
     def _gmail_refuse(self, mailbox):
         reason = self.env._(
@@ -132,16 +216,46 @@ class MailMail(models.Model):
 
     def _gmail_give_up(self):
         """Stop mails whose mailbox goes away: they must not take another server."""
-        if self:
-            reason = self.env._(
-                "The Gmail mailbox that this mail was to leave by was deleted. "
-                "Write it again from another address."
+        reason = self.env._(
+            "The Gmail mailbox that this mail was to leave by was deleted. "
+            "Write it again from another address."
+        )
+        for mail in self.sudo():
+            mail.write({"state": "cancel", "failure_reason": reason})
+            mail._postprocess_sent_message(
+                success_pids=[],
+                success_emails=[],
+                failure_reason=reason,
+                failure_type="mail_from_invalid",
             )
-            self.sudo().write({"state": "cancel", "failure_reason": reason})
 
     def _gmail_wait(self, reason):
         """Keep the mail in the queue, and say on it why it waits."""
         self.sudo().write({"state": "outgoing", "failure_reason": reason})
+
+    def _gmail_tell_owner(self):
+        """Have the owner's panel show an answer that did not go out."""
+        for mail in self.sudo().filtered(lambda m: m.gmail_answered_id):
+            mail.env["gmail.sync"]._announce(
+                mail.gmail_mailbox_id, mail.gmail_answered_id.thread_id.ids
+            )
+
+    def _postprocess_sent_message(
+        self, success_pids, success_emails, failure_reason=False, failure_type=None
+    ):
+        # One merged mail went out: to everybody that it could be sent to.
+        if len(self) == 1 and self.is_gmail and not failure_type:
+            partners = self.sudo().recipient_ids
+            reached = partners.filtered(lambda partner: deliverable(partner.email))
+            if partners - reached:
+                success_pids, failure_type = list(reached), "mail_email_invalid"
+                failure_reason = self.env._("This address cannot be sent to.")
+        return super()._postprocess_sent_message(
+            success_pids,
+            success_emails,
+            failure_reason=failure_reason,
+            failure_type=failure_type,
+        )
 
     def _split_by_delayed_batch(self, mail_server):
         mailbox = mail_server.gmail_mailbox_id if mail_server else False
@@ -171,8 +285,18 @@ class MailMail(models.Model):
         if not mailbox or not emails:
             return emails
         merged = dict(emails[0])
-        for key in ("email_to", "email_cc", "email_to_normalized"):
+        for key in ("email_to", "email_cc"):
             merged[key] = list(unique(a for email in emails for a in email[key]))
+        reached = {
+            key: list(filter(None, map(deliverable, merged[key])))
+            for key in ("email_to", "email_cc")
+        }
+        if any(reached.values()):
+            for key, people in reached.items():
+                merged[key] = [formataddr(person) for person in people]
+            merged["email_to_normalized"] = list(
+                unique(address for people in reached.values() for _n, address in people)
+            )
         merged["partner_id"] = False
         merged["body"] = self._personalize_outgoing_body(merged["body"])
         headers = {

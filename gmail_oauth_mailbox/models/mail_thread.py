@@ -14,9 +14,16 @@ class MailThread(models.AbstractModel):
         **kwargs,
     ):
         """What a user posts herself is From her default mailbox."""
-        if message_type == "comment" and not author_id and not email_from:
-            mailbox = self.env["gmail.sender"]._default_mailbox(self.env.user)
-            if mailbox and self._name != "discuss.channel":
+        sender = self.env["gmail.sender"]
+        if (
+            not author_id
+            and not email_from
+            and sender._is_for_mail(
+                self._name, message_type, self._gmail_subtype(kwargs)
+            )
+        ):
+            mailbox = sender._default_mailbox(self.env.user)
+            if mailbox:
                 partner = self.env.user.partner_id
                 author_id = partner.id
                 email_from = formataddr((partner.name or "", mailbox.email))
@@ -26,6 +33,12 @@ class MailThread(models.AbstractModel):
             email_from=email_from,
             **kwargs,
         )
+
+    def _gmail_subtype(self, values):
+        """Return the subtype that a post will have; Odoo's default is a note."""
+        if xmlid := values.get("subtype_xmlid"):
+            return self.env.ref(xmlid, raise_if_not_found=False)
+        return self.env["mail.message.subtype"].browse(values.get("subtype_id") or ())
 
     def _notify_thread_by_email(
         self, message, recipients_data, *, msg_vals=False, **kwargs
@@ -75,6 +88,8 @@ class MailThread(models.AbstractModel):
                     "body_html": body,
                     "email_to": ",".join(others),
                     "is_notification": True,
+                    "is_gmail": True,
+                    "gmail_mailbox_id": mailbox.id,
                     "mail_server_id": mailbox.outgoing_server_id.id,
                 }
             )

@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 
 class ResUsers(models.Model):
@@ -13,3 +13,11 @@ class ResUsers(models.Model):
     @property
     def SELF_READABLE_FIELDS(self):
         return super().SELF_READABLE_FIELDS + ["gmail_mailbox_ids"]
+
+    @api.ondelete(at_uninstall=True)
+    def _unlink_gmail_mailboxes(self):
+        """A user's mailboxes go with her: access at Google, mail and attachments."""
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        for mailbox in mailboxes.search([("user_id", "in", self.ids)]):
+            self.env["gmail.oauth"]._disconnect(mailbox)
+            mailbox._delete()

@@ -2,7 +2,7 @@ import re
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, html_escape
+from odoo.tools import SQL, html2plaintext, html_escape
 
 LIMIT = 100
 FRAME_HEAD = (
@@ -193,7 +193,40 @@ class GmailPanel(models.AbstractModel):
             "email": mailbox.email,
             "can_send": mailbox.can_send and mailbox.state == "connected",
             "messages": [self._read_message(message, own) for message in messages],
+            "outbox": [
+                {
+                    "id": mail.id,
+                    "waits": mail.state == "outgoing",
+                    "reason": mail.failure_reason or "",
+                    "text": html2plaintext(mail.body_html or "")[:300],
+                }
+                for mail in self._outbox(thread)
+            ],
         }
+
+    def _outbox(self, thread):
+        """Return the caller's answers in a conversation that have not gone out."""
+        return (
+            self.env["mail.mail"]
+            .sudo()
+            .search(
+                [
+                    ("gmail_answered_id.thread_id", "=", thread.id),
+                    ("create_uid", "=", self.env.uid),
+                    ("state", "in", ("outgoing", "exception", "cancel")),
+                ]
+            )
+        )
+
+    @api.model
+    def _deal_with(self, thread, mail_id, action):
+        mail = self._outbox(thread).filtered(lambda m: m.id == mail_id)
+        if mail and action == "discard":
+            mail.unlink()
+        elif mail and action == "send":
+            mail.write({"state": "outgoing", "scheduled_date": False})
+            mail.send()
+        return True
 
     def _read_message(self, message, own):
         people = {"to": [], "cc": []}

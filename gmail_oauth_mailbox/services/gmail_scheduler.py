@@ -194,6 +194,20 @@ class GmailScheduler(models.AbstractModel):
         values["error_message"] = oauth._sentence(error)
         return values, pause
 
+    @api.model
+    def _note_reconnect(self, mailbox, error):
+        """Note that Google ended the access, for whoever met it outside of a
+        synchronisation. In a transaction of its own: the caller's may be older than
+        the last change of the row, and goes on."""
+        with self.env["gmail.oauth"]._short_transaction() as env:
+            env.cr.execute(
+                """
+                UPDATE gmail_mailbox SET state = 'reconnect', error_message = %s
+                 WHERE id = %s AND state = 'connected'
+                """,
+                [self.env["gmail.oauth"]._sentence(error), mailbox.id],
+            )
+
     def _react_unexpected(self, mailbox, error):
         """A fault of ours: keep the place for the log, but no text of the error,
         which may quote mail."""

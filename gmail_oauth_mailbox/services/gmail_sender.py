@@ -1,5 +1,7 @@
 import logging
-from datetime import timedelta
+import re
+import uuid
+from datetime import timedelta, timezone
 from email.utils import getaddresses
 
 import psycopg2
@@ -16,7 +18,7 @@ from odoo.tools import (
     unique,
 )
 
-from ..lib import errors, sync_plan
+from ..lib import errors
 from ..lib.message import prepare_outgoing
 from ..lib.sanitize import quotable_html
 from .gmail_sync import send_ref
@@ -26,14 +28,19 @@ _logger = logging.getLogger(__name__)
 SEND_HEADER = "X-Odoo-Gmail-Send"
 # Inside Odoo only: this mail may have gone out before. Removed before it leaves.
 CHECK_HEADER = "X-Odoo-Gmail-Check"
-# A mail that is sent this long after it was made may have been tried by a worker
-# that died before it could say so.
-FRESH = timedelta(minutes=1)
+REPLY_KEY = re.compile(r"[A-Za-z0-9-]{16,64}")
 RETRY_PAUSE = timedelta(minutes=5)
 
 
 class NotSentYet(Exception):
-    """Gmail could not take the mail now; it stays in the queue."""
+    """Gmail could not take the mail now; it stays in the queue.
+
+    :ivar pause: how long, a timedelta
+    """
+
+    def __init__(self, sentence, pause):
+        super().__init__(sentence)
+        self.pause = pause
 
 
 class GmailSession:
@@ -48,8 +55,8 @@ class GmailSession:
         self._mailbox = mailbox
         self.smtp_from = smtp_from
         self.from_filter = mailbox.email
-        # {Message-ID: pause} of mails to be tried again.
-        self.postponed = {}
+        # {Message-ID: (sentence, pause)}; without a pause, the mail is refused.
+        self.problems = {}
 
     def send_message(self, message, smtp_from, smtp_to_list):
         """Send one message to exactly ``smtp_to_list``.
@@ -59,8 +66,9 @@ class GmailSession:
         """
         try:
             self._sender._transmit(self._mailbox, message, smtp_to_list)
-        except NotSentYet as error:
-            self.postponed[message["Message-Id"]] = error.args[1]
+        except (NotSentYet, UserError) as error:
+            pause = getattr(error, "pause", None)
+            self.problems[message["Message-Id"]] = str(error), pause
             raise
 
     # The rest of smtplib's surface that Odoo's own callers touch.
@@ -138,10 +146,23 @@ class GmailSender(models.AbstractModel):
         )
 
     @api.model
+    def _is_for_mail(self, model, message_type, subtype):
+        """Whether a post is a mail that its author writes: a comment on a document.
+        Notes and chats are Odoo's own, though they may notify by mail."""
+        return (
+            message_type == "comment"
+            and model != "discuss.channel"
+            and bool(subtype)
+            and not subtype.sudo().internal
+        )
+
+    @api.model
     def _mailbox_of_message(self, message):
         """Return the mailbox (sudo) that a message leaves by: the owner wrote it
         herself, in the chatter of a document, from the mailbox's address."""
-        if message.message_type != "comment" or message.model == "discuss.channel":
+        if message.is_internal or not self._is_for_mail(
+            message.model, message.message_type, message.subtype_id
+        ):
             return self.env["gmail.mailbox"].sudo()
         return self._mailbox_of(message.sudo().create_uid, message.email_from)
 
@@ -218,11 +239,18 @@ class GmailSender(models.AbstractModel):
 
     @api.model
     def _headers(self, mail):
-        """Return the headers that let an uncertain attempt be found again."""
+        """Return the headers that let an uncertain attempt be found again.
+
+        A mail that was made in an earlier transaction may have been sent by a worker
+        that died before it could say so.
+        """
         headers = {SEND_HEADER: send_ref(mail.message_id)}
-        fresh = fields.Datetime.now() - FRESH
-        if mail.gmail_attempts or (mail.create_date and mail.create_date < fresh):
-            headers[CHECK_HEADER] = "1"
+        created = mail.create_date
+        if mail.gmail_attempts or (created and created < self.env.cr.now()):
+            since = created or fields.Datetime.now()
+            headers[CHECK_HEADER] = str(
+                int(since.replace(tzinfo=timezone.utc).timestamp())
+            )
         return headers
 
     def _transmit(self, mailbox, message, recipients):
@@ -230,7 +258,7 @@ class GmailSender(models.AbstractModel):
         oauth = self.env["gmail.oauth"]
         message_id = (message["Message-Id"] or "").strip()
         ref = message[SEND_HEADER] or send_ref(message_id)
-        check = bool(message[CHECK_HEADER])
+        check = int(message[CHECK_HEADER] or 0)
         for header in (SEND_HEADER, CHECK_HEADER, "Return-Path"):
             del message[header]
         if mailbox.can_read:
@@ -258,7 +286,7 @@ class GmailSender(models.AbstractModel):
             ) from error
         try:
             with oauth._client(mailbox) as client:
-                gmail_id = check and self._find_sent(mailbox, client, ref)
+                gmail_id = check and self._find_sent(mailbox, client, ref, check)
                 if not gmail_id:
                     gmail_id = self._send(mailbox, client, raw, thread, ref)
                 self._read_back(mailbox, client, gmail_id, message_id)
@@ -266,9 +294,7 @@ class GmailSender(models.AbstractModel):
             pause = max(RETRY_PAUSE, timedelta(seconds=error.seconds or 0))
             raise NotSentYet(oauth._sentence(error), pause) from error
         except errors.ReconnectNeeded as error:
-            mailbox.write(
-                {"state": "reconnect", "error_message": oauth._sentence(error)}
-            )
+            self.env["gmail.scheduler"]._note_reconnect(mailbox, error)
             raise NotSentYet(oauth._sentence(error), timedelta()) from error
         except errors.ConfigurationWrong as error:
             raise NotSentYet(oauth._sentence(error), RETRY_PAUSE) from error
@@ -289,7 +315,9 @@ class GmailSender(models.AbstractModel):
                         "and send it again only when it is not there."
                     )
                 ) from error
-            gmail_id = self._find_sent(mailbox, client, ref)
+            since = fields.Datetime.now() - RETRY_PAUSE
+            since = int(since.replace(tzinfo=timezone.utc).timestamp())
+            gmail_id = self._find_sent(mailbox, client, ref, since)
             if not gmail_id:
                 raise
             return gmail_id
@@ -304,38 +332,47 @@ class GmailSender(models.AbstractModel):
                 raise
             return client.send(raw).gmail_id
 
-    def _find_sent(self, mailbox, client, ref):
-        """Return the Gmail id of the sent message that carries ``ref``, or False."""
-        stored = (
-            self.env["gmail.message"]
-            .sudo()
-            .search([("mailbox_id", "=", mailbox.id), ("send_ref", "=", ref)], limit=1)
+    def _find_sent(self, mailbox, client, ref, since):
+        """Return the Gmail id of the sent message that carries ``ref``, or False.
+
+        :param since: Unix time; it was not sent before
+        """
+        messages = self.env["gmail.message"].sudo()
+        stored = messages.search(
+            [("mailbox_id", "=", mailbox.id), ("send_ref", "=", ref)], limit=1
         )
         if stored or not mailbox.can_read:
             return stored.gmail_id
-        candidates = self._sent_lately(mailbox, client)
-        for gmail_id, result in client.get_messages(candidates):
+        candidates = self._sent_lately(mailbox, client, since)
+        known = self.env["gmail.sync"].sudo()._stored(mailbox, candidates)
+        for gmail_id, result in client.get_messages(set(candidates) - known.keys()):
             if isinstance(result, errors.RetryLater):
                 raise result
             if getattr(result, "odoo_send_id", None) == ref:
                 return gmail_id
         return False
 
-    def _sent_lately(self, mailbox, client):
-        """Return the ids of messages added since the cursor, or sent in two days."""
+    def _sent_lately(self, mailbox, client, since):
+        """Return the ids of messages sent since the cursor, and since a Unix time:
+        history knows the newest, the search what the cursor has passed."""
+        found = []
         try:
             if mailbox.history_cursor:
                 pages = self.env["gmail.sync"]._history_pages(
                     client, mailbox.history_cursor
                 )
-                changes = [change for page in pages for change in page.changes]
-                return list(sync_plan.merge_history(changes).fetch)
+                found = [
+                    change.gmail_id
+                    for page in pages
+                    for change in page.changes
+                    if change.kind == "added"
+                    and ("SENT" in change.label_ids or not change.label_ids)
+                ]
         except errors.CursorExpired:
             _logger.info("Mailbox %s: sent mail is searched by date", mailbox.id)
-        page = client.list_messages(
-            q="in:sent newer_than:2d", label_ids=("SENT",), page_size=100
-        )
-        return [ref.gmail_id for ref in page.refs]
+        # Clocks differ a little, and mail is dated when it arrives at Gmail.
+        page = client.list_messages(q=f"in:sent after:{since - 300}", page_size=100)
+        return [*found, *(ref.gmail_id for ref in page.refs)]
 
     def _read_back(self, mailbox, client, gmail_id, message_id):
         """Take in what was sent, under the Message-ID that Gmail gave it.
@@ -471,7 +508,7 @@ class GmailSender(models.AbstractModel):
         return to, cc
 
     @api.model
-    def _reply(self, message, body_html, mode):
+    def _reply(self, message, body_html, mode, key):
         """Send an answer; see gmail.message.panel_reply.
 
         :raises UserError: nothing was sent, with the reason
@@ -489,27 +526,38 @@ class GmailSender(models.AbstractModel):
         to, cc = self._reply_recipients(message, mode, own)
         if not to:
             raise UserError(self.env._("This message names nobody to answer."))
-        mail = (
-            self.env["mail.mail"]
-            .sudo()
-            .create(
-                {
-                    "subject": self._reply_subject(message),
-                    "body_html": body
-                    + self._signature_block(mailbox)
-                    + self._quote(message),
-                    "email_from": formataddr((self.env.user.name, mailbox.email)),
-                    "author_id": self.env.user.partner_id.id,
-                    "email_to": ", ".join(map(formataddr, to)),
-                    "email_cc": ", ".join(map(formataddr, cc)),
-                    "reply_to": False,
-                    "references": " ".join(
-                        filter(None, [message.references, message.message_id])
-                    ),
-                    "mail_server_id": mailbox.outgoing_server_id.id,
-                    "auto_delete": True,
-                }
-            )
+        message_id = self._reply_id(mailbox, message, key)
+        mails = self.env["mail.mail"].sudo()
+        mail = mails.search(
+            [
+                ("message_id", "=", message_id),
+                ("gmail_mailbox_id", "=", mailbox.id),
+                ("state", "in", ("outgoing", "exception")),
+            ],
+            limit=1,
+        ) or mails.create(
+            {
+                "message_id": message_id,
+                "subject": self._reply_subject(message),
+                "body_html": body
+                + self._signature_block(mailbox)
+                + self._quote(message),
+                "email_from": formataddr((self.env.user.name, mailbox.email)),
+                "author_id": self.env.user.partner_id.id,
+                "email_to": ", ".join(map(formataddr, to)),
+                "email_cc": ", ".join(map(formataddr, cc)),
+                "reply_to": False,
+                "references": " ".join(
+                    filter(None, [message.references, message.message_id])
+                ),
+                "is_gmail": True,
+                "gmail_mailbox_id": mailbox.id,
+                "gmail_answered_id": message.id,
+                # A request may be repeated after Gmail took the mail.
+                "gmail_attempts": 1,
+                "mail_server_id": mailbox.outgoing_server_id.id,
+                "auto_delete": True,
+            }
         )
         mail.send()
         mail = mail.exists()
@@ -520,6 +568,14 @@ class GmailSender(models.AbstractModel):
             )
         waits = mail.state == "outgoing"
         return {"waiting": waits, "message": waits and mail.failure_reason}
+
+    def _reply_id(self, mailbox, message, key):
+        """Return the Message-ID of an answer: the same whenever the same answer is
+        sent again, so that it goes out once."""
+        key = key or uuid.uuid4().hex
+        if not isinstance(key, str) or not REPLY_KEY.fullmatch(key):
+            raise UserError(self.env._("This answer cannot be sent. Write it again."))
+        return f"<{key}.{message.id}@{mailbox.email.partition('@')[2]}>"
 
     def _reply_subject(self, message):
         subject = message.subject or ""

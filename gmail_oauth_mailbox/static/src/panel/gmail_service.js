@@ -15,6 +15,12 @@ export function sentenceOf(error) {
     return error?.data?.message || _t("The server does not answer. Try again.");
 }
 
+/** Return 32 random hexadecimal digits. */
+function newKey() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /**
  * What the Email panel knows and does: the only caller of the server.
  *
@@ -27,6 +33,8 @@ export class GmailStore {
         this.actionService = action;
         this.notification = notification;
         this.drafts = markRaw(new Map());
+        // {message id: {html, mode, key}} of answers that may have gone out.
+        this.attempts = markRaw(new Map());
         // {message id: promise}, of the conversation that is open.
         this.shownPictures = markRaw(new Map());
         this.calls = { list: 0, thread: 0 };
@@ -274,11 +282,19 @@ export class GmailStore {
 
     /** Send an answer; returns whether it is on its way or waits in the queue. */
     async reply(message, mode, html) {
+        // The same text sent again is the same answer: it goes out once.
+        let attempt = this.attempts.get(message.id);
+        if (attempt?.html !== html || attempt?.mode !== mode) {
+            attempt = { html, mode, key: newKey() };
+            this.attempts.set(message.id, attempt);
+        }
         const result = await this.orm.call("gmail.message", "panel_reply", [
             [message.id],
             html,
             mode,
+            attempt.key,
         ]);
+        this.attempts.delete(message.id);
         if (result.waiting) {
             this.notification.add(result.message || _t("The answer goes out later."), {
                 type: "warning",
@@ -290,6 +306,16 @@ export class GmailStore {
             await this.readThread();
         }
         await this.reload();
+    }
+
+    /** Send an answer that waits or failed once more, or discard it. */
+    async dealWith(mail, action) {
+        await this.orm.call("gmail.thread", "panel_outbox", [
+            [this.threadId],
+            mail.id,
+            action,
+        ]);
+        await this.readThread();
     }
 
     // ------------------------------------------------------------------

@@ -1,0 +1,70 @@
+"""Commits, conflicts and dying workers, as no test on a shared cursor shows them."""
+
+import json
+import os
+import pathlib
+
+import pytest
+from database_server import server
+from odoo_server import Odoo
+
+from .google_standin import process
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+SCRIPT = pathlib.Path(__file__).with_name("real_transactions.py")
+VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
+
+
+@pytest.fixture(scope="module")
+def results():
+    """What real_transactions.py printed, by name."""
+    with server() as running, process.running(no_default_seed=True) as google:
+        odoo = Odoo(running)
+        with odoo.temporary(odoo.addon_template(), "real") as database:
+            variables = {VARIABLE: google.url, "REPOSITORY": str(REPOSITORY)}
+            before = {name: os.environ.get(name) for name in variables}
+            os.environ.update(variables)
+            try:
+                # Odoo logs each mail that fails as an error.
+                output = odoo.run(
+                    database,
+                    "shell",
+                    "--no-http",
+                    script=SCRIPT.read_text(),
+                    check_log=False,
+                )
+            finally:
+                for name, value in before.items():
+                    os.environ.pop(name)
+                    if value is not None:
+                        os.environ[name] = value
+    found = {}
+    for line in output.splitlines():
+        if line.startswith("RESULT "):
+            _word, name, values = line.split(" ", 2)
+            found[name] = json.loads(values)
+    assert found, output[-3000:]
+    return found
+
+
+def test_connecting_on_a_worker_that_asked_before(results):
+    assert results["connected"] == {"anna": "connected", "ben": "connected"}
+
+
+def test_a_worker_that_dies_after_sending_sends_once(results):
+    assert results["killed"] == {"copies": 1}
+
+
+def test_an_answer_repeated_after_a_conflict_goes_out_once(results):
+    assert results["repeated"] == {"copies": 1}
+
+
+def test_a_dead_grant_stops_only_its_own_mail(results):
+    dead = results["dead"]
+    assert (dead["state"], dead["waits"]) == ("reconnect", "outgoing")
+    assert "econnect" in dead["why"]
+    assert dead["others"] == 1
+
+
+def test_waiting_mail_goes_out_after_reconnecting(results):
+    assert results["again"] == {"copies": 1}
