@@ -4,6 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, html2plaintext, html_escape
 
+from .gmail_sender import QUOTE
+
 LIMIT = 100
 FRAME_HEAD = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
@@ -198,7 +200,7 @@ class GmailPanel(models.AbstractModel):
                     "id": mail.id,
                     "waits": mail.state == "outgoing",
                     "reason": mail.failure_reason or "",
-                    "text": html2plaintext(mail.body_html or "")[:300],
+                    "text": html2plaintext((mail.body_html or "").split(QUOTE)[0]),
                 }
                 for mail in self._outbox(thread)
             ],

@@ -28,6 +28,7 @@ _logger = logging.getLogger(__name__)
 SEND_HEADER = "X-Odoo-Gmail-Send"
 # Inside Odoo only: this mail may have gone out before. Removed before it leaves.
 CHECK_HEADER = "X-Odoo-Gmail-Check"
+QUOTE = '<div class="gmail_quote">'
 REPLY_KEY = re.compile(r"[A-Za-z0-9-]{16,64}")
 RETRY_PAUSE = timedelta(minutes=5)
 
@@ -588,13 +589,14 @@ class GmailSender(models.AbstractModel):
         return Markup("<br/><div>{}</div>").format(Markup(signature))
 
     def _quote(self, message):
-        """Return the answered text below the answer, as mail programs do."""
+        """Return the answered text below the answer, as mail programs do; by its class
+        they know what to fold."""
         intro = self.env._(
             "On %(date)s, %(name)s wrote:",
             date=format_datetime(self.env, message.date) if message.date else "",
             name=message.from_name or message.from_email or "",
         )
         return Markup(
-            '<br/><div>{}</div><blockquote style="margin:0 0 0 .8ex;'
-            'border-left:1px solid #ccc;padding-left:1ex">{}</blockquote>'
-        ).format(intro, Markup(quotable_html(message.body or "")))
+            '<br/>{}<div>{}</div><blockquote style="margin:0 0 0 .8ex;'
+            'border-left:1px solid #ccc;padding-left:1ex">{}</blockquote></div>'
+        ).format(Markup(QUOTE), intro, Markup(quotable_html(message.body or "")))
