@@ -413,6 +413,29 @@ class TestSending(SendingCase):
                 waiting.with_user(admin).write(values)
         waiting.with_user(admin).write({"state": "cancel"})
 
+    def test_attachments_and_other_addresses_go_along(self):
+        message = self.post(
+            partners=self.people[:1],
+            attachments=[("offer.txt", b"four percent")],
+            outgoing_email_to=f"New <new@{FIRM}>",
+        )
+        self.flush_mails()
+        (sent,) = self.sent()
+        self.assertIn("offer.txt", sent["raw"])
+        self.assertIn(base64.b64encode(b"four percent").decode(), sent["raw"])
+        self.assertIn(f"new@{FIRM}", self.header(sent, "To"))
+        statuses = message.notification_ids.mapped("notification_status")
+        self.assertEqual(set(statuses), {"sent"})
+
+    def test_note_of_the_full_composer_is_from_the_user(self):
+        second = self.connect(self.anna, PRIVATE)
+        second.with_user(self.anna).action_set_default()
+        composer = self.compose("comment", self.people[:1])
+        composer.subtype_id = self.env.ref("mail.mt_note")
+        composer.email_from = False
+        composer._compute_authorship()
+        self.assertIn(ANNA, composer.email_from)
+
     def test_note_is_not_sent_from_the_mailbox(self):
         message = self.document.with_user(self.anna).message_post(
             body="Only inside",

@@ -6,8 +6,8 @@ class MailComposeMessage(models.TransientModel):
     _inherit = "mail.compose.message"
 
     def _compute_authorship(self):
-        """A message is From the user's default mailbox; a mass mailing is not: it
-        leaves by Odoo's own servers."""
+        """A message is From the user's default mailbox; mass mailings and notes are
+        not: they leave by Odoo's own servers."""
         super()._compute_authorship()
         if self.env.context.get("default_email_from"):
             return
@@ -17,6 +17,7 @@ class MailComposeMessage(models.TransientModel):
             if (
                 mailbox
                 and composer.composition_mode == "comment"
+                and not composer.subtype_is_log
                 and not composer.template_id.email_from
                 and composer.email_from == user.email_formatted
             ):
