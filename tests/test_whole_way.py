@@ -5,67 +5,23 @@ workers, real mail. As an ordinary internal user who has never seen it.
 """
 
 import base64
-import json
-import os
 import re
-import resource
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from .common import mail
+from .browser import allow, dev_run, logged_in, open_panel, shot, wait_for_all_mail
+from .common import ANNA, PRIVATE, mail
 from .google_standin.process import Standin
 
-ROOT = Path(__file__).resolve().parents[1]
-ANNA = "anna.keller@corp-example.test"
-PRIVATE = "anna.private@gmail.com"
-DATABASE = "gmail_oauth_mailbox_whole_way"
-START_SECONDS = 300
-SHOTS = os.environ.get("GMAIL_OAUTH_MAILBOX_SCREENSHOTS")
-
 
 @pytest.fixture(scope="module")
-def memory():
-    """Lift Odoo's limit on the address space: Chromium reserves far more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-@pytest.fixture(scope="module")
-def server(memory):
-    """A running ``./dev run`` on a database of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        ready = Path(folder) / "ready.json"
-        log = Path(folder) / "run.log"
-        command = [sys.executable, str(ROOT / "dev"), "run", "--fresh"]
-        command += ["--port", "0", "--standin-port", "0", "--host", "127.0.0.1"]
-        command += ["--database", DATABASE, "--ready-file", str(ready)]
-        unwanted = ("PYTHONPATH", "ODOO_RC", "GMAIL_OAUTH_MAILBOX_GOOGLE_URL")
-        environment = {k: v for k, v in os.environ.items() if k not in unwanted}
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                command, cwd=ROOT, stdout=output, stderr=output, env=environment
-            )
-        try:
-            end = time.monotonic() + START_SECONDS
-            while not ready.exists():
-                if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"./dev run did not start:\n{log.read_text()}")
-                time.sleep(0.2)
-            yield json.loads(ready.read_text())
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+def server():
+    with dev_run("gmail_oauth_mailbox_whole_way") as facts:
+        yield facts
 
 
 @pytest.fixture(scope="module")
@@ -75,61 +31,8 @@ def google(server):
 
 @pytest.fixture(scope="module")
 def page(server):
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
-        )
-        context = browser.new_context(
-            viewport={"width": 1280, "height": 800}, accept_downloads=True
-        )
-        context.set_default_timeout(30_000)
-        page = context.new_page()
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(f"{server['url']}/web/login")
-        page.fill("#login", "demo")
-        page.fill("#password", "demo")
-        page.click("button[type=submit]")
-        page.wait_for_selector(".o_gmail_systray", timeout=120_000)
+    with logged_in(server) as page:
         yield page
-        browser.close()
-
-
-def shot(page, name):
-    if SHOTS:
-        page.wait_for_timeout(400)  # until movements have ended
-        page.screenshot(path=Path(SHOTS) / f"{name}.png")
-
-
-def allow(page, account, name):
-    """Walk Google's pages: chooser, 2-step once, consent."""
-    shot(page, f"{name}-chooser")
-    page.click(f"button.account[data-email='{account}']")
-    page.wait_for_load_state()
-    if page.locator("#verify").count():
-        shot(page, f"{name}-two-step")
-        page.click("#verify")
-    page.wait_for_selector("#allow")
-    shot(page, f"{name}-consent")
-    page.click("#allow")
-
-
-def panel_state(page):
-    """Ask the server as the page does."""
-    params = {"model": "gmail.mailbox", "method": "panel_state"}
-    response = page.request.post(
-        page.url.split("/odoo")[0] + "/web/dataset/call_kw/gmail.mailbox/panel_state",
-        data={"jsonrpc": "2.0", "params": {**params, "args": [], "kwargs": {}}},
-    )
-    return response.json()["result"]
-
-
-def open_panel(page):
-    if not page.locator(".o_gmail_panel").count():
-        page.click(".o_gmail_systray button")
-    page.wait_for_selector(".o_gmail_panel")
 
 
 def test_1_connect_through_the_panel(page, google):
@@ -154,10 +57,7 @@ def test_1_connect_through_the_panel(page, google):
 
 
 def test_2_all_mail_of_the_window_arrives(page, google):
-    end = time.monotonic() + 120
-    while any(m["progress"]["running"] for m in panel_state(page)["mailboxes"]):
-        assert time.monotonic() < end, "the first synchronisation does not end"
-        time.sleep(0.5)
+    wait_for_all_mail(page)
     page.locator(".o_gmail_progress").wait_for(state="detached")
     shot(page, "05-all-mail")
     assert page.locator(".o_gmail_thread").count() >= 30

@@ -53,7 +53,14 @@ def fill_store(store, options):
         for path in sorted(options.seed.rglob("*.eml")):
             raw = path.read_bytes()
             date = min(date_of(raw, store.now()), store.now())
-            store.add(anna, raw, {"INBOX"}, date=max(date, 0), record=False)
+            store.add(
+                anna,
+                raw,
+                {"INBOX"},
+                date=max(date, 0),
+                record=False,
+                source=path.relative_to(options.seed).as_posix(),
+            )
 
 
 def main(argv=None):

@@ -330,6 +330,7 @@ def shown(message):
         "id": message.id,
         "threadId": message.thread_id,
         "labelIds": sorted(message.labels),
+        "source": message.source,
         "headers": message.root.headers(),
         "raw": message.raw.decode("utf-8", "replace"),
         "text": message.text(),

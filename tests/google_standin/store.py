@@ -118,6 +118,7 @@ class Message:
     labels: set
     internal_date: int
     history_id: int
+    source: str = ""
     size: int = 0
     parsed: object = None
     root: Part = None
@@ -228,8 +229,21 @@ class Store:
 
     # -- messages ------------------------------------------------------
 
-    def add(self, account, raw, labels, *, date=None, thread_id=None, record=True):
-        """Store a message; return it."""
+    def add(
+        self,
+        account,
+        raw,
+        labels,
+        *,
+        date=None,
+        thread_id=None,
+        record=True,
+        source="",
+    ):
+        """Store a message; return it.
+
+        :param source: the file that it was seeded from
+        """
         with self.lock:
             now = self.now()
             message = Message(
@@ -239,6 +253,7 @@ class Store:
                 labels=set(labels),
                 internal_date=int(1000 * (now if date is None else date)),
                 history_id=self._next_history(),
+                source=source,
             )
             message.thread_id = thread_id or self._thread_for(account, message)
             account.messages[message.id] = message

@@ -1,0 +1,136 @@
+"""A real ``./dev run`` and a real Chromium for the tests that need both."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 300
+SHOTS = os.environ.get("GMAIL_OAUTH_MAILBOX_SCREENSHOTS")
+
+
+@contextmanager
+def memory():
+    """Lift Odoo's limit on the address space: Chromium reserves far more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextmanager
+def dev_run(database, *options):
+    """Yield the facts of a running ``./dev run`` on a fresh database of its own."""
+    with memory(), tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder) / "ready.json"
+        log = Path(folder) / "run.log"
+        command = [sys.executable, str(ROOT / "dev"), "run", "--fresh"]
+        command += ["--port", "0", "--standin-port", "0", "--host", "127.0.0.1"]
+        command += ["--database", database, "--ready-file", str(ready), *options]
+        unwanted = ("PYTHONPATH", "ODOO_RC", "GMAIL_OAUTH_MAILBOX_GOOGLE_URL")
+        environment = {k: v for k, v in os.environ.items() if k not in unwanted}
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdout=output, stderr=output, env=environment
+            )
+        try:
+            end = time.monotonic() + START_SECONDS
+            while not ready.exists():
+                if process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"./dev run did not start:\n{log.read_text()}")
+                time.sleep(0.2)
+            yield json.loads(ready.read_text())
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+@contextmanager
+def logged_in(server):
+    """Yield a page of the ordinary internal user; ``page.errors`` gathers what its
+    scripts throw."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 800}, accept_downloads=True
+        )
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(f"{server['url']}/web/login")
+        page.fill("#login", "demo")
+        page.fill("#password", "demo")
+        page.click("button[type=submit]")
+        page.wait_for_selector(".o_gmail_systray", timeout=120_000)
+        yield page
+        browser.close()
+
+
+def shot(page, name):
+    """Keep a screenshot when a folder is named for them."""
+    if SHOTS:
+        page.wait_for_timeout(400)  # until movements have ended
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def allow(page, account, name=None):
+    """Walk Google's pages: chooser, 2-step once, consent."""
+
+    def keep(what):
+        if name:
+            shot(page, f"{name}-{what}")
+
+    keep("chooser")
+    page.click(f"button.account[data-email='{account}']")
+    page.wait_for_load_state()
+    if page.locator("#verify").count():
+        keep("two-step")
+        page.click("#verify")
+    page.wait_for_selector("#allow")
+    keep("consent")
+    page.click("#allow")
+
+
+def rpc(page, model, method, *arguments, **keywords):
+    """Ask the server as the page does."""
+    path = f"/web/dataset/call_kw/{model}/{method}"
+    params = {"model": model, "method": method, "args": arguments, "kwargs": keywords}
+    response = page.request.post(
+        page.url.split("/odoo")[0] + path, data={"jsonrpc": "2.0", "params": params}
+    )
+    return response.json()["result"]
+
+
+def open_panel(page):
+    """Open the Email panel unless it is open."""
+    if not page.locator(".o_gmail_panel").count():
+        page.click(".o_gmail_systray button")
+    page.wait_for_selector(".o_gmail_panel")
+
+
+def wait_for_all_mail(page, seconds=120):
+    """Wait until every mailbox has brought in its window."""
+    end = time.monotonic() + seconds
+    while True:
+        mailboxes = rpc(page, "gmail.mailbox", "panel_state")["mailboxes"]
+        if not any(mailbox["progress"]["running"] for mailbox in mailboxes):
+            return
+        assert time.monotonic() < end, "the first synchronisation does not end"
+        time.sleep(0.5)
