@@ -17,7 +17,7 @@ from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest
 
 from .common import ANNA, BEN, mail
-from .google_standin import process
+from .google_standin import gmail, process
 from .google_standin.store import CLIENT_ID, CLIENT_SECRET
 
 REDIRECT = "http://127.0.0.1:8069/gmail_oauth_mailbox/callback"
@@ -279,6 +279,38 @@ def test_sent_mail_is_delivered_once_without_bcc(google):
 
 def pairs(headers):
     return {(header["name"], header["value"]) for header in headers}
+
+
+def get(google, tokens, path, **query):
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    url = f"{google.url}/gmail/v1/users/me/{path}"
+    return requests.get(url, params=query, headers=headers, timeout=30)
+
+
+def test_unknown_parameters_and_foreign_page_tokens_are_refused(google):
+    tokens = tokens_of(google)
+    assert get(google, tokens, "messages", maxResult=5).status_code == 400
+    token = get(google, tokens, "messages", maxResults=5).json()["nextPageToken"]
+    assert get(google, tokens, "messages", pageToken=token).status_code == 200
+    other = get(google, tokens, "messages", pageToken=token, q="in:sent")
+    assert other.status_code == 400
+    assert get(google, tokens, "messages", pageToken="x").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/gmail/v1/users/me/messages", "gmail.users.messages.list"),
+        ("GET", "/gmail/v1/users/me/messages/1", "gmail.users.messages.get"),
+        ("POST", "/gmail/v1/users/me/messages/send", "gmail.users.messages.send"),
+        ("POST", "/upload/gmail/v1/users/me/messages", "gmail.users.messages.insert"),
+        ("GET", "/gmail/v1/users/me/history", "gmail.users.history.list"),
+        ("GET", "/gmail/v1/users/me/nothing", None),
+    ],
+)
+def test_paths_are_the_discovery_documents(method, path, name):
+    found = gmail.method_of(method, path)
+    assert (found["id"] if found else None) == name
 
 
 def test_default_seed_is_large_and_mixed(google):

@@ -1,23 +1,22 @@
 """The Gmail API: paths, answers and errors as Google's reference gives them."""
 
+import functools
 import json
 import re
 import secrets
+import zlib
+
+from googleapiclient import discovery_cache
 
 from .query import BadQuery, compile_query
 from .store import SYSTEM_LABELS, b64, unb64
 
-AUTH = "https://www.googleapis.com/auth/"
-READ = {f"{AUTH}gmail.readonly", f"{AUTH}gmail.modify", "https://mail.google.com/"}
-WRITE = {f"{AUTH}gmail.modify", "https://mail.google.com/"}
-SEND = {f"{AUTH}gmail.send", f"{AUTH}gmail.compose", *WRITE}
-IMPORT = {f"{AUTH}gmail.insert", *WRITE}
-DELETE = {"https://mail.google.com/"}
 STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    501: "UNIMPLEMENTED",
     409: "ABORTED",
     413: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
@@ -68,6 +67,7 @@ class Call:
         self.headers = headers
         self.body = body
         self.account = None
+        self.granted = frozenset()
 
     def first(self, name, default=None):
         values = self.query.get(name)
@@ -102,11 +102,49 @@ class Call:
 ROUTES = []
 
 
-def route(method, pattern, scopes):
+@functools.cache
+def _methods():
+    """Return (HTTP method, compiled path, method) of all methods of the discovery
+    document, uploads too: their scopes and parameters are what is allowed here."""
+    document = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
+    common = set(document["parameters"]) | {"uploadType", "upload_protocol"}
+    found = []
+
+    def walk(resource):
+        for method in resource.get("methods", {}).values():
+            paths = [f"/{method['path']}"]
+            protocols = method.get("mediaUpload", {}).get("protocols", {})
+            paths += [protocol["path"] for protocol in protocols.values()]
+            parameters = set(method["parameters"]) | common
+            for path in paths:
+                pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))
+                found.append(
+                    (
+                        method["httpMethod"],
+                        re.compile(pattern),
+                        {**method, "parameters": parameters},
+                    )
+                )
+        for child in resource.get("resources", {}).values():
+            walk(child)
+
+    walk(document)
+    return found
+
+
+def method_of(http_method, path):
+    """Return the discovery document's method for a path, or None."""
+    for verb, pattern, method in _methods():
+        if verb == http_method and pattern.fullmatch(path):
+            return method
+    return None
+
+
+def route(method, pattern):
     """Register a function for a method and a path below users/{user}."""
 
     def register(function):
-        ROUTES.append((method, re.compile(f"/{pattern}"), scopes, function))
+        ROUTES.append((method, re.compile(f"/{pattern}"), function))
         return function
 
     return register
@@ -126,27 +164,32 @@ def dispatch(call):
             {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'},
         )
     account, granted = access
-    match = re.fullmatch(r"(?:/upload)?/gmail/v1/users/([^/]+)(/.*)", call.path)
-    if not match:
+    found = re.fullmatch(r"(?:/upload)?/gmail/v1/users/([^/]+)(/.*)", call.path)
+    method = method_of(call.method, call.path)
+    if not found or not method:
         raise ApiError(404, "notFound", "Not Found")
-    user, rest = match.groups()
+    user, rest = found.groups()
     user = user.replace("%40", "@").lower()
     if user not in ("me", account.email):
         raise ApiError(403, "forbidden", f"Delegation denied for {account.email}")
-    call.account = account
-    for method, pattern, scopes, function in ROUTES:
-        found = pattern.fullmatch(rest)
-        if found and method == call.method:
-            if not scopes & granted:
-                raise ApiError(
-                    403,
-                    "insufficientPermissions",
-                    "Request had insufficient authentication scopes.",
-                    {"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
-                )
+    if granted.isdisjoint(method["scopes"]):
+        raise ApiError(
+            403,
+            "insufficientPermissions",
+            "Request had insufficient authentication scopes.",
+            {"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
+        )
+    for name in call.query:
+        if name not in method["parameters"]:
+            text = f'Invalid JSON payload received. Unknown name "{name}"'
+            raise ApiError(400, "invalidArgument", text)
+    call.account, call.granted = account, granted
+    for verb, pattern, function in ROUTES:
+        match = pattern.fullmatch(rest)
+        if match and verb == call.method:
             with call.store.lock:
-                return function(call, *found.groups())
-    raise ApiError(404, "notFound", "Not Found")
+                return function(call, *match.groups())
+    raise ApiError(501, "notImplemented", "The stand-in does not know this method")
 
 
 # -- answers -----------------------------------------------------------
@@ -241,7 +284,7 @@ def label_json(account, label_id, counts=False):
 # -- reading -----------------------------------------------------------
 
 
-@route("GET", "profile", READ | SEND)
+@route("GET", "profile")
 def profile(call):
     account = call.account
     return 200, {
@@ -252,19 +295,19 @@ def profile(call):
     }
 
 
-@route("GET", "labels", READ)
+@route("GET", "labels")
 def labels_list(call):
     return 200, {"labels": [label_json(call.account, i) for i in call.account.labels]}
 
 
-@route("GET", "labels/([^/]+)", READ)
+@route("GET", "labels/([^/]+)")
 def labels_get(call, label_id):
     if label_id not in call.account.labels:
         raise not_found()
     return 200, label_json(call.account, label_id, counts=True)
 
 
-@route("POST", "labels", WRITE)
+@route("POST", "labels")
 def labels_create(call):
     name = call.json().get("name")
     if not name or name in call.account.labels.values():
@@ -295,11 +338,19 @@ def page_of(call, items, key):
     size = call.number("maxResults", 100, 500)
     start = 0
     token = call.first("pageToken")
+    # A token belongs to the list that gave it.
+    asked = {
+        k: v for k, v in call.query.items() if k not in ("pageToken", "maxResults")
+    }
+    key = f"{key}{zlib.crc32(repr(sorted(asked.items())).encode()):x}"
     if token:
         try:
-            start = int(unb64(token).decode().removeprefix(f"{key}:"))
+            owner, _colon, place = unb64(token).decode().partition(":")
+            start = int(place)
         except (ValueError, UnicodeError) as error:
             raise ApiError(400, "invalidArgument", "Invalid pageToken") from error
+        if owner != key:
+            raise ApiError(400, "invalidArgument", "Invalid pageToken")
     answer = {"resultSizeEstimate": len(items)}
     page = items[start : start + size]
     if start + size < len(items):
@@ -307,7 +358,7 @@ def page_of(call, items, key):
     return page, answer
 
 
-@route("GET", "messages", READ)
+@route("GET", "messages")
 def messages_list(call):
     page, answer = page_of(call, selected(call), "m")
     if page:
@@ -315,14 +366,14 @@ def messages_list(call):
     return 200, answer
 
 
-@route("GET", "messages/([^/]+)", READ)
+@route("GET", "messages/([^/]+)")
 def messages_get(call, message_id):
     message = call.message(message_id)
     style = call.first("format", "full").lower()
     return 200, message_json(message, style, call.query.get("metadataHeaders", ()))
 
 
-@route("GET", "messages/([^/]+)/attachments/([^/]+)", READ)
+@route("GET", "messages/([^/]+)/attachments/([^/]+)")
 def attachments_get(call, message_id, attachment_id):
     message = call.message(message_id)
     try:
@@ -337,7 +388,7 @@ def attachments_get(call, message_id, attachment_id):
     raise ApiError(400, "invalidArgument", "Invalid attachment token")
 
 
-@route("GET", "threads", READ)
+@route("GET", "threads")
 def threads_list(call):
     messages = selected(call)
     newest = {}
@@ -356,7 +407,7 @@ def threads_list(call):
     return 200, answer
 
 
-@route("GET", "threads/([^/]+)", READ)
+@route("GET", "threads/([^/]+)")
 def threads_get(call, thread_id):
     messages = call.store.thread(call.account, thread_id)
     if not messages:
@@ -370,7 +421,7 @@ def threads_get(call, thread_id):
     }
 
 
-@route("GET", "history", READ)
+@route("GET", "history")
 def history_list(call):
     start = call.first("startHistoryId")
     if not start or not start.isdigit():
@@ -415,7 +466,7 @@ def history_json(record):
     }
 
 
-@route("GET", "settings/sendAs", READ)
+@route("GET", "settings/sendAs")
 def send_as_list(call):
     account = call.account
     return 200, {
@@ -467,7 +518,7 @@ def related(content_type, body):
     return resource, contents[1].removesuffix(b"\n").removesuffix(b"\r")
 
 
-@route("POST", "messages/send", SEND)
+@route("POST", "messages/send")
 def messages_send(call):
     resource, raw = incoming_raw(call)
     thread_id = resource.get("threadId")
@@ -499,17 +550,17 @@ def put_in(call):
     return 200, {**reference(message), "labelIds": sorted(message.labels)}
 
 
-@route("POST", "messages/import", IMPORT)
+@route("POST", "messages/import")
 def messages_import(call):
     return put_in(call)
 
 
-@route("POST", "messages", IMPORT)
+@route("POST", "messages")
 def messages_insert(call):
     return put_in(call)
 
 
-@route("POST", "messages/([^/]+)/modify", WRITE)
+@route("POST", "messages/([^/]+)/modify")
 def messages_modify(call, message_id):
     message = call.message(message_id)
     changes = call.json()
@@ -521,21 +572,21 @@ def messages_modify(call, message_id):
     return 200, {**reference(message), "labelIds": sorted(message.labels)}
 
 
-@route("POST", "messages/([^/]+)/trash", WRITE)
+@route("POST", "messages/([^/]+)/trash")
 def messages_trash(call, message_id):
     message = call.message(message_id)
     call.store.modify(call.account, message, ("TRASH",), ("INBOX",))
     return 200, {**reference(message), "labelIds": sorted(message.labels)}
 
 
-@route("POST", "messages/([^/]+)/untrash", WRITE)
+@route("POST", "messages/([^/]+)/untrash")
 def messages_untrash(call, message_id):
     message = call.message(message_id)
     call.store.modify(call.account, message, (), ("TRASH",))
     return 200, {**reference(message), "labelIds": sorted(message.labels)}
 
 
-@route("DELETE", "messages/([^/]+)", DELETE)
+@route("DELETE", "messages/([^/]+)")
 def messages_delete(call, message_id):
     call.store.delete(call.account, call.message(message_id))
     return 204, None
