@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
 
@@ -14,6 +14,7 @@ class GmailLabel(models.Model):
     mailbox_id = fields.Many2one(index=False)
     gmail_id = fields.Char("Gmail Id", required=True, readonly=True)
     name = fields.Char(required=True, readonly=True)
+    title = fields.Char("Label", compute="_compute_title")
     kind = fields.Selection(
         [("system", "Gmail"), ("user", "Own")], required=True, readonly=True
     )
@@ -26,6 +27,24 @@ class GmailLabel(models.Model):
     _mailbox_gmail_id_unique = models.Constraint(
         "UNIQUE(mailbox_id, gmail_id)", "A label is stored once per mailbox."
     )
+
+    @api.depends("gmail_id", "name")
+    def _compute_title(self):
+        """Gmail's own labels have technical names; show those that Gmail shows."""
+        titles = {
+            "INBOX": self.env._("Inbox"),
+            "SENT": self.env._("Sent"),
+            "IMPORTANT": self.env._("Important"),
+            "STARRED": self.env._("Starred"),
+            "UNREAD": self.env._("Unread"),
+            "CATEGORY_PERSONAL": self.env._("Category Primary"),
+            "CATEGORY_SOCIAL": self.env._("Category Social"),
+            "CATEGORY_PROMOTIONS": self.env._("Category Promotions"),
+            "CATEGORY_UPDATES": self.env._("Category Updates"),
+            "CATEGORY_FORUMS": self.env._("Category Forums"),
+        }
+        for label in self:
+            label.title = titles.get(label.gmail_id, label.name)
 
     def write(self, vals):
         if not self.env.su and set(vals) - {"is_synced"}:

@@ -278,5 +278,5 @@ class GmailPanel(models.AbstractModel):
         title = html_escape(message.subject or "")
         return (
             f"<!DOCTYPE html><html><head>{FRAME_HEAD}<title>{title}</title></head>"
-            f"<body>{message.body or ''}</body></html>"
+            f"<body dir='auto'>{message.body or ''}</body></html>"
         )
