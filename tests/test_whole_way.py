@@ -20,7 +20,8 @@ from .google_standin.process import Standin
 
 @pytest.fixture(scope="module")
 def server():
-    with dev_run("gmail_oauth_mailbox_whole_way") as facts:
+    # Some latency, as Google has: else the first synchronisation is over too soon.
+    with dev_run("gmail_oauth_mailbox_whole_way", "--latency", "40") as facts:
         yield facts
 
 
@@ -35,7 +36,10 @@ def page(server):
         yield page
 
 
-def test_1_connect_through_the_panel(page, google):
+def test_1_connect_through_the_panel(page, server):
+    page.goto(f"{server['url']}/odoo/contacts")
+    page.wait_for_selector(".o_kanban_view, .o_list_view")
+    before = page.url
     open_panel(page)
     page.wait_for_selector(".o_gmail_add_mailbox")
     shot(page, "01-empty-panel")
@@ -50,9 +54,11 @@ def test_1_connect_through_the_panel(page, google):
     page.wait_for_selector(".o_gmail_thread", timeout=60_000)
     seconds = time.monotonic() - consented
     print(f"\nconsent to first message on screen: {seconds:.1f} s")
+    expect(page.locator(".o_gmail_progress .progress-bar")).to_be_visible()
     shot(page, "04-first-mail")
-    assert "code=" not in page.url and "state=" not in page.url
-    assert "gmail_oauth_mailbox=" not in page.url
+    # Back where she was, at a clean address.
+    assert page.url == before
+    assert page.locator(".o_kanban_view, .o_list_view").count()
     expect(page.locator(".o_gmail_test_mode")).to_be_visible()
 
 
@@ -96,6 +102,13 @@ def test_4_search_and_download_an_attachment(page):
     content = Path(download.value.path()).read_bytes()
     assert content.startswith(b"part;pieces")
     shot(page, "07-attachment")
+    page.fill(".o_gmail_search", "Photo of the damaged leg")
+    row = page.locator(".o_gmail_thread", has_text="Photo of the damaged leg").first
+    row.click()
+    picture = page.locator(".o_gmail_message_body").last.content_frame.locator("img")
+    expect(picture).to_have_attribute("src", re.compile("^data:image/png;base64,"))
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)")
+    shot(page, "07-picture")
     page.fill(".o_gmail_search", "nothingmatchesthis")
     page.wait_for_selector(".o_gmail_empty")
     shot(page, "08-no-result")
