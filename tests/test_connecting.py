@@ -1,9 +1,11 @@
 """The OAuth road, walked against the stand-in through Odoo's own HTTP stack."""
 
 import os
+from datetime import timedelta
 from unittest.mock import patch
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
@@ -172,6 +174,158 @@ class TestConnecting(GmailCase):
         )
         self.assertEqual(attempt.status, "danger")
         self.assertIn("Nothing was connected", attempt.outcome)
+
+    def refused(self, sentence, **lies):
+        """Connect while Google says ``lies``: nothing is connected, and nothing that
+        Google gave stays valid there."""
+        self.google.control("settings", {"lies": lies})
+        attempt = self.authorize(self.anna, ANNA)
+        self.assertEqual(attempt.status, "danger")
+        self.assertIn(sentence, attempt.outcome)
+        self.assertFalse(self.mailbox() | self.mailbox(self.ben))
+        self.assertFalse(self.env["gmail.credential"].search_count([]))
+        return attempt
+
+    def connected_at_google(self, email=ANNA):
+        accounts = self.google.control("accounts")
+        return next(a["connected"] for a in accounts if a["email"] == email)
+
+    def test_identity_of_another_attempt_is_refused(self):
+        self.refused("Google refused this request", claims={"nonce": "other"})
+
+    def test_identity_for_another_client_is_refused(self):
+        self.refused("Google refused this request", claims={"aud": "other"})
+
+    def test_identity_of_another_issuer_is_refused(self):
+        self.refused("Google refused this request", claims={"iss": "https://x.test"})
+
+    def test_identity_that_is_too_old_is_refused(self):
+        self.refused("Google refused this request", claims={"iat": 1, "exp": 2})
+
+    def test_identity_with_a_foreign_signature_is_refused(self):
+        self.refused("Google refused this request", foreign_key=True)
+
+    def test_no_identity_at_all_is_refused(self):
+        self.refused("Google refused this request", withheld=["id_token"])
+
+    def test_answer_of_another_issuer_is_refused(self):
+        """RFC 9207: the answer says who gave it."""
+        callback = {"iss": "https://x.test"}
+        self.refused("did not come from Google", callback=callback)
+
+    def test_unverified_address_is_refused(self):
+        account = {"account": ANNA, "email_verified": False}
+        self.google.control("accounts", account)
+        self.refused("has not verified the address")
+        self.assertFalse(self.connected_at_google())
+
+    def test_missing_refresh_token_is_refused(self):
+        self.refused("no lasting permission", withheld=["refresh_token"])
+
+    def test_code_of_another_attempt_is_refused(self):
+        """PKCE: a code works with the verifier of its own attempt only."""
+        service = self.env["gmail.oauth"].with_user(self.anna)
+        session = Session()
+        session.uid = self.anna.id
+        answers = []
+        for _attempt in range(2):
+            path = self.begin()
+            url = service._start(int(path.rpartition("/")[2]), session, "/odoo")
+            self.env.flush_all()
+            answer = process.authorize(url, ANNA)
+            answers.append(dict(parse_qsl(urlsplit(answer).query)))
+        mixed = {**answers[0], "code": answers[1]["code"]}
+        attempt, ending = service.sudo()._finish(mixed, session)
+        self.assertFalse(ending)
+        self.env.invalidate_all()
+        self.assertEqual(attempt.status, "danger")
+        self.assertFalse(self.mailbox())
+
+    def test_attempts_end_after_ten_minutes(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        answer = process.authorize(self.at_google(self.begin()), ANNA)
+        late = self.begin()
+        attempts = self.env["gmail.authorization"].search([])
+        for attempt in attempts:
+            life = attempt.expires_at - attempt.create_date
+            self.assertLessEqual(life, timedelta(minutes=10, seconds=2))
+        attempts.expires_at = "2026-01-01"
+        self.env.flush_all()
+        self.assertIn("ended/unexpected", self.callback(answer).headers["Location"])
+        self.assertIn(
+            "ended/start",
+            self.url_open(late, allow_redirects=False).headers["Location"],
+        )
+        self.assertFalse(self.mailbox())
+
+    def test_another_account_of_the_same_address_is_refused(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.google.control("accounts", {"account": ANNA, "sub": "9" * 21})
+        attempt = self.authorize(self.anna, ANNA, mailbox=mailbox)
+        self.assertEqual(attempt.status, "danger")
+        self.assertIn("another Google account", attempt.outcome)
+        # The grant of the account that is connected is not touched.
+        self.assertTrue(mailbox.with_user(self.anna).action_test())
+
+    def test_refused_attempt_keeps_the_grant_that_is_in_use(self):
+        """Revoking one token of an account ends all of them."""
+        mailbox = self.connect(self.anna, ANNA)
+        self.google.control("accounts", {"account": ANNA, "email_verified": False})
+        attempt = self.authorize(self.ben, ANNA)
+        self.assertEqual(attempt.status, "danger")
+        self.assertTrue(mailbox.with_user(self.anna).action_test())
+
+    def test_contacts_are_asked_for_by_their_tick(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        dialog = self.env["gmail.mailbox.connect"].with_user(self.anna)
+        asked = {}
+        for tick in (True, False):
+            path = dialog.create({"email": ANNA, "contacts": tick}).action_continue()
+            query = parse_qs(urlsplit(self.at_google(path["url"])).query)
+            asked[tick] = query["scope"][0].split()
+        contacts = "https://www.googleapis.com/auth/contacts.readonly"
+        self.assertIn(contacts, asked[True])
+        self.assertNotIn(contacts, asked[False])
+        self.assertEqual(set(asked[False]), {"openid", "email", READ, SEND})
+
+    def test_reconnecting_asks_for_consent_only(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        mailbox = self.connect(self.anna, ANNA).with_user(self.anna)
+        for action in (mailbox.action_reconnect, mailbox.action_allow_contacts):
+            query = parse_qs(urlsplit(self.at_google(action()["url"])).query)
+            self.assertEqual(query["prompt"], ["consent"])
+            self.assertEqual(query["login_hint"], [ANNA])
+
+    def test_nothing_connects_while_all_is_switched_off(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        answer = process.authorize(self.at_google(self.begin()), ANNA)
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.disabled", "1")
+        self.env.flush_all()
+        self.callback(answer)
+        self.assertFalse(self.mailbox())
+        with self.assertRaisesRegex(UserError, "switched off"):
+            self.begin()
+
+    def test_replaced_refresh_token_is_kept(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.google.control("settings", {"rotate_refresh_tokens": True})
+        service = self.env["gmail.oauth"]
+        for _time in range(3):
+            service._access_token(mailbox, force=True)
+            self.env.invalidate_all()
+        self.assertTrue(mailbox.with_user(self.anna).action_test())
+
+    def test_secrets_of_the_tables_are_for_no_group(self):
+        """Where the access line fails, the fields hold."""
+        for model, names in (
+            ("gmail.credential", {"sub", "refresh_token", "access_token", "scopes"}),
+            ("gmail.authorization", {"state_hash", "session_hash", "verifier"}),
+            ("gmail.revocation", {"token", "sub"}),
+        ):
+            for name in names:
+                groups = self.env[model]._fields[name].groups
+                self.assertEqual(groups, fields.NO_ACCESS, f"{model}.{name}")
 
     def test_sending_refused_at_google(self):
         attempt = self.authorize(self.anna, ANNA, scopes=[READ])

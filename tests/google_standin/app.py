@@ -226,13 +226,16 @@ class Standin:
         name, _slash, rest = path.partition("/")
         if name == "accounts":
             if given.get("action") == "revoke":
-                store.grants.pop(given["account"], None)
+                store.grants.pop(store.accounts[given["account"]].sub, None)
+            for key in ("sub", "email_verified"):
+                if key in given:
+                    setattr(store.accounts[given["account"]], key, given[key])
             return [
                 {
                     "email": a.email,
                     "name": a.name,
                     "messages": len(a.messages),
-                    "connected": a.email in store.grants,
+                    "connected": a.sub in store.grants,
                 }
                 for a in store.accounts.values()
             ]
@@ -265,7 +268,13 @@ class Standin:
             if given.get("reset"):
                 store.reset()
                 self.fill()
-            for key in ("keep_message_id", "history_retention", "token_lifetime"):
+            for key in (
+                "keep_message_id",
+                "history_retention",
+                "token_lifetime",
+                "lies",
+                "rotate_refresh_tokens",
+            ):
                 if key in given:
                     setattr(store, key, given[key])
             return {"keep_message_id": store.keep_message_id}
@@ -285,7 +294,7 @@ class Standin:
     def home(self):
         rows = "".join(
             f"<tr><td>{a.email}</td><td>{len(a.messages)}</td>"
-            f"<td>{'connected' if a.email in self.store.grants else ''}</td></tr>"
+            f"<td>{'connected' if a.sub in self.store.grants else ''}</td></tr>"
             for a in self.store.accounts.values()
         )
         options = "".join(f"<option>{a}</option>" for a in self.store.accounts)

@@ -267,12 +267,12 @@ class OAuth:
         del self.store.pages[key]
         return self.answer(request, error="access_denied")
 
-    @staticmethod
-    def answer(request, **values):
+    def answer(self, request, **values):
         values = {
             "state": request["state"],
             "iss": "https://accounts.google.com",
             **values,
+            **self.store.lies.get("callback", {}),
         }
         return f"{request['redirect_uri']}?{urlencode(values)}"
 
@@ -320,7 +320,7 @@ class OAuth:
                 "error_description": "Invalid code verifier.",
             }
         account = self.store.accounts[request["account"]]
-        first = account.email not in self.store.grants
+        first = account.sub not in self.store.grants
         grant = self.store.grant(account, request["scopes"])
         answer = self.tokens(grant)
         if request["offline"] and (first or "consent" in request["prompts"]):
@@ -332,7 +332,7 @@ class OAuth:
             "aud": CLIENT_ID,
             "sub": account.sub,
             "email": account.email,
-            "email_verified": True,
+            "email_verified": account.email_verified,
             "name": account.name,
             "at_hash": b64(
                 hashlib.sha256(answer["access_token"].encode()).digest()[:16]
@@ -344,8 +344,12 @@ class OAuth:
             claims["nonce"] = request["nonce"]
         if account.hosted_domain:
             claims["hd"] = account.hosted_domain
+        claims.update(self.store.lies.get("claims", {}))
         if "openid" in request["scopes"]:
-            answer["id_token"] = self.keys.sign(claims)
+            keys = Keys() if self.store.lies.get("foreign_key") else self.keys
+            answer["id_token"] = keys.sign(claims)
+        for name in self.store.lies.get("withheld", ()):
+            answer.pop(name, None)
         return 200, answer
 
     def refresh(self, one):
@@ -355,7 +359,11 @@ class OAuth:
                 "error": "invalid_grant",
                 "error_description": "Token has been expired or revoked.",
             }
-        return 200, self.tokens(grant)
+        answer = self.tokens(grant)
+        if self.store.rotate_refresh_tokens:
+            grant.refresh_tokens.discard(one("refresh_token"))
+            answer["refresh_token"] = self.store.new_refresh_token(grant)
+        return 200, answer
 
     def tokens(self, grant):
         return {

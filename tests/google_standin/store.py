@@ -172,6 +172,7 @@ class Account:
     drafts: dict = field(default_factory=dict)
     history_floor: int = 0
     verified: bool = False
+    email_verified: bool = True
 
     def __post_init__(self):
         digest = hashlib.sha256(self.email.encode()).digest()
@@ -208,6 +209,9 @@ class Store:
         self.grants = {}
         self.codes = {}
         self.pages = {}
+        # What a hostile or broken Google would say instead; see OAuth.
+        self.lies = {}
+        self.rotate_refresh_tokens = False
         self.faults = []
         self.requests = []
         self._history = 100_000
@@ -390,7 +394,7 @@ class Store:
     # -- grants --------------------------------------------------------
 
     def grant(self, account, scopes):
-        grant = self.grants.setdefault(account.email, Grant(account.email, set()))
+        grant = self.grants.setdefault(account.sub, Grant(account.email, set()))
         grant.scopes = set(scopes)
         return grant
 
@@ -422,9 +426,9 @@ class Store:
         return None
 
     def revoke(self, token):
-        for address, grant in list(self.grants.items()):
+        for sub, grant in list(self.grants.items()):
             if token in grant.refresh_tokens or token in grant.access_tokens:
-                del self.grants[address]
+                del self.grants[sub]
                 return True
         return False
 
