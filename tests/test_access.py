@@ -22,6 +22,7 @@ SERVICES = (
     "gmail.files",
     "gmail.oauth",
     "gmail.panel",
+    "gmail.reply",
     "gmail.scheduler",
     "gmail.sender",
     "gmail.sync",

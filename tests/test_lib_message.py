@@ -14,14 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odoo.addons.gmail_oauth_mailbox.lib.headers import decode_header, parse_addresses
 from odoo.addons.gmail_oauth_mailbox.lib.message import (
-    decode_header,
     find_part,
-    parse_addresses,
     parse_message,
     part_of_raw,
-    prepare_outgoing,
 )
+from odoo.addons.gmail_oauth_mailbox.lib.outgoing import prepare_outgoing
 from odoo.addons.gmail_oauth_mailbox.lib.types import Address, ParsedMessage
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"

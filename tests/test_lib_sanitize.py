@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odoo.addons.gmail_oauth_mailbox.lib import message, oauth, sanitize, sync_plan
+from odoo.addons.gmail_oauth_mailbox.lib import headers, oauth, sanitize, sync_plan
 from odoo.addons.gmail_oauth_mailbox.lib.sanitize import (
     clean_html,
     html_to_text,
@@ -265,7 +265,7 @@ def test_text_never_becomes_markup(text):
 
 
 @pytest.mark.parametrize(
-    "module", [sanitize, message, oauth, sync_plan], ids=lambda m: m.__name__[-12:]
+    "module", [sanitize, headers, oauth, sync_plan], ids=lambda m: m.__name__[-12:]
 )
 def test_examples_in_the_docstrings(module):
     result = doctest.testmod(module)

@@ -82,4 +82,4 @@ class GmailMessage(models.Model):
         """
         self.ensure_one()
         self.check_access("read")
-        return self.env["gmail.sender"]._reply(self, body_html, mode, key)
+        return self.env["gmail.reply"]._send(self, body_html, mode, key)

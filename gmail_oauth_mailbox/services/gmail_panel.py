@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, html2plaintext, html_escape
 
-from .gmail_sender import QUOTE
+from .gmail_reply import QUOTE
 
 LIMIT = 100
 FRAME_HEAD = (
@@ -187,7 +187,7 @@ class GmailPanel(models.AbstractModel):
         """Return a conversation, its messages oldest first."""
         mailbox = thread.mailbox_id
         messages = thread.message_ids.sorted(lambda m: (m.date, m.id))
-        own = self.env["gmail.sender"]._own_addresses(mailbox.user_id)
+        own = self.env["gmail.reply"]._own_addresses(mailbox.user_id)
         return {
             "id": thread.id,
             "subject": thread.subject or "",
@@ -235,14 +235,14 @@ class GmailPanel(models.AbstractModel):
         for participant in message.participant_ids:
             if participant.role in people:
                 people[participant.role].append(participant.name or participant.address)
-        sender = self.env["gmail.sender"]
+        reply = self.env["gmail.reply"]
         pictures = self.env["gmail.files"]._shown_inline(message.attachment_ids)
 
         def shown(people):
             return ", ".join(f"{n} <{a}>" if n else a for n, a in people)
 
         def recipients(mode):
-            to, cc = sender._reply_recipients(message.sudo(), mode, own)
+            to, cc = reply._recipients(message.sudo(), mode, own)
             return {"to": shown(to), "cc": shown(cc)}
 
         return {

@@ -27,9 +27,8 @@ PAGE = 25
 # A list call costs the same for 1 id as for 500; small pages keep the progress bar
 # moving, and each is stored as a whole.
 LIST_PAGE = 50
-# Never mirrored, whatever the owner switches on.
-NEVER = frozenset({"TRASH", "SPAM", "DRAFT", "CHAT"})
-OFF_AT_FIRST = NEVER | {
+# lib's NEVER is not mirrored, whatever the owner switches on.
+OFF_AT_FIRST = sync_plan.NEVER | {
     "CATEGORY_PROMOTIONS",
     "CATEGORY_SOCIAL",
     "CATEGORY_FORUMS",
@@ -282,7 +281,7 @@ class GmailSync(models.AbstractModel):
     def _excluded(self, mailbox):
         """Return the Gmail ids of the labels whose mail stays in Gmail."""
         off = mailbox.label_ids.filtered(lambda label: not label.is_synced)
-        return NEVER | set(off.mapped("gmail_id"))
+        return sync_plan.NEVER | set(off.mapped("gmail_id"))
 
     def _query(self, mailbox):
         """Return the search that names the mail wanted, as far as Gmail can."""
