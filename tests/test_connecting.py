@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tools import file_open, mute_logger
 
 from .common import ANNA, BEN, PRIVATE, GmailCase, Session
 from .google_standin import process
@@ -132,6 +132,21 @@ class TestConnecting(GmailCase):
             "belongs to another session", self.follow(self.callback(answer)).text
         )
         self.assertFalse(self.mailbox() | self.mailbox(self.ben))
+
+    def test_answer_in_another_browser_of_the_same_user_connects_nothing(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        answer = process.authorize(self.at_google(self.begin()), ANNA)
+        self.authenticate("gmail_anna", "gmail_anna")
+        response = self.callback(answer)
+        self.assertIn("ended/session", response.headers["Location"])
+        self.assertFalse(self.mailbox())
+
+    def test_answer_after_logging_out_says_so(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        answer = process.authorize(self.at_google(self.begin()), ANNA)
+        self.authenticate(None, None)
+        self.assertIn("Log in to Odoo", self.follow(self.callback(answer)).text)
+        self.assertFalse(self.mailbox())
 
     def test_two_attempts_for_one_address_make_one_mailbox(self):
         self.authenticate("gmail_anna", "gmail_anna")
@@ -380,6 +395,36 @@ class TestConnecting(GmailCase):
         self.env.invalidate_all()
         self.assertFalse(self.env["gmail.revocation"].search_count([]))
         self.assertIn("/revoke", [entry["path"] for entry in self.google.log()])
+
+    def test_archived_user_is_disconnected(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.sync(mailbox)
+        self.anna.active = False
+        self.assertEqual(mailbox.state, "draft")
+        self.env.flush_all()
+        self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_revoke").method_direct_trigger()
+        self.assertFalse(self.connected_at_google())
+        self.anna.active = True
+        attempt = self.authorize(self.anna, ANNA, mailbox=mailbox)
+        self.assertEqual(attempt.mailbox_id, mailbox)
+        self.assertEqual(mailbox.state, "connected")
+
+    def test_neutralized_copy_can_do_nothing(self):
+        """What neutralize.sql leaves neither reads, sends nor revokes."""
+        mailbox = self.connect(self.anna, ANNA)
+        self.connect(self.anna, PRIVATE).with_user(self.anna).action_disconnect()
+        self.env.flush_all()
+        with file_open("gmail_oauth_mailbox/data/neutralize.sql") as script:
+            self.env.cr.execute(script.read())
+        self.env.invalidate_all()
+        before = len(self.google.log())
+        self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
+        self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_revoke").method_direct_trigger()
+        mailbox.with_user(self.anna).action_resume()
+        self.assertEqual(len(self.google.log()), before)
+        self.assertEqual(mailbox.state, "reconnect")
+        with self.assertRaises(UserError):
+            mailbox.with_user(self.anna).action_test()
 
     def test_delete_leaves_nothing(self):
         mailbox = self.connect(self.anna, ANNA)

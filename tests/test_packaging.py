@@ -57,6 +57,23 @@ def test_every_file_of_the_addon_is_inside(wheel):
     assert packed == expected
 
 
+def test_wheel_installs_beside_odoos_own_addons(wheel, tmp_path):
+    """pip puts it where Odoo looks for addons of the environment."""
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "-q"]
+    command += ["--disable-pip-version-check", "--no-warn-conflicts"]
+    done = subprocess.run(
+        [*command, "--target", str(tmp_path), wheel.filename],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    installed = tmp_path / "odoo" / "addons" / ADDON.name
+    assert (installed / "__manifest__.py").read_text() == (
+        ADDON / "__manifest__.py"
+    ).read_text()
+
+
 def test_namespace_packages_stay_open(wheel):
     """No odoo/__init__.py or odoo/addons/__init__.py that would hide Odoo's own."""
     assert not {"odoo/__init__.py", "odoo/addons/__init__.py"} & set(wheel.namelist())

@@ -14,6 +14,15 @@ class ResUsers(models.Model):
     def SELF_READABLE_FIELDS(self):
         return super().SELF_READABLE_FIELDS + ["gmail_mailbox_ids"]
 
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.get("active") is False:
+            # Who has left reads no more mail: the access goes, what is stored stays.
+            mailboxes = self.env["gmail.mailbox"].sudo()
+            for mailbox in mailboxes.search([("user_id", "in", self.ids)]):
+                self.env["gmail.oauth"]._disconnect(mailbox)
+        return result
+
     @api.ondelete(at_uninstall=True)
     def _unlink_gmail_mailboxes(self):
         """A user's mailboxes go with her: access at Google, mail and attachments."""
