@@ -141,6 +141,19 @@ class TestConnecting(GmailCase):
         self.assertIn("ended/session", response.headers["Location"])
         self.assertFalse(self.mailbox())
 
+    def test_answer_to_another_user_of_the_same_browser_connects_nothing(self):
+        service = self.env["gmail.oauth"].with_user(self.anna)
+        session = Session()
+        session.uid = self.anna.id
+        attempt = int(self.begin().rpartition("/")[2])
+        answer = process.authorize(service._start(attempt, session, "/odoo"), ANNA)
+        self.env.flush_all()
+        session.uid = self.ben.id
+        params = dict(parse_qsl(urlsplit(answer).query))
+        found, ending = service.with_user(self.ben).sudo()._finish(params, session)
+        self.assertEqual((found, ending), (None, "session"))
+        self.assertFalse(self.mailbox() | self.mailbox(self.ben))
+
     def test_answer_after_logging_out_says_so(self):
         self.authenticate("gmail_anna", "gmail_anna")
         answer = process.authorize(self.at_google(self.begin()), ANNA)
