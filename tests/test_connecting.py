@@ -204,7 +204,7 @@ class TestConnecting(GmailCase):
         attempt, _problem = service.sudo()._finish(
             {"error": "access_denied", "state": state}, session
         )
-        self.assertEqual(attempt.status, "danger")
+        self.assertEqual(attempt.status, "info")
         self.assertIn("Nothing was connected", attempt.outcome)
 
     def refused(self, sentence, **lies):

@@ -83,6 +83,8 @@ STYLE_FUNCTIONS = frozenset({"rgb", "rgba", "hsl", "hsla"})
 STYLE_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.S)
 STYLE_CALL = re.compile(r"([\w-]*)\s*\(")
 STYLE_VALUE = re.compile(r"[\w\s#%.,()+/'\"!-]{1,400}")
+# The frame is as tall as its content: sizes of the window would grow without end.
+OF_THE_WINDOW = re.compile(r"\d(?:[dsl]?v(?:h|b|min|max))\b", re.I)
 NEGATIVE = re.compile(r"(?:^|[\s,(])-\s*[\d.]")
 MAY_NOT_BE_NEGATIVE = ("margin", "text-indent", "letter-spacing", "word-spacing")
 
@@ -108,6 +110,8 @@ def _clean_style(style):
         name, _colon, value = declaration.partition(":")
         name, value = name.strip().lower(), value.strip()
         if name not in STYLES or not STYLE_VALUE.fullmatch(value):
+            continue
+        if OF_THE_WINDOW.search(value):
             continue
         if any(f.lower() not in STYLE_FUNCTIONS for f in STYLE_CALL.findall(value)):
             continue

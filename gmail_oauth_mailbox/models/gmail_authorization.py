@@ -26,6 +26,7 @@ class GmailAuthorization(models.Model):
             ("claimed", "Answered"),
             ("success", "Connected"),
             ("warning", "Connected in part"),
+            ("info", "Cancelled"),
             ("danger", "Failed"),
         ],
         default="new",

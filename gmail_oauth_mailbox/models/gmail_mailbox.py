@@ -11,8 +11,11 @@ OWNER_FIELDS = frozenset(
         "sync_interval",
         "signature",
         "label_ids",
+        "shown_label_ids",
     }
 )
+# Never mirrored, or marks rather than places.
+NO_CHOICE = ["TRASH", "SPAM", "DRAFT", "CHAT", "UNREAD", "STARRED", "IMPORTANT"]
 HISTORY_WINDOWS = [
     ("7", "7 days"),
     ("30", "30 days"),
@@ -85,7 +88,14 @@ class GmailMailbox(models.Model):
         help="Added to everything sent through this mailbox. "
         "Leave empty to use the signature of your preferences.",
     )
-    label_ids = fields.One2many("gmail.label", "mailbox_id", "Labels")
+    label_ids = fields.One2many("gmail.label", "mailbox_id", "All Labels")
+    shown_label_ids = fields.One2many(
+        "gmail.label",
+        "mailbox_id",
+        "Labels",
+        domain=[("gmail_id", "not in", NO_CHOICE)],
+        help="Those that the owner can switch on and off",
+    )
 
     history_cursor = fields.Char(
         readonly=True,
@@ -232,9 +242,10 @@ class GmailMailbox(models.Model):
                 "backfill_done": False,
                 "backfill_page": False,
                 "progress_done": 0,
-                "next_sync": fields.Datetime.now(),
+                "progress_total": 0,
             }
         )
+        self.env["gmail.scheduler"]._wake(self)
 
     # ------------------------------------------------------------------
     # Buttons and the panel's API: the only public methods. Each checks that
@@ -257,19 +268,12 @@ class GmailMailbox(models.Model):
                 self.env._("Connect this mailbox first, then it can synchronise.")
             )
         self.env["gmail.scheduler"]._wake(mailbox)
-        return True
+        return self._done(self.env._("Odoo is asking Gmail for new mail."), "info")
 
     def action_test(self):
         """Ask Gmail for the profile and say whether the connection works."""
         self.env["gmail.oauth"]._test_connection(self._own())
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "success",
-                "message": self.env._("Gmail answers: the connection works."),
-            },
-        }
+        return self._done(self.env._("Gmail answers: the connection works."))
 
     def action_reconnect(self):
         """Send the owner to Google again, for the same account."""
@@ -293,8 +297,10 @@ class GmailMailbox(models.Model):
         return self.action_sync_now()
 
     def action_pause(self):
-        self._own().write({"state": "paused"})
-        return True
+        """Read and send nothing until the owner resumes."""
+        mailbox = self._own()
+        mailbox.write({"state": "paused"})
+        return self._done(self.env._("%s is paused.", mailbox.email))
 
     def action_resume(self):
         mailbox = self._own()
@@ -304,26 +310,39 @@ class GmailMailbox(models.Model):
                 return self.action_reconnect()
             mailbox.write({"state": "connected", "error_message": False})
             self.env["gmail.scheduler"]._wake(mailbox)
-        return True
+        return self._done(self.env._("%s goes on.", mailbox.email))
 
     def action_set_default(self):
         """Send what the owner posts from this mailbox."""
         mailbox = self._own()
         mailbox.search([("user_id", "=", mailbox.user_id.id)]).is_default = False
         mailbox.is_default = True
-        return True
+        return self._done(
+            self.env._("What you post is sent from %s now.", mailbox.email)
+        )
 
     def action_disconnect(self):
         """Withdraw Odoo's access at Google; mail that is stored stays."""
-        self.env["gmail.oauth"]._disconnect(self._own())
-        return True
+        mailbox = self._own()
+        self.env["gmail.oauth"]._disconnect(mailbox)
+        return self._done(self.env._("%s is disconnected.", mailbox.email))
 
     def action_delete(self):
         """Withdraw Odoo's access at Google and delete the mail stored in Odoo."""
         mailbox = self._own()
+        email = mailbox.email
         self.env["gmail.oauth"]._disconnect(mailbox)
         mailbox._delete()
-        return {"type": "ir.actions.client", "tag": "soft_reload"}
+        return self._done(self.env._("%s is deleted.", email), tag="deleted")
+
+    @api.model
+    def _done(self, message, kind="success", tag="done"):
+        """Return the action that says what a button did (static/src)."""
+        return {
+            "type": "ir.actions.client",
+            "tag": f"gmail_oauth_mailbox.{tag}",
+            "params": {"type": kind, "message": message},
+        }
 
     def _delete(self):
         """Delete the mailbox, its mail, its attachments and its server records."""

@@ -400,11 +400,13 @@ class GmailOauth(models.AbstractModel):
         """Exchange the code, check who it is, and make or renew the mailbox."""
         if params.get("error"):
             if params["error"] == "access_denied":
-                raise UserError(
+                return (
+                    "info",
                     self.env._(
                         "Nothing was connected, since access was not allowed at "
                         "Google. You can click Add new mailbox again at any time."
-                    )
+                    ),
+                    None,
                 )
             raise UserError(
                 self.env._(
@@ -458,7 +460,7 @@ class GmailOauth(models.AbstractModel):
             "warning",
             self.env._(
                 "%(address)s is connected, but %(missing)s was not allowed at Google. "
-                "Reconnect it to allow it.",
+                "Click Allow it to add that.",
                 address=mailbox.email,
                 missing=missing,
             ),

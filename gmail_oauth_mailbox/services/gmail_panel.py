@@ -12,7 +12,9 @@ FRAME_HEAD = (
     "img-src data: blob:; style-src 'unsafe-inline'\">"
     '<meta charset="utf-8"><base target="_blank">'
     "<style>html{color-scheme:light}body{margin:0;padding:2px;background:#fff;"
-    "color:#202124;font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}"
+    "color:#202124;font:14px/1.5 system-ui,sans-serif;overflow-wrap:break-word;"
+    "overflow-x:auto}"
+    "p,li{unicode-bidi:plaintext}"
     "body>:first-child,body>:first-child>:first-child{margin-top:0}"
     "img{max-width:100%;height:auto}img:not([src]){display:none}"
     "table{max-width:100%}pre{white-space:pre-wrap}"
@@ -94,7 +96,7 @@ class GmailPanel(models.AbstractModel):
                 [("id", "=", int(authorization_id)), ("user_id", "=", self.env.uid)]
             )
         )
-        if attempt.status not in ("success", "warning", "danger"):
+        if attempt.status not in ("success", "warning", "info", "danger"):
             return False
         return {
             "type": attempt.status,

@@ -155,7 +155,9 @@ class GmailReply(models.AbstractModel):
         they know what to fold."""
         intro = self.env._(
             "On %(date)s, %(name)s wrote:",
-            date=format_datetime(self.env, message.date) if message.date else "",
+            date=format_datetime(self.env, message.date, dt_format="short")
+            if message.date
+            else "",
             name=message.from_name or message.from_email or "",
         )
         return Markup(

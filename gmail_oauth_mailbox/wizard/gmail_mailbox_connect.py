@@ -20,7 +20,11 @@ class GmailMailboxConnect(models.TransientModel):
     email = fields.Char(
         "Email address", required=True, default=lambda self: self._default_email()
     )
-    contacts = fields.Boolean("Google contacts too", default=True)
+    contacts = fields.Boolean(
+        "Google contacts too",
+        default=True,
+        help="Allows Odoo to read your Google contacts, never to change them.",
+    )
     test_mode = fields.Boolean(compute="_compute_setup")
     setup_problem = fields.Char(compute="_compute_setup")
 

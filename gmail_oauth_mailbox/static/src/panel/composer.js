@@ -8,6 +8,7 @@ import { InlineCodePlugin } from "@html_editor/main/inline_code";
 import { LinkPastePlugin } from "@html_editor/main/link/link_paste_plugin";
 import { LinkPlugin } from "@html_editor/main/link/link_plugin";
 import { ShortCutPlugin } from "@html_editor/core/shortcut_plugin";
+import { PlaceholderPlugin } from "@html_editor/main/placeholder_plugin";
 import { TabulationPlugin } from "@html_editor/main/tabulation_plugin";
 import { ToolbarPlugin } from "@html_editor/main/toolbar/toolbar_plugin";
 import { CORE_PLUGINS } from "@html_editor/plugin_sets";
@@ -26,7 +27,9 @@ const PLUGINS = [
     LinkPastePlugin,
     LinkPlugin,
     ListPlugin,
+    PlaceholderPlugin,
     ShortCutPlugin,
+    // Lists need it; Escape leads out of the text.
     TabulationPlugin,
     ToolbarPlugin,
 ];
@@ -42,7 +45,7 @@ export class GmailComposer extends Component {
         this.state = useState({ isSending: false, error: "" });
         this.config = {
             // The editor's own output, or nothing: not a stranger's HTML.
-            content: markup(this.gmail.drafts.get(this.key) || "<p><br></p>"),
+            content: markup(this.gmail.drafts.get(this.key)?.html || "<p><br></p>"),
             placeholder: _t("Write your answer…"),
             Plugins: PLUGINS,
             classList: ["o_gmail_editor"],
@@ -68,7 +71,8 @@ export class GmailComposer extends Component {
 
     keep() {
         if (this.editor && !this.editor.isDestroyed && !this.isSent) {
-            this.gmail.drafts.set(this.key, this.editor.getContent());
+            const html = this.editor.getContent();
+            this.gmail.drafts.set(this.key, { html, mode: this.props.mode });
         }
     }
 
@@ -77,6 +81,11 @@ export class GmailComposer extends Component {
             ev.preventDefault();
             ev.stopPropagation();
             this.send();
+        } else if (ev.key === "Escape" && !ev.defaultPrevented) {
+            // Out of the text, by the keyboard.
+            ev.preventDefault();
+            ev.stopPropagation();
+            this.root.el.querySelector(".o_gmail_send").focus();
         }
     }
 

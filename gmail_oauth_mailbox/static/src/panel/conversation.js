@@ -8,11 +8,13 @@ import { GmailComposer } from "./composer";
 import { sentenceOf } from "./gmail_service";
 
 const KEEPS_HEIGHT = 40;
+// Milliseconds after opening in which the page may scroll by itself.
+const SETTLES = 800;
 
 /** A stranger's HTML: a frame that runs nothing and, by its policy, loads nothing. */
 export class GmailBody extends Component {
     static template = "gmail_oauth_mailbox.Body";
-    static props = { message: Object, title: String };
+    static props = { message: Object, onFit: Function, title: String };
 
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
@@ -25,6 +27,7 @@ export class GmailBody extends Component {
                     if (body) {
                         const height = Math.max(body.scrollHeight + 8, KEEPS_HEIGHT);
                         frame.style.height = `${height}px`;
+                        this.props.onFit();
                     }
                 };
                 const observer = new ResizeObserver(fit);
@@ -77,18 +80,13 @@ export class GmailConversation extends Component {
         this.state = useState({ unfolded: {}, answer: null, busy: false, error: "" });
         this.root = useRef("root");
         this.reset(this.props.thread);
-        // What is new stands in view, else the latest.
+        this.opened = Date.now();
         useEffect(
             () => {
-                const { messages } = this.props.thread;
-                const first = messages.find((m) => m.is_unread) || messages.at(-1);
-                if (first && first !== messages[0]) {
-                    this.root.el
-                        .querySelector(`.o_gmail_message[data-id='${first.id}']`)
-                        .scrollIntoView({ block: "start" });
-                }
+                this.opened = Date.now();
+                this.showNew();
             },
-            () => [this.props.thread.id]
+            () => [this.props.thread.id, this.props.thread.messages.length]
         );
         onWillUpdateProps((next) => {
             if (next.thread.id !== this.props.thread.id) {
@@ -97,6 +95,27 @@ export class GmailConversation extends Component {
                 this.unfoldLast(next.thread);
             }
         });
+    }
+
+    /** Bring what is new into view, else the latest, while the frames still grow. */
+    showNew() {
+        if (Date.now() - this.opened > SETTLES) {
+            return;
+        }
+        const { messages } = this.props.thread;
+        const last = messages.at(-1);
+        const unread = messages.find((message) => message.is_unread);
+        const shown = last?.direction === "out" ? last : unread || last;
+        if (shown && shown !== messages[0]) {
+            this.root.el
+                ?.querySelector(`.o_gmail_message[data-id='${shown.id}']`)
+                ?.scrollIntoView({ block: "start" });
+        }
+    }
+
+    closeAnswer() {
+        this.state.answer = null;
+        this.root.el?.closest(".o_gmail_reader")?.focus();
     }
 
     reset(thread) {
@@ -110,7 +129,8 @@ export class GmailConversation extends Component {
         }
         // A draft that was left is there again.
         const draft = thread.messages.findLast((m) => this.gmail.drafts.has(`${m.id}`));
-        this.state.answer = draft ? { id: draft.id, mode: "reply" } : null;
+        const { mode } = (draft && this.gmail.drafts.get(`${draft.id}`)) || {};
+        this.state.answer = draft ? { id: draft.id, mode } : null;
     }
 
     unfoldLast(thread) {
@@ -141,7 +161,9 @@ export class GmailConversation extends Component {
     }
 
     size(bytes) {
-        return formatFloat(bytes, { humanReadable: true, decimals: 0 });
+        const units = ["B", "KB", "MB", "GB"];
+        const power = Math.min(Math.floor(Math.log(bytes || 1) / Math.log(1024)), 3);
+        return `${formatFloat(bytes / 1024 ** power, { digits: [0, 0] })} ${units[power]}`;
     }
 
     answer(message, mode) {

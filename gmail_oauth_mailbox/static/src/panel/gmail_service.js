@@ -70,11 +70,12 @@ export class GmailStore {
     // ------------------------------------------------------------------
 
     async loadInfo() {
-        this.infoError = "";
         try {
             this.info = await this.orm.silent.call("gmail.mailbox", "panel_state", []);
+            this.infoError = "";
         } catch (error) {
-            this.infoError = sentenceOf(error);
+            // What is shown already stays: somebody may be writing in it.
+            this.infoError = this.info ? "" : sentenceOf(error);
         }
     }
 
@@ -102,6 +103,7 @@ export class GmailStore {
     async chooseMailbox(mailboxId) {
         this.mailboxId = mailboxId;
         this.closeThread();
+        this.threads = [];
         await this.reload();
     }
 
@@ -123,11 +125,9 @@ export class GmailStore {
             await this.actionService.doAction(result);
         }
         await this.loadInfo();
-    }
-
-    async syncNow() {
-        await this.run("action_sync_now");
-        this.notification.add(_t("Odoo is asking Gmail for new mail."), { type: "info" });
+        if (this.threadId) {
+            await this.readThread();
+        }
     }
 
     async openPreferences() {
@@ -220,6 +220,7 @@ export class GmailStore {
 
     async setSearch(text) {
         this.search = text;
+        this.threads = [];
         await this.reload();
     }
 
@@ -359,9 +360,9 @@ export class GmailStore {
         }
         this.notification.add(outcome.message, {
             type: outcome.type,
-            sticky: outcome.type !== "success",
+            autocloseDelay: outcome.type === "success" ? 4000 : 10000,
         });
-        await this.open(outcome.type === "danger" ? false : outcome.mailbox_id);
+        await this.open(outcome.mailbox_id || false);
     }
 }
 

@@ -24,6 +24,7 @@ export class GmailPanel extends Component {
         this.root = useRef("root");
         this.searchRef = useRef("search");
         this.listRef = useRef("list");
+        this.readerRef = useRef("reader");
         this.state = useState({ cursor: 0 });
         this.search = useDebounced((text) => this.gmail.setSearch(text), SEARCH_PAUSE);
         useEffect(
@@ -63,6 +64,11 @@ export class GmailPanel extends Component {
         return mailbox.error_message ? { button: false } : null;
     }
 
+    /** Whether the list is complete as it stands. */
+    get idle() {
+        return !this.gmail.listLoading && !this.gmail.listError;
+    }
+
     get progress() {
         const progress = this.gmail.mailbox?.progress;
         if (!progress?.running || this.gmail.mailbox.state !== "connected") {
@@ -96,12 +102,19 @@ export class GmailPanel extends Component {
 
     clearSearch() {
         this.searchRef.el.value = "";
+        this.searchRef.el.focus();
         this.gmail.setSearch("");
     }
 
-    openThread(thread, index) {
+    async openThread(thread, index) {
         this.state.cursor = index;
-        this.gmail.openThread(thread.id);
+        await this.gmail.openThread(thread.id);
+        this.readerRef.el?.focus();
+    }
+
+    closeThread() {
+        this.gmail.closeThread();
+        this.root.el.querySelectorAll(".o_gmail_thread")[this.state.cursor]?.focus();
     }
 
     move(step) {
@@ -125,8 +138,10 @@ export class GmailPanel extends Component {
         if (ev.key === "Escape" && !target.closest?.("[contenteditable='true']")) {
             ev.preventDefault();
             ev.stopPropagation();
-            if (this.gmail.threadId && this.isNarrow) {
-                this.gmail.closeThread();
+            if (target === this.searchRef.el && target.value) {
+                this.clearSearch();
+            } else if (this.gmail.threadId && this.isNarrow) {
+                this.closeThread();
             } else {
                 this.gmail.close();
             }
@@ -141,7 +156,7 @@ export class GmailPanel extends Component {
             j: () => this.move(1),
             k: () => this.move(-1),
             "/": () => this.searchRef.el?.focus(),
-            r: () => root.querySelector(".o_gmail_reply:last-of-type")?.click(),
+            r: () => [...root.querySelectorAll(".o_gmail_reply")].at(-1)?.click(),
         };
         if (ev.key in keys) {
             ev.preventDefault();

@@ -1,0 +1,25 @@
+import { browser } from "@web/core/browser/browser";
+import { registry } from "@web/core/registry";
+import { displayNotificationAction } from "@web/webclient/actions/client_actions";
+
+/** Say what a button did, and reload the record where it stands: Odoo's own
+ * notification leaves it stale, and an answer without an action closes a dialog. */
+async function done(env, action, options) {
+    displayNotificationAction(env, action);
+    await options.onClose?.();
+}
+
+/** Say that a record is deleted, and leave its form. */
+async function deleted(env, action) {
+    displayNotificationAction(env, action);
+    try {
+        await env.services.action.restore();
+    } catch {
+        browser.location.assign("/odoo");
+    }
+}
+
+registry
+    .category("actions")
+    .add("gmail_oauth_mailbox.done", done)
+    .add("gmail_oauth_mailbox.deleted", deleted);
