@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odoo.addons.gmail_oauth_mailbox.lib import headers, oauth, sanitize, sync_plan
+from odoo.addons.gmail_oauth_mailbox.lib import (
+    headers,
+    oauth,
+    sanitize,
+    search,
+    sync_plan,
+)
 from odoo.addons.gmail_oauth_mailbox.lib.sanitize import (
     clean_html,
     html_to_text,
@@ -239,6 +245,13 @@ def test_text_becomes_html():
     assert lines == ["a <b>", "old", "older", "see http://x.example.com/(a)."]
 
 
+@pytest.mark.parametrize("size", ["100vh", "50.5dvh", "1vmin", "calc(1px + 9vh)"])
+def test_sizes_of_the_window_are_dropped(size):
+    assert "v" not in clean_html(f"<p style='height:{size};width:50vw'>a</p>").replace(
+        "50vw", ""
+    )
+
+
 def test_quoted_mail_keeps_its_remote_pictures_only():
     clean = clean_html(
         "<p title=' data-remote-src=\"x\" data-cid=\"y\"'>a</p><img src='cid:b'>"
@@ -265,7 +278,9 @@ def test_text_never_becomes_markup(text):
 
 
 @pytest.mark.parametrize(
-    "module", [sanitize, headers, oauth, sync_plan], ids=lambda m: m.__name__[-12:]
+    "module",
+    [sanitize, headers, oauth, search, sync_plan],
+    ids=lambda m: m.__name__[-12:],
 )
 def test_examples_in_the_docstrings(module):
     result = doctest.testmod(module)

@@ -143,11 +143,22 @@ class TestSync(GmailCase):
             "köln angebot",
             "carla.roth",
             "customer-exam",
+            "ubersicht",
+            "KOLN",
         ):
             found = panel.panel_threads(self.box.id, words)["threads"]
             self.assertIn("Rechnung Übersicht", [t["subject"] for t in found], words)
         for words in ("Hamburg", "' & | !", "x') --"):
             self.assertFalse(panel.panel_threads(self.box.id, words)["threads"], words)
+
+    def test_search_finds_words_within_scripts_without_blanks(self):
+        self.google.add_message(ANNA, mail(subject="お見積りのお願い", body="納期の件"))
+        self.sync(self.box)
+        panel = self.env["gmail.mailbox"].with_user(self.anna)
+        for wanted in ("見積", "納期 お願い", "見積 carla"):
+            found = panel.panel_threads(self.box.id, wanted)["threads"]
+            self.assertEqual([t["subject"] for t in found], ["お見積りのお願い"])
+        self.assertFalse(panel.panel_threads(self.box.id, "見積 hamburg")["threads"])
 
     def test_pages_of_the_list_are_complete(self):
         for number in range(7):

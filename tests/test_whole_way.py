@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from .browser import allow, dev_run, logged_in, open_panel, shot, wait_for_all_mail
+from .browser import allow, dev_run, logged_in, open_panel, rpc, shot, wait_for_all_mail
 from .common import ANNA, PRIVATE, mail
 from .google_standin.process import Standin
 
@@ -208,6 +208,18 @@ def test_8_phone_and_settings(page, server):
     page.get_by_role("menuitem", name="Mailbox settings").click()
     page.wait_for_selector(".o_form_view [name=history_window]")
     shot(page, "17-settings")
+    state = page.locator(".o_field_widget[name=state]")
+    page.click("button[name=action_pause]")
+    expect(state).to_have_text("Paused")
+    page.click("button[name=action_resume]")
+    expect(state).to_have_text("Connected")
+    page.click("button[name=action_delete]")
+    page.click(".modal .btn-primary")
+    # The form of what is deleted does not stay.
+    page.locator("button[name=action_delete]").wait_for(state="detached")
+    mailboxes = rpc(page, "gmail.mailbox", "panel_state")["mailboxes"]
+    assert [mailbox["email"] for mailbox in mailboxes] == [PRIVATE]
+    assert mailboxes[0]["is_default"]
 
 
 def test_9_nothing_broke(page, server):

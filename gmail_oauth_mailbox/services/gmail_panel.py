@@ -1,9 +1,8 @@
-import re
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, html2plaintext, html_escape
 
+from ..lib.search import words
 from .gmail_reply import QUOTE
 
 LIMIT = 100
@@ -122,9 +121,9 @@ class GmailPanel(models.AbstractModel):
             own = own.filtered(lambda mailbox: mailbox.id == mailbox_id)
         limit = max(1, min(int(limit or 30), LIMIT))
         domain = [("mailbox_id", "in", own.ids)]
-        words = re.findall(r"\w+", search or "", re.UNICODE)[:10]
-        if words:
-            domain.append(("id", "in", self._matching(own, words)))
+        begin, pieces = words((search or "")[:200])
+        if begin or pieces:
+            domain.append(("id", "in", self._matching(own, begin[:10], pieces[:10])))
         elif (search or "").strip():
             return {"threads": [], "before": False}
         if before:
@@ -160,15 +159,26 @@ class GmailPanel(models.AbstractModel):
             else False,
         }
 
-    def _matching(self, mailboxes, words):
-        """Return the sub-query of conversations with a message that has the words."""
-        query = " & ".join(f"{word}:*" for word in words)
+    def _matching(self, mailboxes, begin, pieces):
+        """Return the sub-query of conversations with a message that has the words.
+
+        :param begin: each begins a word; the index finds them
+        :param pieces: each stands anywhere, for scripts without blanks
+        """
+        wanted = [SQL("mailbox_id = ANY(%s)", mailboxes.ids)]
+        if begin:
+            query = " & ".join(f"{word}:*" for word in begin)
+            wanted.append(
+                SQL(
+                    "to_tsvector('simple'::regconfig, search_text)"
+                    " @@ to_tsquery('simple'::regconfig, %s)",
+                    query,
+                )
+            )
+        wanted += [SQL("search_text LIKE %s", f"%{piece}%") for piece in pieces]
         return SQL(
-            "(SELECT thread_id FROM gmail_message WHERE mailbox_id = ANY(%s)"
-            " AND to_tsvector('simple'::regconfig, search_text)"
-            " @@ to_tsquery('simple'::regconfig, %s))",
-            mailboxes.ids,
-            query,
+            "(SELECT thread_id FROM gmail_message WHERE %s)",
+            SQL(" AND ").join(wanted),
         )
 
     def _parse_token(self, before):

@@ -16,6 +16,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL, email_normalize
 
 from ..lib import errors, sync_plan
+from ..lib.search import fold
 
 _logger = logging.getLogger(__name__)
 
@@ -488,14 +489,13 @@ class GmailSync(models.AbstractModel):
         }
 
     def _search_text(self, message):
-        """Return what the full-text index reads: bare words, cut as the search cuts
-        what is typed. PostgreSQL would take an address or a file name for one."""
+        """Return what the search reads; see lib/search.py."""
         words = [message.subject or ""]
         for person in self._people(message):
             words += [person.name or "", person.address or ""]
         words += [a.filename or "" for a in message.attachments]
         words.append(message.body_text or "")
-        return re.sub(r"\W+", " ", text("\n".join(words)))[:MOST_SEARCHED]
+        return fold(text("\n".join(words)))[:MOST_SEARCHED]
 
     def _own_message_id(self, message):
         """Return Odoo's Message-ID of mail that left through Odoo, as References

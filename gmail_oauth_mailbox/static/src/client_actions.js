@@ -6,12 +6,13 @@ import { displayNotificationAction } from "@web/webclient/actions/client_actions
  * notification leaves it stale, and an answer without an action closes a dialog. */
 async function done(env, action, options) {
     displayNotificationAction(env, action);
-    await options.onClose?.();
+    await Promise.all([options.onClose?.(), env.services.gmail_oauth_mailbox.loadInfo()]);
 }
 
 /** Say that a record is deleted, and leave its form. */
 async function deleted(env, action) {
     displayNotificationAction(env, action);
+    env.services.gmail_oauth_mailbox.loadInfo();
     try {
         await env.services.action.restore();
     } catch {
