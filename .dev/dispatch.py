@@ -12,7 +12,6 @@ COMMANDS = {
     "test": "run lint and every test (arguments go to pytest)",
     "lint": "run ruff and pylint-odoo",
     "odoo": "run Odoo's own command line in this environment",
-    "bench": "print the benchmark tables",
 }
 
 

@@ -8,6 +8,7 @@ Each case gets users of its own, and prints a line ``RESULT name json``.
 import json
 import os
 import sys
+from email.message import EmailMessage
 from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
 
@@ -122,3 +123,21 @@ waiting.scheduled_date = False
 env["mail.mail"].process_email_queue()
 env.cr.commit()
 result("again", copies=sum("dead grant" in text for text in sent(ANNA)))
+
+# Uninstalling with all that in it.
+message = EmailMessage()
+message["From"], message["To"], message["Subject"] = "c@else.test", ANNA, "File"
+message["Date"] = formatdate()
+message.set_content("see")
+message.add_attachment(b"x", "text", "csv", filename="a.csv")
+google.add_message(ANNA, message.as_bytes())
+env["gmail.scheduler"]._wake(anna_box)
+env.cr.commit()
+env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
+env.cr.commit()
+env.invalidate_all()
+env["gmail.attachment"].search([]).with_user(anna).action_download()
+env.cr.commit()
+result("files", stored=env["ir.attachment"].search_count([("name", "=", "a.csv")]))
+module = env["ir.module.module"].search([("name", "=", "gmail_oauth_mailbox")])
+module.button_immediate_uninstall()

@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from email.message import EmailMessage
 from unittest.mock import patch
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -366,6 +367,29 @@ class TestConnecting(GmailCase):
         self.assertFalse(attempt.mailbox_id.can_send)
         self.assertFalse(attempt.mailbox_id.outgoing_server_id)
 
+    def test_reading_refused_at_google(self):
+        attempt = self.authorize(self.anna, ANNA, scopes=[SEND])
+        mailbox = attempt.mailbox_id
+        self.assertEqual(attempt.status, "warning")
+        self.assertFalse(mailbox.can_read or mailbox.incoming_server_id)
+        self.assertTrue(mailbox.with_user(self.anna).action_test())
+
+    def test_way_back_is_a_page_of_this_odoo(self):
+        self.authenticate("gmail_anna", "gmail_anna")
+        for referrer, expected in (
+            (f"{self.base_url()}/odoo/contacts?a=b", "/odoo/contacts?a=b"),
+            ("https://evil.test/odoo/contacts", "/odoo"),
+            (f"{self.base_url()}/web/session/logout", "/odoo"),
+            (f"{self.base_url()}/elsewhere", "/odoo"),
+        ):
+            path = self.begin()
+            self.url_open(path, allow_redirects=False, headers={"Referer": referrer})
+            attempt = self.env["gmail.authorization"].browse(
+                int(path.rpartition("/")[2])
+            )
+            attempt.invalidate_recordset()
+            self.assertEqual(attempt.return_url, expected)
+
     def test_reading_and_sending_refused_at_google(self):
         attempt = self.authorize(self.anna, ANNA, scopes=[])
         self.assertEqual(attempt.status, "danger")
@@ -412,6 +436,7 @@ class TestConnecting(GmailCase):
         self.env.invalidate_all()
         self.assertFalse(self.env["gmail.revocation"].search_count([]))
         self.assertIn("/revoke", [entry["path"] for entry in self.google.log()])
+        self.assertFalse(self.connected_at_google())
 
     def test_archived_user_is_disconnected(self):
         mailbox = self.connect(self.anna, ANNA)
@@ -446,8 +471,18 @@ class TestConnecting(GmailCase):
     def test_delete_leaves_nothing(self):
         mailbox = self.connect(self.anna, ANNA)
         incoming, outgoing = mailbox.incoming_server_id, mailbox.outgoing_server_id
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = BEN, ANNA, "File"
+        message.set_content("see")
+        message.add_attachment(b"x", "text", "csv", filename="a.csv")
+        self.google.add_message(ANNA, message.as_bytes())
         self.sync(mailbox)
+        attachment = self.env["gmail.attachment"].search([])
+        attachment.with_user(self.anna).action_download()
+        file = attachment.attachment_id
+        self.assertTrue(file)
         mailbox.with_user(self.anna).action_delete()
+        self.assertFalse(file.exists())
         self.assertFalse(mailbox.exists() or incoming.exists() or outgoing.exists())
 
     @mute_logger("odoo.addons.gmail_oauth_mailbox.services.gmail_oauth")

@@ -15,6 +15,18 @@ SCRIPT = pathlib.Path(__file__).with_name("real_transactions.py")
 VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
 
 
+LEFT = """
+    SELECT 'file ' || name FROM ir_attachment
+     WHERE name = 'a.csv' OR res_model LIKE 'gmail.%'
+     UNION ALL
+    SELECT 'parameter ' || key FROM ir_config_parameter
+     WHERE key LIKE 'gmail_oauth_mailbox%'
+     UNION ALL
+    SELECT 'server ' || name FROM ir_mail_server
+     UNION ALL
+    SELECT 'server ' || name FROM fetchmail_server"""
+
+
 @pytest.fixture(scope="module")
 def results():
     """What real_transactions.py printed, by name."""
@@ -33,17 +45,19 @@ def results():
                     script=SCRIPT.read_text(),
                     check_log=False,
                 )
+                left = odoo.server.query(LEFT, database)
+                accounts = google.control("accounts")
             finally:
                 for name, value in before.items():
                     os.environ.pop(name)
                     if value is not None:
                         os.environ[name] = value
-    found = {}
+    found = {"left": left, "accounts": accounts}
     for line in output.splitlines():
         if line.startswith("RESULT "):
             _word, name, values = line.split(" ", 2)
             found[name] = json.loads(values)
-    assert found, output[-3000:]
+    assert "again" in found, output[-3000:]
     return found
 
 
@@ -68,3 +82,9 @@ def test_a_dead_grant_stops_only_its_own_mail(results):
 
 def test_waiting_mail_goes_out_after_reconnecting(results):
     assert results["again"] == {"copies": 1}
+
+
+def test_uninstalling_leaves_nothing_here_and_withdraws_access(results):
+    assert results["files"] == {"stored": 1}
+    assert results["left"] == []
+    assert not [a["email"] for a in results["accounts"] if a["connected"]]

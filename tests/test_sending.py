@@ -114,7 +114,10 @@ class TestSending(SendingCase):
         )
 
     def test_mail_of_a_stranger_never_leaves_through_it(self):
+        self.env["ir.mail_server"].search([("gmail_mailbox_id", "=", False)]).unlink()
         self.post(user=self.ben)
+        with mute_logger("odoo.addons.mail.models.mail_mail"):
+            self.flush_mails()
         mails = self.env["mail.mail"].search([])
         self.assertFalse(mails.mail_server_id.gmail_mailbox_id)
         found, _address = self.env["ir.mail_server"]._find_mail_server(BEN)
@@ -310,6 +313,31 @@ class TestSending(SendingCase):
         own.panel_reply("<p>Only for Carla</p>", "reply")
         self.assertEqual(len(self.sent()), 1)
         self.assertFalse(self.google.messages(BEN))
+
+    def test_answer_carries_the_signature_and_the_quoted_mail(self):
+        self.box.signature = "<p>Anna of Sales</p>"
+        self.question().panel_reply("<p>The answer</p>", "reply")
+        (sent,) = self.sent()
+        for piece in ("The answer", "Anna of Sales", "Hello Anna"):
+            self.assertIn(piece, sent["text"])
+
+    def test_nothing_leaves_while_all_is_switched_off(self):
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.disabled", "1")
+        self.post()
+        self.flush_mails()
+        self.assertFalse(self.sent())
+        set_param("gmail_oauth_mailbox.disabled", "")
+        self.flush_mails()
+        self.assertEqual(len(self.sent()), 1)
+
+    def test_mailbox_that_only_sends_keeps_odoos_reply_to(self):
+        self.box.can_read = False
+        domain = self.env["mail.alias.domain"].create({"name": "corp-example.test"})
+        self.env.company.alias_domain_id = domain
+        self.post()
+        self.flush_mails()
+        self.assertIn("corp-example.test", self.header(self.sent()[0], "Reply-To"))
 
     def test_the_same_answer_goes_out_once(self):
         own = self.question()

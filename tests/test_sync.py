@@ -277,6 +277,67 @@ class TestSync(GmailCase):
         message = self.stored().filtered(lambda m: m.subject == "Photos")
         self.assertEqual(message.with_user(self.anna).panel_pictures(), {})
 
+    def test_what_happens_in_gmail_reaches_odoo(self):
+        other = self.google.add_message(ANNA, mail(subject="Other"))
+        self.sync(self.box)
+        self.modify(self.first, remove=["UNREAD"], add=["STARRED"])
+        self.google.control(f"messages/{other}", {"account": ANNA, "action": "delete"})
+        self.sync(self.box)
+        message = self.stored()
+        self.assertEqual(message.gmail_id, self.first)
+        self.assertTrue(message.is_starred)
+        self.assertFalse(message.is_unread)
+        self.assertFalse(message.thread_id.unread_count)
+        self.modify(self.first, add=["TRASH"])
+        self.sync(self.box)
+        self.assertFalse(self.stored())
+        self.assertFalse(self.env["gmail.thread"].search_count([]))
+        self.modify(self.first, remove=["TRASH"])
+        self.sync(self.box)
+        self.assertEqual(self.stored().gmail_id, self.first)
+
+    def test_deleted_while_the_cursor_was_expired(self):
+        other = self.google.add_message(ANNA, mail(subject="Other"))
+        self.sync(self.box)
+        self.google.control(f"messages/{other}", {"account": ANNA, "action": "delete"})
+        self.box.history_cursor = "1"
+        self.sync(self.box)
+        self.assertEqual(self.stored().gmail_id, self.first)
+
+    def test_mail_of_categories_and_labels_switched_off_stays_in_gmail(self):
+        labels = ["INBOX", "CATEGORY_PROMOTIONS"]
+        promotion = self.google.add_message(ANNA, mail(subject="Buy"), labels)
+        spam = self.google.add_message(ANNA, mail(subject="Spam"), ["SPAM"])
+        self.sync(self.box)
+        stored = self.stored().mapped("gmail_id")
+        self.assertNotIn(promotion, stored)
+        self.assertNotIn(spam, stored)
+        label = self.box.with_user(self.anna).shown_label_ids.filtered(
+            lambda label: label.gmail_id == "CATEGORY_PROMOTIONS"
+        )
+        label.is_synced = True
+        self.sync(self.box)
+        self.assertIn(promotion, self.stored().mapped("gmail_id"))
+        self.assertNotIn(spam, self.stored().mapped("gmail_id"))
+
+    def test_newest_mail_comes_first(self):
+        for day in range(1, 29):
+            date = f"{day:02} Nov 2026 10:00:00 +0000" if day < 24 else None
+            if date:
+                self.google.add_message(ANNA, mail(subject=f"Day {day}", date=date))
+        lists = []
+        for day in range(40):
+            lists.append(
+                self.google.add_message(
+                    ANNA,
+                    mail(subject=f"Old {day}", date="30 Oct 2026 10:00:00 +0000"),
+                )
+            )
+        self.sync(self.box)
+        newest = self.stored().filtered(lambda m: m.subject == "Day 23")
+        oldest = self.stored().filtered(lambda m: m.gmail_id == lists[-1])
+        self.assertLess(newest.id, oldest.id)
+
     def test_promotions_do_not_hold_up_new_mail(self):
         self.sync(self.box)
         labels = ["INBOX", "CATEGORY_PROMOTIONS"]

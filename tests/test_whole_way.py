@@ -120,7 +120,7 @@ def test_5_reply_stays_in_the_conversation(page, google):
         subject="Delivery of the blue chairs",
         body="Hello Anna, when do the chairs arrive?",
         Message_ID="<chairs.1@customer-example.test>",
-        date="Tue, 24 Nov 2026 08:00:00 +0000",
+        date=formatdate(time.time() - 3600),
     )
     gmail_id = google.add_message(ANNA, raw)
     sync_now(page)

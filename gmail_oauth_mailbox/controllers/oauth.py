@@ -68,7 +68,7 @@ class GmailOauthController(http.Controller):
         """Return where the user was, when that is a page of this Odoo's client."""
         referrer = urlsplit(request.httprequest.referrer or "")
         here = referrer.netloc == request.httprequest.host
-        if here and re.match(r"/(odoo|web)(/|$)", referrer.path):
+        if here and re.fullmatch(r"/odoo(/.*)?|/web", referrer.path):
             return urlunsplit(("", "", referrer.path, referrer.query, ""))
         return "/odoo"
 

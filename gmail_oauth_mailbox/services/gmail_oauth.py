@@ -708,8 +708,12 @@ class GmailOauth(models.AbstractModel):
         :raises UserError: the sentence that says what is wrong
         """
         try:
-            with self._client(mailbox) as client:
-                client.profile()
+            if mailbox.can_read:
+                with self._client(mailbox) as client:
+                    client.profile()
+            else:
+                # Sending alone allows no question to Gmail: Google's word will do.
+                self._access_token(mailbox, force=True)
         except errors.GoogleError as error:
             raise UserError(self._sentence(error)) from error
         return ConnectionHandle()

@@ -1,6 +1,7 @@
 """The Gmail API: paths, answers and errors as Google's reference gives them."""
 
 import functools
+import html
 import json
 import re
 import secrets
@@ -233,7 +234,8 @@ part_json.original = False
 
 
 def message_json(message, style, names=()):
-    snippet = message.text()[:200]
+    # HTML-escaped, as Gmail gives it.
+    snippet = html.escape(message.text()[:200])
     answer = {
         "id": message.id,
         "threadId": message.thread_id,
@@ -399,7 +401,7 @@ def threads_list(call):
         answer["threads"] = [
             {
                 "id": m.thread_id,
-                "snippet": m.text()[:200],
+                "snippet": html.escape(m.text()[:200]),
                 "historyId": str(m.history_id),
             }
             for m in page
@@ -491,7 +493,10 @@ def incoming_raw(call):
     content_type = call.headers.get("content-type", "")
     if not call.path.startswith("/upload/"):
         resource = call.json()
-        raw = unb64(resource.get("raw") or "")
+        try:
+            raw = unb64(resource.get("raw") or "")
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ApiError(400, "invalidArgument", "Invalid value for raw") from error
     elif content_type.startswith("message/rfc822"):
         resource, raw = {}, call.body
     elif content_type.startswith("multipart/related"):
@@ -527,7 +532,7 @@ def messages_send(call):
         if joins is None:
             raise not_found()
         thread_id = thread_id if joins else None
-    head = raw.split(b"\r\n\r\n")[0]
+    head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0]
     if not re.search(rb"(?im)^(to|cc|bcc):", head):
         raise ApiError(400, "invalidArgument", "Recipient address required")
     message, _to = call.store.send(call.account, raw, thread_id)

@@ -172,7 +172,7 @@ class OAuth:
             "offline": one("access_type") == "offline",
             "prompts": prompts,
             "hint": one("login_hint").lower(),
-            "at": time.time(),
+            "at": self.store.now(),
         }
 
     def start(self, query):
@@ -205,7 +205,7 @@ class OAuth:
     def request_of(self, form):
         key = (form.get("key") or [""])[0]
         request = self.store.pages.get(key)
-        if not request or time.time() - request["at"] > CODE_LIFE:
+        if not request or self.store.now() - request["at"] > CODE_LIFE:
             raise Refused("This page has expired. Go back to Odoo and begin again.")
         return key, request
 
@@ -258,7 +258,7 @@ class OAuth:
         ticked = set(form.get("scope") or ())
         granted = [s for s in request["scopes"] if not SCOPES[s] or s in ticked]
         code = f"4/0A{secrets.token_urlsafe(40)}"
-        self.store.codes[code] = {**request, "scopes": granted, "at": time.time()}
+        self.store.codes[code] = {**request, "scopes": granted, "at": self.store.now()}
         scope = " ".join(LONG.get(s, s) for s in granted)
         return self.answer(request, code=code, scope=scope)
 
@@ -306,7 +306,7 @@ class OAuth:
             "error": "invalid_grant",
             "error_description": "Malformed auth code.",
         }
-        if not request or time.time() - request["at"] > CODE_LIFE:
+        if not request or self.store.now() - request["at"] > CODE_LIFE:
             return 400, malformed
         if one("redirect_uri") != request["redirect_uri"]:
             return 400, {

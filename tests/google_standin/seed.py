@@ -3,6 +3,7 @@
 Everything is made up, and the same each time: a fixed seed, dates relative to now.
 """
 
+import email
 import email.utils
 import random
 import struct
@@ -254,6 +255,7 @@ class Writer:
             ).encode(),
             "text",
             "calendar",
+            params={"method": "REQUEST"},
             filename="invite.ics",
         )
         self.store_message(message, when, {"INBOX"})
@@ -265,15 +267,17 @@ class Writer:
         )
         message["Auto-Submitted"] = "auto-replied"
         message.set_content("The address nobody@gone.test was not found.\n")
-        report = EmailMessage()
-        report["Reporting-MTA"] = "dns; googlemail.com"
-        message.add_attachment(
-            b"Reporting-MTA: dns; googlemail.com\r\n\r\nFinal-Recipient: rfc822;"
-            b" nobody@gone.test\r\nAction: failed\r\nStatus: 5.1.1\r\n",
-            "application",
-            "octet-stream",
-            filename="report.txt",
+        message.make_mixed()
+        message.set_type("multipart/report")
+        message.set_param("report-type", "delivery-status")
+        fields = email.message_from_string(
+            "Reporting-MTA: dns; googlemail.com\n\nFinal-Recipient: rfc822;"
+            " nobody@gone.test\nAction: failed\nStatus: 5.1.1\n"
         )
+        report = EmailMessage()
+        report["Content-Type"] = "message/delivery-status"
+        report.set_payload([fields])
+        message.attach(report)
         self.store_message(message, when, {"INBOX"})
 
     def picture(self, when):

@@ -64,6 +64,11 @@ def text_of(value):
         return value
 
 
+def plain_subject(subject):
+    """Return a subject without the prefixes of answers."""
+    return REPLY_PREFIX.sub("", text_of(subject or "")).strip().lower()
+
+
 class Part:
     """One node of a parsed message, numbered as Gmail numbers parts."""
 
@@ -105,7 +110,7 @@ class Part:
 
     def headers(self):
         return [
-            {"name": utf8(name), "value": re.sub(r"\r?\n", "", utf8(value))}
+            {"name": utf8(name), "value": re.sub(r"\r?\n", "", utf8(value)).strip()}
             for name, value in self.message.raw_items()
         ]
 
@@ -261,6 +266,11 @@ class Store:
             )
             message.thread_id = thread_id or self._thread_for(account, message)
             account.messages[message.id] = message
+            if not record and message.internal_date < 1000 * (
+                now - self.history_retention
+            ):
+                # Google has forgotten what happened then.
+                account.history_floor = message.history_id
             if record:
                 self._record(account, "messagesAdded", message, now=now)
             return message
@@ -273,8 +283,11 @@ class Store:
             )
         )
         if wanted:
+            subject = plain_subject(message.header("Subject"))
             for other in account.messages.values():
-                if wanted & self.message_ids(other):
+                if wanted & self.message_ids(other) and (
+                    plain_subject(other.header("Subject")) == subject
+                ):
                     return other.thread_id
         return message.id
 
@@ -323,7 +336,7 @@ class Store:
             limit = self.now() - self.history_retention
             while account.history and account.history[0]["at"] < limit:
                 account.history_floor = account.history.pop(0)["id"]
-            if start < max(account.history_floor, 100_000 - 1):
+            if not account.history_floor <= start <= self._history:
                 return None
             return [record for record in account.history if record["id"] > start]
 
@@ -385,11 +398,10 @@ class Store:
         )
         known = set().union(*(self.message_ids(m) for m in members))
 
-        def plain(subject):
-            return REPLY_PREFIX.sub("", text_of(subject or "")).strip().lower()
-
-        subjects = {plain(m.header("Subject")) for m in members}
-        return bool(references & known) and plain(parsed.get("Subject")) in subjects
+        subjects = {plain_subject(m.header("Subject")) for m in members}
+        return bool(references & known) and (
+            plain_subject(parsed.get("Subject")) in subjects
+        )
 
     # -- grants --------------------------------------------------------
 
