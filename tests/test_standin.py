@@ -163,12 +163,13 @@ def test_batch_answers_each_part(google):
     def note(request_id, response, exception):
         answers[request_id] = response or exception
 
-    for gmail_id in [*ids[:30], "missing"]:
+    for gmail_id in [*ids[:30], "abc0", "no-id"]:
         request = users.messages().get(userId="me", id=gmail_id, format="minimal")
         batch.add(request, callback=note, request_id=gmail_id)
     batch.execute()
     assert {answers[i]["id"] for i in ids[:30]} == set(ids[:30])
-    assert answers["missing"].resp.status == 404
+    assert answers["abc0"].resp.status == 404
+    assert answers["no-id"].resp.status == 400
 
 
 def test_google_auth_takes_certificates_and_refreshes(google):

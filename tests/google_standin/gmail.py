@@ -57,6 +57,12 @@ def not_found():
     return ApiError(404, "notFound", "Requested entity was not found.")
 
 
+def check_id(value):
+    """Ids are hexadecimal numbers of 64 bits; others are no ids at all."""
+    if not re.fullmatch("[0-9a-f]{1,16}", value):
+        raise ApiError(400, "invalidArgument", "Invalid id value")
+
+
 class Call:
     """One call: who, with what, on what."""
 
@@ -94,6 +100,7 @@ class Call:
         return found
 
     def message(self, message_id):
+        check_id(message_id)
         message = self.account.messages.get(message_id)
         if not message:
             raise not_found()
@@ -411,6 +418,7 @@ def threads_list(call):
 
 @route("GET", "threads/([^/]+)")
 def threads_get(call, thread_id):
+    check_id(thread_id)
     messages = call.store.thread(call.account, thread_id)
     if not messages:
         raise not_found()
