@@ -23,6 +23,13 @@ SEND_HEADER = "X-Odoo-Gmail-Send"
 # Inside Odoo only: this mail may have gone out before. Removed before it leaves.
 CHECK_HEADER = "X-Odoo-Gmail-Check"
 RETRY_PAUSE = timedelta(minutes=5)
+# How long a person may take to press Send on the same answer again.
+ANSWER_LIFE = timedelta(days=1)
+
+
+def unix_time(moment):
+    """Return a naive UTC datetime in whole seconds since 1970."""
+    return int(moment.replace(tzinfo=timezone.utc).timestamp())
 
 
 class NotSentYet(Exception):
@@ -241,9 +248,10 @@ class GmailSender(models.AbstractModel):
         created = mail.create_date
         if mail.gmail_attempts or (created and created < self.env.cr.now()):
             since = created or fields.Datetime.now()
-            headers[CHECK_HEADER] = str(
-                int(since.replace(tzinfo=timezone.utc).timestamp())
-            )
+            if mail.gmail_answered_id:
+                # The same answer may have been sent from a request that left no trace.
+                since -= ANSWER_LIFE
+            headers[CHECK_HEADER] = str(unix_time(since))
         return headers
 
     def _transmit(self, mailbox, message, recipients):
@@ -308,8 +316,7 @@ class GmailSender(models.AbstractModel):
                         "and send it again only when it is not there."
                     )
                 ) from error
-            since = fields.Datetime.now() - RETRY_PAUSE
-            since = int(since.replace(tzinfo=timezone.utc).timestamp())
+            since = unix_time(fields.Datetime.now() - RETRY_PAUSE)
             gmail_id = self._find_sent(mailbox, client, ref, since)
             if not gmail_id:
                 raise

@@ -99,7 +99,8 @@ export class GmailConversation extends Component {
 
     /** Bring what is new into view, else the latest, while the frames still grow. */
     showNew() {
-        if (Date.now() - this.opened > SETTLES) {
+        // Whoever writes keeps her place.
+        if (this.state.answer || Date.now() - this.opened > SETTLES) {
             return;
         }
         const { messages } = this.props.thread;
@@ -115,6 +116,10 @@ export class GmailConversation extends Component {
 
     closeAnswer() {
         this.state.answer = null;
+        if (this.props.thread.messages.at(-1)?.direction === "out") {
+            this.opened = Date.now();
+            this.showNew();
+        }
         this.root.el?.closest(".o_gmail_reader")?.focus();
     }
 
@@ -138,10 +143,6 @@ export class GmailConversation extends Component {
         if (last) {
             this.state.unfolded[last.id] = true;
         }
-    }
-
-    get lastMessage() {
-        return this.props.thread.messages.at(-1);
     }
 
     isOpen(message) {
