@@ -1,8 +1,11 @@
 def uninstall_hook(env):
-    """Leave nothing behind: access at Google, attachments, waiting mail, parameters."""
+    """Leave nothing behind: access at Google, attachments, waiting mail, parameters,
+    and the key of the tokens."""
     service = env["gmail.oauth"]
     for mailbox in env["gmail.mailbox"].search([]):
         service._disconnect(mailbox)
+    waiting = env["gmail.authorization"].search([("refresh_token", "!=", False)])
+    service._discard_later(waiting)
     service._revoke_after_commit()
     env["ir.attachment"].search([("res_model", "=", "gmail.attachment")]).unlink()
     env["mail.mail"].search(

@@ -18,7 +18,7 @@ CUSTOMER = "Carla Roth <carla.roth@customer-example.test>"
 
 
 class Session(dict):
-    """What services/gmail_oauth.py reads of Odoo's session."""
+    """What services/gmail_connect.py reads of Odoo's session."""
 
     uid = None
 
@@ -77,15 +77,20 @@ class GmailCase(HttpCase):
         sending.start()
         self.addCleanup(sending.stop)
 
-    def authorize(self, user, email, scopes=None, contacts=True, mailbox=None):
-        """Walk the OAuth road as ``user``; return the attempt."""
-        service = self.env["gmail.oauth"].with_user(user)
+    def authorize(
+        self, user, email, scopes=None, contacts=True, mailbox=None, picks=None
+    ):
+        """Walk the OAuth road as ``user``; return the attempt.
+
+        :param picks: the account picked at Google, when not the one typed
+        """
+        service = self.env["gmail.connect"].with_user(user)
         action = service._begin(email, contacts=contacts, mailbox=mailbox)
         session = Session()
         session.uid = user.id
         google = service._start(int(action["url"].rpartition("/")[2]), session, "/odoo")
         self.env.flush_all()
-        answer = process.authorize(google, email, scopes)
+        answer = process.authorize(google, picks or email, scopes)
         params = dict(parse_qsl(urlsplit(answer).query))
         attempt, problem = service.sudo()._finish(params, session)
         self.assertFalse(problem)
@@ -111,3 +116,59 @@ class GmailCase(HttpCase):
             if mailbox.backfill_done or mailbox.state != "connected":
                 return
         self.fail(f"not up to date: {mailbox.error_message}")
+
+    def run_cron(self, name):
+        """Run one of our scheduled actions once, such as ``revoke``."""
+        self.env.flush_all()
+        cron = self.env.ref(f"gmail_oauth_mailbox.ir_cron_gmail_{name}")
+        cron.method_direct_trigger()
+        self.env.invalidate_all()
+
+
+class ConnectingCase(GmailCase):
+    """Walks the OAuth road through Odoo's own HTTP stack, step by step."""
+
+    def begin(self, user=None, email=ANNA):
+        """Click Continue in the dialog; return the path of the first redirect."""
+        dialog = (
+            self.env["gmail.mailbox.connect"]
+            .with_user(user or self.anna)
+            .create({"email": email})
+        )
+        return dialog.action_continue()["url"]
+
+    def at_google(self, path):
+        response = self.url_open(path, allow_redirects=False)
+        self.assertEqual(response.status_code, 303)
+        self.assertEqual(response.headers["Referrer-Policy"], "no-referrer")
+        return response.headers["Location"]
+
+    def callback(self, url):
+        parts = urlsplit(url)
+        return self.url_open(f"{parts.path}?{parts.query}", allow_redirects=False)
+
+    def follow(self, response):
+        """Open the page that a callback led to: its address holds nothing."""
+        location = urlsplit(response.headers["Location"])
+        self.assertFalse(location.query)
+        return self.url_open(location.path)
+
+    def mailbox(self, user=None):
+        return self.env["gmail.mailbox"].search(
+            [("user_id", "=", (user or self.anna).id)]
+        )
+
+    def refused(self, sentence, **lies):
+        """Connect while Google says ``lies``: nothing is connected, and nothing that
+        Google gave stays valid there."""
+        self.google.control("settings", {"lies": lies})
+        attempt = self.authorize(self.anna, ANNA)
+        self.assertEqual(attempt.status, "danger")
+        self.assertIn(sentence, attempt.outcome)
+        self.assertFalse(self.mailbox() | self.mailbox(self.ben))
+        self.assertFalse(self.env["gmail.credential"].search_count([]))
+        return attempt
+
+    def connected_at_google(self, email=ANNA):
+        accounts = self.google.control("accounts")
+        return next(a["connected"] for a in accounts if a["email"] == email)

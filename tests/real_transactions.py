@@ -41,7 +41,7 @@ env.cr.commit()
 
 
 def connect(owner, email):
-    service = env["gmail.oauth"].with_user(owner)
+    service = env["gmail.connect"].with_user(owner)
     session = Session()
     session.uid = owner.id
     attempt = service._begin(email)["url"].rpartition("/")[2]

@@ -19,15 +19,25 @@ CONTENT = (
 REFUSED = (AccessError, MissingError, UserError)
 SECRET = ("gmail.credential", "gmail.authorization", "gmail.revocation")
 SERVICES = (
+    "gmail.connect",
     "gmail.files",
     "gmail.oauth",
     "gmail.panel",
     "gmail.reply",
     "gmail.scheduler",
     "gmail.sender",
+    "gmail.setup",
     "gmail.sync",
+    "gmail.wording",
 )
-OTHERS = ("gmail.mailbox", "gmail.mailbox.connect", "gmail.owned")
+OTHERS = (
+    "gmail.mailbox",
+    "gmail.mailbox.connect",
+    "gmail.mailbox.disconnect",
+    "gmail.owned",
+    "gmail.setup.check",
+    "gmail.setup.check.line",
+)
 # The public methods of our own; whatever else is public must be Odoo's.
 DOORS = {
     "gmail.mailbox": {
@@ -39,10 +49,14 @@ DOORS = {
         "action_pause",
         "action_resume",
         "action_set_default",
+        "action_ask_disconnect",
+        "action_connect_picked",
         "action_disconnect",
+        "action_discard_picked",
         "action_delete",
         "action_open_form",
         "action_open_preferences",
+        "action_open_settings",
         "panel_state",
         "panel_threads",
         "panel_outcome",
@@ -52,7 +66,9 @@ DOORS = {
     "gmail.message": {"panel_pictures", "panel_reply"},
     "gmail.attachment": {"action_download"},
     "gmail.label": {"write"},
-    "gmail.mailbox.connect": {"action_continue"},
+    "gmail.mailbox.connect": {"action_continue", "action_open_settings"},
+    "gmail.mailbox.disconnect": {"action_confirm"},
+    "gmail.setup.check": {"action_check", "action_take_over", "action_forget_key"},
 }
 
 

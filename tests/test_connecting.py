@@ -11,45 +11,16 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 from odoo.tools import file_open, mute_logger
 
-from .common import ANNA, BEN, PRIVATE, GmailCase, Session
+from .common import ANNA, BEN, PRIVATE, ConnectingCase, Session
 from .google_standin import process
 
 READ = "https://www.googleapis.com/auth/gmail.readonly"
+PROOF = "proof of who you are does not hold"
 SEND = "https://www.googleapis.com/auth/gmail.send"
 
 
 @tagged("standard", "post_install", "-at_install")
-class TestConnecting(GmailCase):
-    def begin(self, user=None, email=ANNA):
-        """Click Continue in the dialog; return the path of the first redirect."""
-        dialog = (
-            self.env["gmail.mailbox.connect"]
-            .with_user(user or self.anna)
-            .create({"email": email})
-        )
-        return dialog.action_continue()["url"]
-
-    def at_google(self, path):
-        response = self.url_open(path, allow_redirects=False)
-        self.assertEqual(response.status_code, 303)
-        self.assertEqual(response.headers["Referrer-Policy"], "no-referrer")
-        return response.headers["Location"]
-
-    def callback(self, url):
-        parts = urlsplit(url)
-        return self.url_open(f"{parts.path}?{parts.query}", allow_redirects=False)
-
-    def follow(self, response):
-        """Open the page that a callback led to: its address holds nothing."""
-        location = urlsplit(response.headers["Location"])
-        self.assertFalse(location.query)
-        return self.url_open(location.path)
-
-    def mailbox(self, user=None):
-        return self.env["gmail.mailbox"].search(
-            [("user_id", "=", (user or self.anna).id)]
-        )
-
+class TestConnecting(ConnectingCase):
     def test_happy_road_over_http(self):
         self.authenticate("gmail_anna", "gmail_anna")
         google = self.at_google(self.begin())
@@ -119,11 +90,33 @@ class TestConnecting(GmailCase):
     def test_state_is_used_once(self):
         self.authenticate("gmail_anna", "gmail_anna")
         answer = process.authorize(self.at_google(self.begin()), ANNA)
-        self.assertEqual(self.callback(answer).status_code, 303)
-        again = self.callback(answer)
-        self.assertEqual(again.status_code, 303)
-        self.assertIn("not expected any more", self.follow(again).text)
+        first = self.callback(answer)
+        asked = len(self.google.log())
+        # Who presses twice is led to the outcome of the first time; Google is not
+        # asked again.
+        second = self.callback(answer)
+        self.assertEqual(first.headers["Location"], second.headers["Location"])
+        self.assertEqual(len(self.google.log()), asked)
         self.assertEqual(len(self.mailbox()), 1)
+        # Anybody else learns nothing.
+        self.authenticate("gmail_ben", "gmail_ben")
+        other = self.callback(answer)
+        self.assertIn("not expected any more", self.follow(other).text)
+
+    def test_answer_while_the_first_is_in_work(self):
+        service = self.env["gmail.connect"].with_user(self.anna)
+        session = Session()
+        session.uid = self.anna.id
+        attempt_id = int(self.begin().rpartition("/")[2])
+        answer = process.authorize(service._start(attempt_id, session, "/odoo"), ANNA)
+        self.env.flush_all()
+        params = dict(parse_qsl(urlsplit(answer).query))
+        self.assertTrue(service._claim(params["state"]))
+        attempt, ending = service.sudo()._finish(params, session)
+        self.assertEqual((attempt.id, ending), (attempt_id, None))
+        panel = self.env["gmail.mailbox"].with_user(self.anna)
+        self.assertEqual(panel.panel_outcome(attempt_id)["type"], "pending")
+        self.assertFalse(self.mailbox())
 
     def test_answer_in_another_session_connects_nothing(self):
         self.authenticate("gmail_anna", "gmail_anna")
@@ -143,7 +136,7 @@ class TestConnecting(GmailCase):
         self.assertFalse(self.mailbox())
 
     def test_answer_to_another_user_of_the_same_browser_connects_nothing(self):
-        service = self.env["gmail.oauth"].with_user(self.anna)
+        service = self.env["gmail.connect"].with_user(self.anna)
         session = Session()
         session.uid = self.anna.id
         attempt = int(self.begin().rpartition("/")[2])
@@ -153,10 +146,10 @@ class TestConnecting(GmailCase):
         params = dict(parse_qsl(urlsplit(answer).query))
         found, ending = service.with_user(self.ben).sudo()._finish(params, session)
         self.assertEqual((found, ending), (None, "session"))
-        # The state is used, whoever used it.
+        # The state is used, whoever used it: nothing follows from it any more.
         session.uid = self.anna.id
         found, ending = service.sudo()._finish(params, session)
-        self.assertEqual((found, ending), (None, "unexpected"))
+        self.assertEqual(found.status, "danger")
         self.assertFalse(self.mailbox() | self.mailbox(self.ben))
 
     def test_answer_after_logging_out_says_so(self):
@@ -180,22 +173,77 @@ class TestConnecting(GmailCase):
         self.authenticate("gmail_ben", "gmail_ben")
         self.assertIn("This attempt has ended", self.url_open(path).text)
 
-    def test_another_account_than_typed_connects_nothing(self):
-        service = self.env["gmail.oauth"].with_user(self.anna)
-        path = self.begin()
-        session = Session()
-        session.uid = self.anna.id
-        google = service._start(int(path.rpartition("/")[2]), session, "/odoo")
-        self.env.flush_all()
-        answer = process.authorize(google, BEN)
-        params = {k: v[0] for k, v in parse_qs(urlsplit(answer).query).items()}
-        attempt, _problem = service.sudo()._finish(params, session)
-        self.assertEqual(attempt.status, "danger")
+    def test_another_account_than_typed_waits_for_a_choice(self):
+        attempt = self.authorize(self.anna, ANNA, picks=PRIVATE)
+        self.assertEqual(attempt.status, "choice")
         self.assertIn("You typed", attempt.outcome)
         self.assertFalse(self.mailbox())
+        panel = self.env["gmail.mailbox"].with_user(self.anna)
+        outcome = panel.panel_outcome(attempt.id)
+        self.assertEqual((outcome["type"], outcome["picked"]), ("choice", PRIVATE))
+        self.assertFalse(panel.with_user(self.ben).panel_outcome(attempt.id))
+        # It waits encrypted, ten minutes at most.
+        limit = fields.Datetime.now() + timedelta(minutes=10, seconds=1)
+        self.assertLessEqual(attempt.expires_at, limit)
+        self.env.cr.execute(
+            "SELECT refresh_token, access_token FROM gmail_authorization WHERE id = %s",
+            [attempt.id],
+        )
+        for sealed in self.env.cr.fetchone():
+            self.assertTrue(sealed)
+            self.assertNotRegex(sealed, r"ya29|1//")
+
+    def test_the_account_that_was_picked_can_be_connected(self):
+        attempt = self.authorize(self.anna, ANNA, picks=PRIVATE)
+        outcome = self.choose("action_connect_picked", attempt)
+        self.assertEqual(outcome["type"], "success")
+        mailbox = self.mailbox()
+        self.assertEqual(mailbox.email, PRIVATE)
+        self.assertTrue(mailbox.with_user(self.anna).action_test())
+        # Once: the second click finds nothing to choose.
+        outcome = self.choose("action_connect_picked", attempt)
+        self.assertEqual(outcome["type"], "danger")
+        self.assertFalse(attempt.refresh_token or attempt.access_token)
+
+    def test_the_account_that_was_picked_can_be_let_go(self):
+        attempt = self.authorize(self.anna, ANNA, picks=PRIVATE)
+        action = self.choose("action_discard_picked", attempt)
+        self.assertEqual(action["context"], {"default_email": ANNA})
+        self.assertFalse(attempt.refresh_token or self.mailbox())
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google(PRIVATE))
+
+    def test_nobody_else_chooses(self):
+        attempt = self.authorize(self.anna, ANNA, picks=PRIVATE)
+        outcome = self.choose("action_connect_picked", attempt, self.ben)
+        self.assertEqual(outcome["type"], "danger")
+        self.choose("action_discard_picked", attempt, self.ben)
+        self.assertFalse(self.mailbox() | self.mailbox(self.ben))
+        self.assertTrue(attempt.refresh_token)
+
+    def test_a_choice_that_is_not_made_ends(self):
+        attempt = self.authorize(self.anna, ANNA, picks=PRIVATE)
+        attempt.expires_at = "2026-01-01"
+        outcome = self.choose("action_connect_picked", attempt)
+        self.assertIn("has ended", outcome["message"])
+        self.run_cron("revoke")
+        self.assertFalse(attempt.refresh_token or self.mailbox())
+        self.assertFalse(self.connected_at_google(PRIVATE))
+
+    def test_dots_make_no_other_account_at_gmail(self):
+        attempt = self.authorize(self.anna, "annaprivate@googlemail.com", picks=PRIVATE)
+        self.assertEqual(attempt.status, "success", attempt.outcome)
+        self.assertEqual(self.mailbox().email, PRIVATE)
+
+    def choose(self, method, attempt, user=None):
+        self.env.flush_all()
+        model = self.env["gmail.mailbox"].with_user(user or self.anna)
+        result = getattr(model, method)(attempt.id)
+        self.env.invalidate_all()
+        return result
 
     def test_cancel_at_google(self):
-        service = self.env["gmail.oauth"].with_user(self.anna)
+        service = self.env["gmail.connect"].with_user(self.anna)
         path = self.begin()
         session = Session()
         session.uid = self.anna.id
@@ -208,38 +256,23 @@ class TestConnecting(GmailCase):
         self.assertEqual(attempt.status, "info")
         self.assertIn("Nothing was connected", attempt.outcome)
 
-    def refused(self, sentence, **lies):
-        """Connect while Google says ``lies``: nothing is connected, and nothing that
-        Google gave stays valid there."""
-        self.google.control("settings", {"lies": lies})
-        attempt = self.authorize(self.anna, ANNA)
-        self.assertEqual(attempt.status, "danger")
-        self.assertIn(sentence, attempt.outcome)
-        self.assertFalse(self.mailbox() | self.mailbox(self.ben))
-        self.assertFalse(self.env["gmail.credential"].search_count([]))
-        return attempt
-
-    def connected_at_google(self, email=ANNA):
-        accounts = self.google.control("accounts")
-        return next(a["connected"] for a in accounts if a["email"] == email)
-
     def test_identity_of_another_attempt_is_refused(self):
-        self.refused("Google refused this request", claims={"nonce": "other"})
+        self.refused(PROOF, claims={"nonce": "other"})
 
     def test_identity_for_another_client_is_refused(self):
-        self.refused("Google refused this request", claims={"aud": "other"})
+        self.refused(PROOF, claims={"aud": "other"})
 
     def test_identity_of_another_issuer_is_refused(self):
-        self.refused("Google refused this request", claims={"iss": "https://x.test"})
+        self.refused(PROOF, claims={"iss": "https://x.test"})
 
     def test_identity_that_is_too_old_is_refused(self):
-        self.refused("Google refused this request", claims={"iat": 1, "exp": 2})
+        self.refused(PROOF, claims={"iat": 1, "exp": 2})
 
     def test_identity_with_a_foreign_signature_is_refused(self):
-        self.refused("Google refused this request", foreign_key=True)
+        self.refused(PROOF, foreign_key=True)
 
     def test_no_identity_at_all_is_refused(self):
-        self.refused("Google refused this request", withheld=["id_token"])
+        self.refused(PROOF, withheld=["id_token"])
 
     def test_answer_of_another_issuer_is_refused(self):
         """RFC 9207: the answer says who gave it."""
@@ -250,6 +283,7 @@ class TestConnecting(GmailCase):
         account = {"account": ANNA, "email_verified": False}
         self.google.control("accounts", account)
         self.refused("has not verified the address")
+        self.run_cron("revoke")
         self.assertFalse(self.connected_at_google())
 
     def test_missing_refresh_token_is_refused(self):
@@ -257,7 +291,7 @@ class TestConnecting(GmailCase):
 
     def test_code_of_another_attempt_is_refused(self):
         """PKCE: a code works with the verifier of its own attempt only."""
-        service = self.env["gmail.oauth"].with_user(self.anna)
+        service = self.env["gmail.connect"].with_user(self.anna)
         session = Session()
         session.uid = self.anna.id
         answers = []
@@ -414,7 +448,7 @@ class TestConnecting(GmailCase):
     def test_address_must_be_complete(self):
         for wrong in ("anna", "a@b@c", "", "x@y.test, z@y.test"):
             with self.assertRaises(UserError):
-                self.env["gmail.oauth"].with_user(self.anna)._begin(wrong)
+                self.env["gmail.connect"].with_user(self.anna)._begin(wrong)
 
     def test_portal_user_cannot_connect(self):
         portal = self._user(
@@ -424,7 +458,7 @@ class TestConnecting(GmailCase):
             "base.group_portal",
         )
         with self.assertRaises(AccessError):
-            self.env["gmail.oauth"].with_user(portal)._begin(ANNA)
+            self.env["gmail.connect"].with_user(portal)._begin(ANNA)
 
     def test_disconnect_revokes_at_google(self):
         mailbox = self.connect(self.anna, ANNA)
@@ -499,4 +533,4 @@ class TestConnecting(GmailCase):
     def test_remote_standin_is_refused(self):
         other = {"GMAIL_OAUTH_MAILBOX_GOOGLE_URL": "http://google.example"}
         with patch.dict(os.environ, other), self.assertRaises(UserError):
-            self.env["gmail.oauth"]._google_url()
+            self.env["gmail.setup"]._google_url()

@@ -58,7 +58,7 @@ def google(message="", reason="", info=None, status=""):
         (LIST, 403, google("x", "userRateLimitExceeded"), errors.RetryLater),
         (LIST, 403, google("x", "rateLimitExceeded"), errors.RetryLater),
         (LIST, 403, google("x", "dailyLimitExceeded"), errors.RetryLater),
-        (LIST, 403, google("x", "domainPolicy"), errors.ConfigurationWrong),
+        (LIST, 403, google("x", "domainPolicy"), errors.AccessBlocked),
         (LIST, 403, google("x", "somethingNew"), errors.RetryLater),
         (LIST, 403, b"<html>a proxy's page</html>", errors.RetryLater),
         (LIST, 403, google("x", "accessNotConfigured"), errors.ConfigurationWrong),

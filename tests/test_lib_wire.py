@@ -298,7 +298,7 @@ def test_a_dead_refresh_token_and_a_used_code_are_different_things(wire, transpo
         renew(wire, transport)
     with pytest.raises(errors.RequestRefused) as caught:
         exchange(wire, transport)
-    assert caught.value.code == "invalid_grant"
+    assert caught.value.code == "code_refused"
 
 
 @pytest.mark.parametrize(

@@ -213,10 +213,13 @@ def test_8_phone_and_settings(page, server):
     expect(state).to_have_text("Paused")
     page.click("button[name=action_resume]")
     expect(state).to_have_text("Connected")
-    page.click("button[name=action_delete]")
-    page.click(".modal .btn-primary")
+    page.click("button[name=action_ask_disconnect]")
+    page.wait_for_selector(".modal .o_gmail_disconnect")
+    shot(page, "18-disconnect")
+    page.click(".modal [data-value=delete]")
+    page.click(".modal .o_gmail_disconnect.btn-danger")
     # The form of what is deleted does not stay.
-    page.locator("button[name=action_delete]").wait_for(state="detached")
+    page.locator("button[name=action_ask_disconnect]").wait_for(state="detached")
     mailboxes = rpc(page, "gmail.mailbox", "panel_state")["mailboxes"]
     assert [mailbox["email"] for mailbox in mailboxes] == [PRIVATE]
     assert mailboxes[0]["is_default"]

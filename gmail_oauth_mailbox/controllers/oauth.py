@@ -26,7 +26,7 @@ class GmailOauthController(http.Controller):
         if not request.env.user._is_internal():
             raise NotFound()
         try:
-            url = request.env["gmail.oauth"]._start(
+            url = request.env["gmail.connect"]._start(
                 authorization_id, request.session, self._return_url()
             )
         except UserError:
@@ -38,7 +38,7 @@ class GmailOauthController(http.Controller):
     @http.route(CALLBACK, type="http", auth="public", methods=["GET"], csrf=False)
     def callback(self, **params):
         attempt, ending = (
-            request.env["gmail.oauth"].sudo()._finish(params, request.session)
+            request.env["gmail.connect"].sudo()._finish(params, request.session)
         )
         if ending:
             # Not here: the address of this page holds code and state.
@@ -55,10 +55,12 @@ class GmailOauthController(http.Controller):
         methods=["GET"],
     )
     def ended(self, ending):
-        oauth = request.env["gmail.oauth"].sudo()
         response = request.render(
             "gmail_oauth_mailbox.outcome_page",
-            {"message": oauth._ending(ending), "test_mode": oauth._test_mode()},
+            {
+                "message": request.env["gmail.wording"].sudo()._ending(ending),
+                "test_mode": request.env["gmail.setup"].sudo()._test_mode(),
+            },
         )
         response.headers.extend(HEADERS)
         return response

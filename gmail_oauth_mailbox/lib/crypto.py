@@ -70,7 +70,7 @@ def _create(path):
     It is written under another name and then linked, so that nobody ever reads a
     half-written one; the link fails when the name is taken.
     """
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
     draft = f"{path}.{secrets.token_hex(8)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -82,6 +82,12 @@ def _create(path):
             os.link(draft, path)
     finally:
         os.unlink(draft)
+
+
+def remove_key_file(path):
+    """Remove the key file, where there is one."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def fingerprint(keys):
@@ -96,10 +102,12 @@ class TokenCipher:
     """Seals tokens with the first key and opens them with any.
 
     :param keys: as ``load_keys`` returns them
+    :ivar fingerprint: of the key that seals
     """
 
     def __init__(self, keys):
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self.fingerprint = fingerprint(keys[:1])
 
     def seal(self, token, *, context):
         """Return ``token`` (str or bytes) encrypted, as ASCII text.

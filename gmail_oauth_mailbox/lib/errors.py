@@ -8,12 +8,14 @@
     │   ├── SendingLimit        sending waits, reading goes on
     │   └── Unreachable         no answer; ``sent_maybe`` tells whether it arrived
     ├── ReconnectNeeded         the owner has to consent again
+    │   ├── AccessBlocked          after her Workspace's administrator allows it
     │   └── TokenContextMismatch   the stored token belongs to somewhere else
     ├── PermissionMissing       a scope was not granted, or Gmail is off for the user
     ├── CursorExpired           census and difference
     ├── Gone                    the item does not exist any more
     ├── ConfigurationWrong      stop all mailboxes, keep their tokens
-    │   └── KeyMissing          this host does not hold the encryption key
+    │   ├── KeyMissing             this host does not hold the encryption key
+    │   └── CopiedDatabase         these tokens are another database's
     ├── BadItem                 leave this one out, go on with the others
     ├── RequestRefused          a mistake in the request; repeating does not help
     └── AccessTokenRejected     renew the access token, once
@@ -105,7 +107,17 @@ class Unreachable(RetryLater):
 
 
 class ReconnectNeeded(GoogleError):
-    """The refresh token is dead or missing; only the owner can help."""
+    """The refresh token is dead or missing; only the owner can help.
+
+    :ivar kind: as far as Google tells: ``invalid_rapt`` (a Workspace wants a new
+        sign-in), ``account_deleted``, ``missing``, else ``invalid_grant``
+    """
+
+
+class AccessBlocked(ReconnectNeeded):
+    """The administrator of the user's Workspace does not allow this application."""
+
+    default_kind = "admin_policy_enforced"
 
 
 class TokenContextMismatch(ReconnectNeeded):
@@ -136,6 +148,12 @@ class KeyMissing(ConfigurationWrong):
     default_kind = "key_missing"
 
 
+class CopiedDatabase(ConfigurationWrong):
+    """This database was copied or moved: nobody said yet that it may act."""
+
+    default_kind = "copied_database"
+
+
 class BadItem(GoogleError):
     """Google, or what it answered, is unable to give this one item."""
 
@@ -155,7 +173,6 @@ class AccessTokenRejected(GoogleError):
 CONFIGURATION_REASONS = {
     "accessnotconfigured": "api_disabled",
     "service_disabled": "api_disabled",
-    "domainpolicy": "domain_policy",
     "projectnotlinked": "api_disabled",
     "consumer_invalid": "project_invalid",
     "billing_disabled": "billing_disabled",
@@ -223,6 +240,12 @@ def from_response(method, status, headers=None, body=b"", *, now=None):
 
 def _refused_for_now(method, status, reason, text, wait, details):
     """Tell apart the answers 403 and 429."""
+    if reason == "domainpolicy":
+        return AccessBlocked(
+            "the Workspace's administrator does not allow it",
+            **details,
+            kind="domain_policy",
+        )
     if reason in CONFIGURATION_REASONS:
         kind = CONFIGURATION_REASONS[reason]
         return ConfigurationWrong(
@@ -270,7 +293,6 @@ TOKEN_CONFIGURATION = frozenset(
         "disabled_client",
         "redirect_uri_mismatch",
         "invalid_scope",
-        "admin_policy_enforced",
         "org_internal",
     }
 )
@@ -289,13 +311,16 @@ def from_token_response(status, headers=None, body=b"", *, now=None):
     error = _code(answer.get("error"))
     details = {"status": status, "reason": error}
     wait = _wait(headers, "", now)
+    if error == "admin_policy_enforced":
+        return AccessBlocked(
+            "the Workspace's administrator does not allow it", **details
+        )
     if error == "invalid_grant":
         # invalid_rapt and the like say that a Workspace asks for a new sign-in.
-        return ReconnectNeeded(
-            "Google has ended the access",
-            **details,
-            kind=_code(answer.get("error_subtype")) or error,
-        )
+        kind = _code(answer.get("error_subtype")) or error
+        if "account has been deleted" in str(answer.get("error_description")).lower():
+            kind = "account_deleted"
+        return ReconnectNeeded("Google has ended the access", **details, kind=kind)
     if error in TOKEN_CONFIGURATION:
         return ConfigurationWrong(
             "Google refuses the client of this Odoo", **details, kind=error

@@ -13,8 +13,9 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from datetime import timedelta
-from urllib.parse import urlencode
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from google.auth import exceptions as google_exceptions
 from google.auth import jwt
@@ -36,6 +37,10 @@ LONG_SPELLING = {
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 CLOCK_SKEW = 60
 CERTS_AT_MOST = 24 * 3600
+AUTHORIZATION_ERROR = re.compile(
+    "redirect_uri_mismatch|invalid_client|invalid_scope|invalid_request|org_internal"
+    "|admin_policy_enforced|access_denied|disabled_client|deleted_client"
+)
 MAX_AGE = re.compile(r"max-age\s*=\s*(\d{1,9})")
 
 
@@ -158,7 +163,8 @@ def exchange_code(
     :param now: naive UTC
     :return: Tokens; without a refresh token when Google gave one before
     :raises errors.RequestRefused: the code is used, out of date or not ours (code
-        ``invalid_grant``)
+        ``code_refused``)
+    :raises errors.AccessBlocked: the Workspace's administrator blocks the client
     :raises errors.GoogleError: otherwise as Google answered
     """
     try:
@@ -175,11 +181,14 @@ def exchange_code(
             },
             now,
         )
+    except errors.AccessBlocked:
+        raise
     except errors.ReconnectNeeded as error:
         raise errors.RequestRefused(
             "Google does not accept the code",
             status=error.status,
             reason=error.reason,
+            kind="code_refused",
         ) from error
 
 
@@ -189,6 +198,7 @@ def refresh(transport, endpoints, *, client_id, client_secret, refresh_token, no
     :param now: naive UTC
     :return: Tokens; ``refresh_token`` is set only when Google replaced it
     :raises errors.ReconnectNeeded: Google has ended the access
+    :raises errors.AccessBlocked: a Workspace's administrator has
     :raises errors.ConfigurationWrong: client id or secret are wrong
     :raises errors.RetryLater: Google cannot answer now
     """
@@ -222,11 +232,17 @@ def _token_request(transport, endpoints, form, now):
                 for scope in (content.get("scope") or "").split()
             ),
             id_token=content.get("id_token") or None,
+            access_ends=_moment(now, content.get("refresh_token_expires_in")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise errors.RetryLater(
             "Google's token answer is incomplete", status=200, kind="token_answer"
         ) from error
+
+
+def _moment(now, seconds):
+    """Return when ``seconds`` from now are over, or None for no such limit."""
+    return now + timedelta(seconds=int(seconds)) if seconds else None
 
 
 def _filled(token):
@@ -250,8 +266,100 @@ def revoke(transport, endpoints, token):
 
 
 # ----------------------------------------------------------------------
+# Is the client set up?
+# ----------------------------------------------------------------------
+
+
+def check_client(transport, endpoints, *, client_id, client_secret, redirect_uri):
+    """Ask the token endpoint whether it knows the client and its secret.
+
+    A code that cannot exist is offered: a known client is told that the code is
+    wrong, an unknown one that the client is.
+
+    :return: the seconds that this machine's clock is ahead of Google's, or None when
+        Google does not say what time it is
+    :raises errors.ConfigurationWrong: client id or secret are wrong
+    :raises errors.RetryLater: Google cannot be asked now
+    """
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "redirect_uri": redirect_uri,
+        "code": "4/0-none",
+        "code_verifier": new_verifier(),
+    }
+    answer = transport.request("POST", endpoints.token, data=form)
+    error = errors.from_token_response(answer.status, answer.headers, answer.body)
+    # Here the redirect URI belongs to no code; check_redirect asks about it.
+    if error.reason not in ("invalid_grant", "redirect_uri_mismatch"):
+        raise error
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("Date") or "")
+    except ValueError:
+        return None
+    return (datetime.now(timezone.utc) - theirs).total_seconds()
+
+
+def check_redirect(transport, endpoints, *, client_id, redirect_uri, scopes):
+    """Ask the authorization endpoint whether it would let a user in.
+
+    Google sends a browser whose request it refuses to a page of its own,
+    ``/signin/oauth/error?authError=…``, and any other to its sign-in; this is seen
+    in practice, no contract of Google's.
+
+    :return: Google's word for the refusal, such as ``redirect_uri_mismatch``, or ""
+    :raises errors.RetryLater: Google cannot be asked now
+    """
+    url = authorization_url(
+        endpoints,
+        client_id=client_id,
+        redirect_uri=redirect_uri,
+        scopes=scopes,
+        state=secrets.token_urlsafe(16),
+        nonce=secrets.token_urlsafe(16),
+        code_challenge=challenge(new_verifier()),
+    )
+    answer = transport.request("GET", url)
+    target = urlsplit(answer.headers.get("Location") or "")
+    if target.path.endswith("/oauth/error"):
+        packed = dict(parse_qsl(target.query)).get("authError", "")
+        try:
+            text = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+        except ValueError:
+            text = b""
+        word = AUTHORIZATION_ERROR.search(text.decode("ascii", "replace"))
+        return word[0] if word else "refused"
+    if answer.status >= 500 or answer.status == 429:
+        raise errors.RetryLater("Google cannot answer now", status=answer.status)
+    return "refused" if answer.status >= 400 else ""
+
+
+# ----------------------------------------------------------------------
 # Who consented
 # ----------------------------------------------------------------------
+
+
+def same_address(one, other):
+    """Whether two addresses reach the same Google account as they are written.
+
+    At gmail.com dots do not count, and googlemail.com is the same domain (Google:
+    "Dots don't matter in Gmail addresses").
+
+    >>> same_address("anna.keller@googlemail.com", "AnnaKeller@gmail.com")
+    True
+    >>> same_address("anna.keller@corp.test", "annakeller@corp.test")
+    False
+    """
+    return _plain_address(one) == _plain_address(other)
+
+
+def _plain_address(address):
+    local, _at, domain = address.strip().lower().rpartition("@")
+    if domain in ("gmail.com", "googlemail.com"):
+        return local.replace(".", ""), "gmail.com"
+    return local, domain
+
 
 _certs_lock = threading.Lock()
 _certs = {}

@@ -11,6 +11,9 @@ class Tokens:
 
     :ivar refresh_token: None when Google keeps the one it gave before
     :ivar scopes: what was granted, in the spelling of ``oauth.SCOPE_…``
+    :ivar access_ends: when the whole access ends, however often it is renewed, or
+        None: an application in Testing gets seven days, and a user may allow access
+        for a limited time
     """
 
     access_token: str = field(repr=False)
@@ -18,6 +21,12 @@ class Tokens:
     refresh_token: str | None = field(default=None, repr=False)
     scopes: frozenset[str] = frozenset()
     id_token: str | None = field(default=None, repr=False)
+    access_ends: datetime | None = None
+
+    @property
+    def lasting(self):
+        """Whether the access outlives the first hour."""
+        return bool(self.refresh_token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,5 +16,6 @@ from . import (
     ir_mail_server,
     mail_mail,
     mail_thread,
+    res_config_settings,
     res_users,
 )

@@ -28,6 +28,7 @@ class GmailAuthorization(models.Model):
             ("warning", "Connected in part"),
             ("info", "Cancelled"),
             ("danger", "Failed"),
+            ("choice", "Another Account Picked"),
         ],
         default="new",
         required=True,
@@ -40,10 +41,21 @@ class GmailAuthorization(models.Model):
     session_hash = fields.Char(groups=fields.NO_ACCESS)
     verifier = fields.Char(groups=fields.NO_ACCESS)
     nonce = fields.Char(groups=fields.NO_ACCESS)
+    # Of another account than typed, until its user has chosen; ciphertext.
+    picked_email = fields.Char()
+    sub = fields.Char(groups=fields.NO_ACCESS)
+    refresh_token = fields.Char(groups=fields.NO_ACCESS)
+    access_token = fields.Char(groups=fields.NO_ACCESS)
+    access_token_expiry = fields.Datetime(groups=fields.NO_ACCESS)
+    access_ends = fields.Datetime(groups=fields.NO_ACCESS)
+    scopes = fields.Char(groups=fields.NO_ACCESS)
 
     @api.autovacuum
     def _gc_authorizations(self):
         self.search(
-            [("expires_at", "<", fields.Datetime.now() - timedelta(days=1))],
+            [
+                ("expires_at", "<", fields.Datetime.now() - timedelta(days=1)),
+                ("refresh_token", "=", False),
+            ],
             limit=10000,
         ).unlink()

@@ -2,7 +2,9 @@ from odoo import fields, models
 
 
 class GmailCredential(models.Model):
-    """Tokens of a mailbox.
+    """Tokens of a mailbox, and which Google account it is of.
+
+    Without tokens, it keeps the account of a mailbox that is not connected now.
 
     Nobody has access to it; services/gmail_oauth.py alone reads and writes it, and
     hands out an authorised client instead of tokens. The two token columns hold
@@ -29,6 +31,13 @@ class GmailCredential(models.Model):
     access_token_expiry = fields.Datetime(copy=False, groups=fields.NO_ACCESS)
     scopes = fields.Char(
         copy=False, groups=fields.NO_ACCESS, help="What Google granted, by spaces"
+    )
+
+    key_fingerprint = fields.Char(
+        copy=False,
+        index=True,
+        groups=fields.NO_ACCESS,
+        help="Which key the tokens are encrypted with",
     )
 
     _mailbox_unique = models.Constraint(

@@ -116,6 +116,16 @@ class GmailMailbox(models.Model):
     lease_until = fields.Datetime(readonly=True, copy=False, groups="base.group_system")
     lease_token = fields.Integer(readonly=True, copy=False, groups="base.group_system")
     error_message = fields.Char("Problem", readonly=True, copy=False)
+    access_ends = fields.Datetime(
+        readonly=True,
+        copy=False,
+        help="When Google ends the access by itself; empty means never. "
+        "An application in Testing gets seven days.",
+    )
+    ending_announced = fields.Boolean(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    ending_warning = fields.Char(compute="_compute_ending_warning")
     failure_count = fields.Integer(
         readonly=True, copy=False, groups="base.group_system"
     )
@@ -151,9 +161,7 @@ class GmailMailbox(models.Model):
     test_mode = fields.Boolean(compute="_compute_test_mode")
     is_mine = fields.Boolean(compute="_compute_is_mine")
 
-    _user_email_unique = models.Constraint(
-        "UNIQUE(user_id, email)", "This mailbox is connected already."
-    )
+    _user_email_idx = models.Index("(user_id, email)")
     _due_idx = models.Index("(next_sync) WHERE state = 'connected'")
 
     @api.depends("user_id")
@@ -201,13 +209,18 @@ class GmailMailbox(models.Model):
         for mailbox in self.sudo():
             mailbox.quarantine_count = len(mailbox.quarantine or {})
 
+    @api.depends("access_ends", "state")
+    def _compute_ending_warning(self):
+        for mailbox in self:
+            mailbox.ending_warning = self.env["gmail.panel"]._ending(mailbox)
+
     @api.depends_context("uid")
     def _compute_is_mine(self):
         for mailbox in self:
             mailbox.is_mine = mailbox.user_id == self.env.user
 
     def _compute_test_mode(self):
-        self.test_mode = self.env["gmail.oauth"]._test_mode()
+        self.test_mode = self.env["gmail.setup"]._test_mode()
 
     @api.constrains("sync_interval", "history_days")
     def _check_settings(self):
@@ -278,14 +291,14 @@ class GmailMailbox(models.Model):
     def action_reconnect(self):
         """Send the owner to Google again, for the same account."""
         mailbox = self._own()
-        return self.env["gmail.oauth"]._begin(
+        return self.env["gmail.connect"]._begin(
             mailbox.email, contacts=mailbox.can_contacts, mailbox=mailbox
         )
 
     def action_allow_contacts(self):
         """Send the owner to Google again, this time asking for contacts too."""
         mailbox = self._own()
-        return self.env["gmail.oauth"]._begin(
+        return self.env["gmail.connect"]._begin(
             mailbox.email, contacts=True, mailbox=mailbox
         )
 
@@ -321,11 +334,71 @@ class GmailMailbox(models.Model):
             self.env._("What you post is sent from %s now.", mailbox.email)
         )
 
+    def action_ask_disconnect(self):
+        """Open the dialog that says what stops, and asks about the stored mail."""
+        mailbox = self._own()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Disconnect %s", mailbox.email),
+            "res_model": "gmail.mailbox.disconnect",
+            "views": [[False, "form"]],
+            "target": "new",
+            "context": {"default_mailbox_id": mailbox.id},
+        }
+
     def action_disconnect(self):
         """Withdraw Odoo's access at Google; mail that is stored stays."""
         mailbox = self._own()
         self.env["gmail.oauth"]._disconnect(mailbox)
+        self._pass_default_on(mailbox)
         return self._done(self.env._("%s is disconnected.", mailbox.email))
+
+    def _next_default(self):
+        """Return the mailbox (sudo) that would be the default without this one."""
+        return self.sudo().search(
+            [
+                ("user_id", "=", self.user_id.id),
+                ("id", "!=", self.id),
+                ("state", "!=", "draft"),
+                ("can_send", "=", True),
+            ],
+            limit=1,
+        )
+
+    def _pass_default_on(self, mailbox):
+        """Make another mailbox of the owner the default in place of this one."""
+        heir = mailbox._next_default()
+        if mailbox.is_default and heir:
+            mailbox.is_default = False
+            heir.is_default = True
+
+    @api.model
+    def action_connect_picked(self, authorization_id):
+        """Connect the account that the caller picked instead of the one she typed."""
+        kind, message, mailbox_id = self.env["gmail.connect"]._connect_picked(
+            int(authorization_id)
+        )
+        return {"type": kind, "message": message, "mailbox_id": mailbox_id}
+
+    @api.model
+    def action_discard_picked(self, authorization_id):
+        """Withdraw the access of the account that was picked by mistake.
+
+        :return: the action of the dialog, with what had been typed
+        """
+        email = self.env["gmail.connect"]._discard_picked(int(authorization_id))
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "gmail_oauth_mailbox.gmail_mailbox_connect_action"
+        )
+        action["context"] = {"default_email": email} if email else {}
+        return action
+
+    @api.model
+    def action_open_settings(self):
+        """Open the settings of Gmail mailboxes; for administrators."""
+        return self.env["ir.actions.act_window"]._for_xml_id(
+            "gmail_oauth_mailbox.res_config_settings_action"
+        )
 
     def action_delete(self):
         """Withdraw Odoo's access at Google and delete the mail stored in Odoo."""

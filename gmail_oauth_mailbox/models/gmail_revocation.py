@@ -11,8 +11,12 @@ class GmailRevocation(models.Model):
 
     email = fields.Char(required=True)
     sub = fields.Char(required=True, groups=fields.NO_ACCESS)
+    user_id = fields.Many2one("res.users", ondelete="set null", help="Whose account")
     mailbox_ref = fields.Integer(
-        required=True, help="The id that the mailbox had: part of the encryption"
+        help="The id that the mailbox had: part of the encryption"
+    )
+    attempt_ref = fields.Integer(
+        help="The id of the attempt instead, when no mailbox came of it"
     )
     token = fields.Char(required=True, groups=fields.NO_ACCESS)
     attempts = fields.Integer()

@@ -68,7 +68,7 @@ class GmailFiles(models.AbstractModel):
                 self.env._("This attachment is not in Gmail any more.")
             ) from error
         except errors.GoogleError as error:
-            raise UserError(oauth._sentence(error)) from error
+            raise UserError(self.env["gmail.wording"]._of(error)) from error
         # Odoo would serve a stranger's HTML or SVG as such; as plain text it is inert.
         stored = (
             self.env["ir.attachment"]

@@ -3,7 +3,9 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL, html2plaintext, html_escape
 
 from ..lib.search import words
+from .gmail_connect import OUTCOMES
 from .gmail_reply import QUOTE
+from .gmail_scheduler import ENDING_AHEAD
 
 LIMIT = 100
 FRAME_HEAD = (
@@ -34,8 +36,9 @@ class GmailPanel(models.AbstractModel):
 
     @api.model
     def _state(self):
-        oauth = self.env["gmail.oauth"]
-        problem = oauth._setup_problem()
+        setup = self.env["gmail.setup"]
+        problem = setup._problem()
+        admin = setup._is_admin()
         internal = self.env.user._is_internal()
         mailboxes = (
             self.env["gmail.mailbox"].search([("user_id", "=", self.env.uid)])
@@ -44,11 +47,15 @@ class GmailPanel(models.AbstractModel):
         )
         unread = self._unread(mailboxes)
         return {
-            "enabled": internal,
+            "enabled": bool(mailboxes) or setup._may_connect(self.env.user),
             "configured": not problem,
             "setup_message": problem,
-            "test_mode": oauth._test_mode(),
-            "is_admin": self.env.user.has_group("base.group_system"),
+            "redirect_uri": bool(problem) and admin and setup._redirect_uri(),
+            "test_mode": setup._test_mode(),
+            "is_admin": admin,
+            # What stops every mailbox, as opposed to connecting new ones.
+            "trouble": bool(mailboxes)
+            and (setup._switched_off() if setup._disabled() else setup._key_problem()),
             "mailboxes": [
                 {
                     "id": mailbox.id,
@@ -62,10 +69,19 @@ class GmailPanel(models.AbstractModel):
                     "progress": self._progress(mailbox),
                     "can_read": mailbox.can_read,
                     "can_send": mailbox.can_send,
+                    "ending": self._ending(mailbox),
                 }
                 for mailbox in mailboxes
             ],
         }
+
+    def _ending(self, mailbox):
+        """Return the warning that Google is about to end the access, or False."""
+        soon = fields.Datetime.now() + ENDING_AHEAD
+        ends = mailbox.state == "connected" and mailbox.access_ends
+        return bool(ends and ends <= soon) and self.env["gmail.wording"]._ending_soon(
+            mailbox
+        )
 
     def _unread(self, mailboxes):
         """Return {mailbox id: number of conversations with unread mail}."""
@@ -95,11 +111,16 @@ class GmailPanel(models.AbstractModel):
                 [("id", "=", int(authorization_id)), ("user_id", "=", self.env.uid)]
             )
         )
-        if attempt.status not in ("success", "warning", "info", "danger"):
+        late = attempt.expires_at and attempt.expires_at <= fields.Datetime.now()
+        if attempt.status not in ("claimed", *OUTCOMES):
+            return False
+        if attempt.status == "choice" and late:
             return False
         return {
-            "type": attempt.status,
+            # The answer came, and is being dealt with.
+            "type": "pending" if attempt.status == "claimed" else attempt.status,
             "message": attempt.outcome,
+            "picked": attempt.status == "choice" and attempt.picked_email,
             "mailbox_id": attempt.mailbox_id.id,
         }
 

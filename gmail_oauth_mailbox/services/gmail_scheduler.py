@@ -3,6 +3,8 @@ import time
 import traceback
 from datetime import timedelta
 
+from markupsafe import Markup
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
@@ -19,6 +21,8 @@ LEASE = timedelta(minutes=5)
 SLICE = 10
 CRON_SECONDS = 60
 LONGEST_PAUSE = timedelta(hours=1)
+# An access that Google limits is announced to end this long before.
+ENDING_AHEAD = timedelta(days=2)
 # More of them in a row are no accident.
 MOST_CONFLICTS = 5
 CRONS = (
@@ -85,16 +89,22 @@ class GmailScheduler(models.AbstractModel):
             self._trigger()
 
     @api.model
-    def _trigger(self):
+    def _crons(self):
+        """Return the scheduled actions (sudo) that synchronise, switched off or not."""
+        crons = self.env["ir.cron"].sudo().with_context(active_test=False)
         for xmlid in CRONS:
-            cron = self.env.ref(xmlid, raise_if_not_found=False)
-            if cron:
-                cron.sudo()._trigger()
+            crons |= self.env.ref(xmlid, raise_if_not_found=False) or crons
+        return crons
+
+    @api.model
+    def _trigger(self):
+        for cron in self._crons():
+            cron._trigger()
 
     @api.model
     def _cron_sync(self):
         """Synchronise the mailboxes that are due, for at most a minute."""
-        if self.env["gmail.oauth"]._disabled():
+        if not self._is_able():
             return
         ends = time.monotonic() + CRON_SECONDS
         commit_progress = self.env["ir.cron"]._commit_progress
@@ -109,10 +119,23 @@ class GmailScheduler(models.AbstractModel):
         self._trigger()
 
     @api.model
+    def _is_able(self):
+        """Whether this host may work at all: one that lacks the key leaves the
+        mailboxes to the others, as they are."""
+        if self.env["gmail.setup"]._disabled():
+            return False
+        try:
+            self.env["gmail.oauth"]._cipher(create=False)
+        except errors.GoogleError as error:
+            _logger.warning("Gmail mailboxes rest on this host: %s", error.code)
+            return False
+        return True
+
+    @api.model
     def _claim(self):
         """Take the mailbox that is due longest; return its lease or None."""
         now = fields.Datetime.now()
-        with self.env["gmail.oauth"]._short_transaction() as env:
+        with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
                 UPDATE gmail_mailbox
@@ -179,7 +202,6 @@ class GmailScheduler(models.AbstractModel):
         _logger.info(
             "Mailbox %s: %s (%s)", mailbox.id, type(error).__name__, error.code
         )
-        oauth = self.env["gmail.oauth"]
         if isinstance(error, errors.RetryLater):
             pause = max(pause, timedelta(seconds=error.seconds or 0))
             if failures < 3:
@@ -191,22 +213,109 @@ class GmailScheduler(models.AbstractModel):
             values["can_read"] = False
         elif isinstance(error, errors.ConfigurationWrong):
             pause = LONGEST_PAUSE
-        values["error_message"] = oauth._sentence(error)
+        values["error_message"] = self._words(mailbox)._of(error, mailbox)
         return values, pause
+
+    def _words(self, mailbox):
+        """Return gmail.wording in the language and with the rights of the owner."""
+        owner = mailbox.user_id
+        return self.env["gmail.wording"].with_user(owner).with_context(lang=owner.lang)
 
     @api.model
     def _note_reconnect(self, mailbox, error):
         """Note that Google ended the access, for whoever met it outside of a
         synchronisation. In a transaction of its own: the caller's may be older than
         the last change of the row, and goes on."""
-        with self.env["gmail.oauth"]._short_transaction() as env:
+        sentence = self._words(mailbox)._of(error, mailbox)
+        with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
                 UPDATE gmail_mailbox SET state = 'reconnect', error_message = %s
                  WHERE id = %s AND state = 'connected'
                 """,
-                [self.env["gmail.oauth"]._sentence(error), mailbox.id],
+                [sentence, mailbox.id],
             )
+            if env.cr.rowcount:
+                env["gmail.scheduler"]._tell_dead(mailbox.id, sentence)
+
+    def _tell_dead(self, mailbox_id, sentence):
+        """Tell the owner, once, that her mailbox needs reconnecting."""
+        mailbox = self.env["gmail.mailbox"].sudo().browse(mailbox_id)
+        mailbox.invalidate_recordset()
+        words = self._words(mailbox)
+        subject = words.env._("%s needs reconnecting", mailbox.email)
+        self._tell_owner(mailbox, subject, sentence)
+        self.env["gmail.sync"].sudo()._announce(mailbox, ())
+
+    def _tell_owner(self, mailbox, subject, sentence):
+        """Send the owner a notification, by Odoo's own servers or into her inbox."""
+        owner = mailbox.user_id
+        if not owner.active:
+            return
+        words = self._words(mailbox)
+        url = (
+            f"{mailbox.get_base_url()}/odoo/"
+            f"action-gmail_oauth_mailbox.gmail_mailbox_action/{mailbox.id}"
+        )
+        self.env["mail.thread"].sudo().message_notify(
+            partner_ids=owner.partner_id.ids,
+            author_id=self.env.ref("base.partner_root").id,
+            subject=subject,
+            body=Markup("<p>%s</p><p><a href='%s'>%s</a></p>")
+            % (sentence, url, words.env._("Open the email account")),
+            force_send=False,
+        )
+
+    # ------------------------------------------------------------------
+    # Once a day
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _check_soon(self):
+        cron = self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_check")
+        cron.sudo()._trigger()
+
+    @api.model
+    def _cron_check(self):
+        """Announce accesses that end soon; use those once that nothing else uses."""
+        if not self._is_able():
+            return
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        now = fields.Datetime.now()
+        ending = mailboxes.search(
+            [
+                ("state", "=", "connected"),
+                ("ending_announced", "=", False),
+                ("access_ends", "<=", now + ENDING_AHEAD),
+            ],
+            limit=1000,
+        )
+        # Sending alone has no synchronisation that would notice a dead access.
+        unused = mailboxes.search(
+            [("state", "=", "connected"), ("can_read", "=", False)], limit=1000
+        )
+        commit_progress = self.env["ir.cron"]._commit_progress
+        commit_progress(remaining=len(ending) + len(unused))
+        for mailbox in ending:
+            self._tell_ending(mailbox)
+            commit_progress(1)
+        for mailbox in unused:
+            try:
+                self.env["gmail.oauth"]._ask(mailbox)
+            except errors.ReconnectNeeded as error:
+                self._note_reconnect(mailbox, error)
+            except errors.GoogleError as error:
+                _logger.info("Mailbox %s is not checked: %s", mailbox.id, error.code)
+            if not commit_progress(1):
+                break
+
+    def _tell_ending(self, mailbox):
+        """Warn the owner, once, that Google is about to end the access."""
+        words = self._words(mailbox)
+        subject = words.env._("Reconnect %s soon", mailbox.email)
+        self._tell_owner(mailbox, subject, words._ending_soon(mailbox))
+        mailbox.ending_announced = True
+        self.env["gmail.sync"].sudo()._announce(mailbox, ())
 
     def _react_unexpected(self, mailbox, error):
         """A fault of ours: keep the place for the log, but no text of the error,
@@ -246,7 +355,7 @@ class GmailScheduler(models.AbstractModel):
             "id": lease.mailbox.id,
             "token": lease.token,
         }
-        with self.env["gmail.oauth"]._short_transaction() as env:
+        with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
                 UPDATE gmail_mailbox SET lease_until = NULL
@@ -266,6 +375,10 @@ class GmailScheduler(models.AbstractModel):
                 """,  # pylint: disable=sql-injection
                 parameters,
             )
+            if env.cr.rowcount and values.get("state") == "reconnect":
+                env["gmail.scheduler"]._tell_dead(
+                    lease.mailbox.id, values["error_message"]
+                )
         lease.mailbox.invalidate_recordset()
         if "error_message" in values and lease.mailbox.exists():
             self.env["gmail.sync"].sudo()._announce(lease.mailbox, ())

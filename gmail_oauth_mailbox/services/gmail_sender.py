@@ -170,11 +170,8 @@ class GmailSender(models.AbstractModel):
     def _why_not(self, mailbox):
         """Return the sentence that says why nothing leaves by ``mailbox`` now, or
         False."""
-        if self.env["gmail.oauth"]._disabled():
-            return self.env._(
-                "Gmail mailboxes are switched off on this database. "
-                "Ask your administrator."
-            )
+        if self.env["gmail.setup"]._disabled():
+            return self.env["gmail.setup"]._switched_off()
         if mailbox.state in ("reconnect", "draft"):
             return self.env._(
                 "%s needs reconnecting. Reconnect it in the preferences, then the "
@@ -206,7 +203,7 @@ class GmailSender(models.AbstractModel):
         them; the limit is Odoo's own for personal mail servers."""
         limit = self.env["ir.mail_server"]._get_personal_mail_servers_limit()
         minute = fields.Datetime.now().replace(second=0, microsecond=0)
-        with self.env["gmail.oauth"]._short_transaction() as env:
+        with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 "SELECT send_minute, send_count FROM gmail_mailbox"
                 " WHERE id = %s FOR NO KEY UPDATE",
@@ -256,7 +253,7 @@ class GmailSender(models.AbstractModel):
 
     def _transmit(self, mailbox, message, recipients):
         """Send ``message`` to ``recipients``, once; see GmailSession.send_message."""
-        oauth = self.env["gmail.oauth"]
+        oauth, words = self.env["gmail.oauth"], self.env["gmail.wording"]
         message_id = (message["Message-Id"] or "").strip()
         ref = message[SEND_HEADER] or send_ref(message_id)
         check = int(message[CHECK_HEADER] or 0)
@@ -293,14 +290,14 @@ class GmailSender(models.AbstractModel):
                 self._read_back(mailbox, client, gmail_id, message_id)
         except errors.RetryLater as error:
             pause = max(RETRY_PAUSE, timedelta(seconds=error.seconds or 0))
-            raise NotSentYet(oauth._sentence(error), pause) from error
+            raise NotSentYet(words._of(error, mailbox), pause) from error
         except errors.ReconnectNeeded as error:
             self.env["gmail.scheduler"]._note_reconnect(mailbox, error)
-            raise NotSentYet(oauth._sentence(error), timedelta()) from error
+            raise NotSentYet(words._of(error, mailbox), timedelta()) from error
         except errors.ConfigurationWrong as error:
-            raise NotSentYet(oauth._sentence(error), RETRY_PAUSE) from error
+            raise NotSentYet(words._of(error, mailbox), RETRY_PAUSE) from error
         except errors.GoogleError as error:
-            raise UserError(oauth._sentence(error)) from error
+            raise UserError(words._of(error, mailbox)) from error
 
     def _send(self, mailbox, client, raw, thread, ref):
         """Send, and settle an answer that never came; return the Gmail id."""

@@ -17,23 +17,33 @@ class GmailMailboxConnect(models.TransientModel):
         )
         return False if taken else email
 
-    email = fields.Char(
-        "Email address", required=True, default=lambda self: self._default_email()
-    )
+    # Required by the view: where nothing is set up yet, there is nothing to type.
+    email = fields.Char("Email address", default=lambda self: self._default_email())
     contacts = fields.Boolean(
         "Google contacts too",
-        default=True,
+        default=lambda self: self.env["gmail.setup"]._defaults()["contacts"],
         help="Allows Odoo to read your Google contacts, never to change them.",
     )
     test_mode = fields.Boolean(compute="_compute_setup")
     setup_problem = fields.Char(compute="_compute_setup")
+    privacy_url = fields.Char(compute="_compute_setup")
+    redirect_uri = fields.Char(
+        "Redirect URI", compute="_compute_setup", help="For administrators"
+    )
 
     def _compute_setup(self):
-        oauth = self.env["gmail.oauth"]
-        self.test_mode = oauth._test_mode()
-        self.setup_problem = oauth._setup_problem()
+        setup = self.env["gmail.setup"]
+        self.test_mode = setup._test_mode()
+        self.setup_problem = setup._problem()
+        self.privacy_url = setup._privacy_url()
+        admin = bool(self.setup_problem) and setup._is_admin()
+        self.redirect_uri = admin and setup._redirect_uri()
+
+    def action_open_settings(self):
+        """Open the settings of Gmail mailboxes (administrators)."""
+        return self.env["gmail.mailbox"].action_open_settings()
 
     def action_continue(self):
         """Send the user to Google, where she picks the account and allows access."""
         self.ensure_one()
-        return self.env["gmail.oauth"]._begin(self.email, contacts=self.contacts)
+        return self.env["gmail.connect"]._begin(self.email, contacts=self.contacts)

@@ -2,6 +2,7 @@ import { markRaw, reactive } from "@odoo/owl";
 
 import { browser } from "@web/core/browser/browser";
 import { router } from "@web/core/browser/router";
+import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 
@@ -9,6 +10,9 @@ const OUTCOME_KEY = "gmail_oauth_mailbox";
 const CHANGED = "gmail_oauth_mailbox/changed";
 const PAGE = 30;
 const CONNECT = "gmail_oauth_mailbox.gmail_mailbox_connect_action";
+// Google's answer may still be in work when its page is loaded.
+const PATIENCE = 30;
+const SECOND = 1000;
 
 /** Return the text that a failed call shows: Odoo's own sentence, or a general one. */
 export function sentenceOf(error) {
@@ -27,10 +31,11 @@ function newKey() {
  * Data goes one way: a method asks the server and changes `state`; components read it.
  */
 export class GmailStore {
-    constructor(env, { orm, action, notification }) {
+    constructor(env, { orm, action, dialog, notification }) {
         this.env = env;
         this.orm = orm;
         this.actionService = action;
+        this.dialog = dialog;
         this.notification = notification;
         this.drafts = markRaw(new Map());
         // {message id: {html, mode, key}} of answers that may have gone out.
@@ -59,6 +64,11 @@ export class GmailStore {
     get mailbox() {
         const { mailboxes, mailboxId } = this;
         return mailboxes.find((m) => m.id === mailboxId) || mailboxes[0];
+    }
+
+    /** Whether a mailbox waits for its owner to reconnect it. */
+    get needsHelp() {
+        return this.mailboxes.some((mailbox) => mailbox.state === "reconnect");
     }
 
     get unread() {
@@ -128,6 +138,12 @@ export class GmailStore {
         if (this.threadId) {
             await this.readThread();
         }
+    }
+
+    async openSettings() {
+        const action = await this.orm.call("gmail.mailbox", "action_open_settings", []);
+        this.close();
+        await this.actionService.doAction(action);
     }
 
     async openPreferences() {
@@ -352,22 +368,65 @@ export class GmailStore {
         router.hideKeyFromUrl(OUTCOME_KEY);
         url.searchParams.delete(OUTCOME_KEY);
         browser.history.replaceState(browser.history.state, null, url.href);
-        const outcome = await this.orm.silent.call("gmail.mailbox", "panel_outcome", [
-            attempt,
-        ]);
-        if (!outcome) {
-            return;
+        const outcome = await this.outcomeOf(attempt);
+        if (outcome?.type === "choice") {
+            this.askAboutPicked(attempt, outcome);
+        } else if (outcome) {
+            await this.tellOutcome(outcome);
         }
-        this.notification.add(outcome.message, {
-            type: outcome.type,
-            autocloseDelay: outcome.type === "success" ? 4000 : 10000,
-        });
+    }
+
+    async outcomeOf(attempt) {
+        for (let second = 0; second < PATIENCE; second++) {
+            const outcome = await this.orm.silent.call(
+                "gmail.mailbox",
+                "panel_outcome",
+                [attempt]
+            );
+            if (outcome?.type !== "pending") {
+                return outcome;
+            }
+            await new Promise((resolve) => browser.setTimeout(resolve, SECOND));
+        }
+        return null;
+    }
+
+    async tellOutcome(outcome) {
+        if (outcome.message) {
+            this.notification.add(outcome.message, {
+                type: outcome.type,
+                autocloseDelay: outcome.type === "success" ? 4000 : 10000,
+            });
+        }
         await this.open(outcome.mailbox_id || false);
+    }
+
+    /** Another account was picked than typed: connect that one, or try again. */
+    askAboutPicked(attempt, { message, picked }) {
+        const call = (method) =>
+            this.orm.call("gmail.mailbox", method, [attempt]);
+        this.dialog.add(ConfirmationDialog, {
+            title: _t("Another account"),
+            body: message,
+            confirmLabel: _t("Connect %s", picked),
+            confirm: async () => {
+                await this.tellOutcome(await call("action_connect_picked"));
+            },
+            cancelLabel: _t("Try again"),
+            cancel: async () => {
+                const action = await call("action_discard_picked");
+                await this.actionService.doAction(action, {
+                    onClose: () => this.loadInfo(),
+                });
+            },
+            // Closed without a choice: as if nothing had been picked.
+            dismiss: () => call("action_discard_picked"),
+        });
     }
 }
 
 export const gmailService = {
-    dependencies: ["orm", "action", "notification", "bus_service"],
+    dependencies: ["orm", "action", "dialog", "notification", "bus_service"],
     start(env, services) {
         const store = reactive(new GmailStore(env, services));
         services.bus_service.subscribe(CHANGED, (payload) => store.onChanged(payload));

@@ -52,6 +52,9 @@ export class GmailPanel extends Component {
         if (!mailbox) {
             return null;
         }
+        if (this.gmail.info.trouble) {
+            return { text: this.gmail.info.trouble, button: false };
+        }
         if (["reconnect", "draft"].includes(mailbox.state)) {
             return { method: "action_reconnect", button: "reconnect" };
         }
@@ -60,6 +63,13 @@ export class GmailPanel extends Component {
         }
         if (!mailbox.can_read || !mailbox.can_send) {
             return { method: "action_reconnect", button: "allow" };
+        }
+        if (mailbox.ending) {
+            return {
+                method: "action_reconnect",
+                button: "reconnect",
+                text: mailbox.ending,
+            };
         }
         return mailbox.error_message ? { button: false } : null;
     }

@@ -1,0 +1,225 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.tools import format_datetime
+
+from ..lib import errors
+
+UNUSED = timedelta(days=180)
+
+
+class GmailWording(models.AbstractModel):
+    """What a user reads for an error of lib: one sentence and its remedy."""
+
+    _name = "gmail.wording"
+    _description = "Gmail Wording"
+
+    @api.model
+    def _of(self, error, mailbox=None):
+        """Return the sentence for an error that concerns a connected mailbox.
+
+        :param mailbox: gmail.mailbox (sudo); what is known of it explains more
+        """
+        if isinstance(error, errors.ReconnectNeeded):
+            return self._of_ended(error, mailbox)
+        if isinstance(error, errors.PermissionMissing):
+            if error.kind == "mail_service_off":
+                return self.env._(
+                    "Gmail is switched off for this Google account. Ask your Google "
+                    "Workspace administrator to switch it on."
+                )
+            return self.env._(
+                "This was not allowed at Google. Reconnect the mailbox and leave the "
+                "ticks on."
+            )
+        if isinstance(error, errors.ConfigurationWrong):
+            return self._of_configuration(error)
+        if isinstance(error, errors.SendingLimit):
+            return self.env._(
+                "Gmail's sending limit is reached. The mail goes out later."
+            )
+        if isinstance(error, errors.RetryLater):
+            return self.env._(
+                "Google does not answer right now. Odoo tries again by itself."
+            )
+        return self._of_refusal(error)
+
+    @api.model
+    def _of_ended(self, error, mailbox):
+        if isinstance(error, errors.AccessBlocked):
+            return self.env._(
+                "Your Google Workspace administrator does not allow this application. "
+                "Ask for it to be allowed, then reconnect."
+            )
+        if error.kind == "account_deleted":
+            return self.env._(
+                "Google says that this account was deleted. Reconnect when it is "
+                "back; the mail stored in Odoo stays."
+            )
+        if error.kind == "invalid_rapt":
+            return self.env._(
+                "Your company asks for a new sign-in at Google from time to time. "
+                "Reconnect the mailbox."
+            )
+        if error.kind in ("missing", "token_context"):
+            return self.env._(
+                "Odoo holds no usable access to this mailbox. Reconnect it."
+            )
+        now = fields.Datetime.now()
+        if mailbox and mailbox.access_ends and mailbox.access_ends <= now:
+            return self.env._(
+                "The time that Google gave to this access is over. Reconnect the "
+                "mailbox. If it happens every week, tell your administrator: the "
+                "Google application is still in Testing."
+            )
+        last_use = self.env["gmail.oauth"]._last_use(mailbox) if mailbox else None
+        if last_use and last_use < now - UNUSED:
+            return self.env._(
+                "Google ends an access that nobody used for six months. Reconnect the "
+                "mailbox."
+            )
+        return self.env._(
+            "Google ended Odoo's access to this mailbox, as it does after a new "
+            "password. Reconnect it."
+        )
+
+    @api.model
+    def _ending_soon(self, mailbox):
+        """Return the warning that Google is about to end the access."""
+        return self.env._(
+            "Google ends Odoo's access on %s. Reconnect before, then nothing is "
+            "interrupted.",
+            format_datetime(self.env, mailbox.access_ends, tz=mailbox.user_id.tz),
+        )
+
+    @api.model
+    def _of_configuration(self, error):
+        """Return what is wrong with the set-up: in full for administrators."""
+        admin = self.env["gmail.setup"]._is_admin()
+        if error.kind == "disabled":
+            return self.env["gmail.setup"]._switched_off()
+        if isinstance(error, errors.CopiedDatabase):
+            if admin:
+                return self.env._(
+                    "This database is a copy, or was moved to another server, so its "
+                    "mailboxes rest. If no other Odoo uses them any more, open the "
+                    "Gmail settings, Check set-up, and take them over."
+                )
+            return self.env._(
+                "This database is a copy, or was moved, so its mailboxes rest. Ask "
+                "your administrator to take them over."
+            )
+        if isinstance(error, errors.KeyMissing):
+            return self.env._(
+                "This server lacks the key of the stored tokens. Ask your "
+                "administrator to restore the key file."
+            )
+        if error.kind in ("invalid_client", "unauthorized_client") and admin:
+            return self.env._(
+                "Google does not accept the client ID and secret. Open the Gmail "
+                "settings and copy both again from the Google Cloud console."
+            )
+        if error.kind == "api_disabled":
+            if admin:
+                return self.env._(
+                    "The Gmail API is not enabled in the Google project. Enable it in "
+                    "the Google Cloud console: APIs and services, Library."
+                )
+            return self.env._(
+                "The Gmail API is not enabled for this Odoo. Ask your administrator "
+                "to enable it in the Google Cloud console."
+            )
+        return self.env._(
+            "Google refuses this Odoo's set-up (%s). Ask your administrator to use "
+            "Check set-up in the Gmail settings.",
+            error.code,
+        )
+
+    @api.model
+    def _of_refusal(self, error):
+        return self.env._(
+            "Google refused this request. Try again; if it persists, tell your "
+            "administrator the code %s.",
+            error.code,
+        )
+
+    # ------------------------------------------------------------------
+    # While connecting
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _of_attempt(self, error):
+        """Return the sentence for an error on the way of connecting."""
+        if isinstance(error, errors.AccessBlocked):
+            return self.env._(
+                "Nothing was connected: your Google Workspace administrator does not "
+                "allow this application. Ask for it to be allowed, then connect again."
+            )
+        if isinstance(error, errors.PermissionMissing):
+            return self.env._(
+                "Nothing was connected: this Google account has no Gmail. Connect "
+                "again and pick an account that has, or ask your Google Workspace "
+                "administrator to switch Gmail on."
+            )
+        if isinstance(error, errors.ConfigurationWrong):
+            return self._of_configuration(error)
+        if isinstance(error, errors.RetryLater):
+            return self.env._(
+                "Nothing was connected: Google does not answer right now. Connect "
+                "again in a few minutes."
+            )
+        if error.kind == "code_refused":
+            return self.env._(
+                "Nothing was connected: Google's permission was used or too old. "
+                "Connect again."
+            )
+        if error.kind == "id_token":
+            return self.env._(
+                "Nothing was connected: Google's proof of who you are does not hold. "
+                "Connect again; if it persists, ask your administrator to check this "
+                "server's clock."
+            )
+        return self._of_refusal(error)
+
+    @api.model
+    def _of_question(self, error):
+        """Return the sentence for an error of Check set-up."""
+        if isinstance(error, errors.RetryLater):
+            return self.env._(
+                "Google cannot be reached from this server. Open its way to "
+                "accounts.google.com, oauth2.googleapis.com, www.googleapis.com and "
+                "gmail.googleapis.com, port 443."
+            )
+        return self._of_refusal(error)
+
+    @api.model
+    def _of_authorization(self, word):
+        """Return (kind, sentence) for the word ``error`` in Google's answer."""
+        if word == "access_denied":
+            return "info", self.env._(
+                "Nothing was connected, since access was not allowed at Google. You "
+                "can click Add new mailbox again at any time."
+            )
+        if word in ("admin_policy_enforced", "org_internal"):
+            return "danger", self._of_attempt(errors.AccessBlocked())
+        if word in ("temporarily_unavailable", "server_error"):
+            return "danger", self._of_attempt(errors.RetryLater())
+        return "danger", self.env._(
+            "Nothing was connected: Google refused this Odoo's request. Ask your "
+            "administrator to use Check set-up in the Gmail settings."
+        )
+
+    @api.model
+    def _ending(self, name):
+        """Return the sentence for an attempt that has no user to tell."""
+        if name == "session":
+            return self.env._(
+                "This answer from Google belongs to another session. Log in to Odoo "
+                "in this browser and click Add new mailbox again."
+            )
+        if name == "start":
+            return self.env._("This attempt has ended. Click Add new mailbox again.")
+        return self.env._(
+            "This answer from Google is not expected any more. "
+            "Go back to Odoo and click Add new mailbox again."
+        )

@@ -1,0 +1,93 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+
+
+class GmailSetupCheck(models.TransientModel):
+    """The result of "Check set-up": one line for each point, with its remedy."""
+
+    _name = "gmail.setup.check"
+    _description = "Gmail Set-up Check"
+    _transient_max_hours = 1
+    _allow_sudo_commands = False
+
+    line_ids = fields.One2many("gmail.setup.check.line", "check_id", readonly=True)
+    verdict = fields.Selection(
+        [("ok", "Ready"), ("warning", "Ready, with remarks"), ("wrong", "Not ready")],
+        readonly=True,
+    )
+    is_copy = fields.Boolean(readonly=True)
+    lacks_key = fields.Boolean(readonly=True)
+
+    @api.model
+    def _check_admin(self):
+        if not self.env["gmail.setup"]._is_admin():
+            raise AccessError(self.env._("Only administrators check the set-up."))
+
+    @api.model
+    def action_check(self):
+        """Test each point; return the action that shows the results."""
+        self._check_admin()
+        setup = self.env["gmail.setup"]
+        points = setup._points()
+        statuses = {status for status, _name, _sentence in points}
+        check = self.create(
+            {
+                "verdict": next(
+                    (s for s in ("wrong", "warning") if s in statuses), "ok"
+                ),
+                "is_copy": setup._is_copy(),
+                "lacks_key": self._lacks_key(),
+                "line_ids": [
+                    fields.Command.create(
+                        {"status": status, "name": name, "sentence": sentence}
+                    )
+                    for status, name, sentence in points
+                ],
+            }
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Check set-up"),
+            "res_model": self._name,
+            "res_id": check.id,
+            "views": [[False, "form"]],
+            "target": "new",
+        }
+
+    @api.model
+    def _lacks_key(self):
+        setup = self.env["gmail.setup"]
+        return bool(setup._key_problem()) and not setup._is_copy()
+
+    @api.model
+    def action_take_over(self):
+        """Say that this database, and no other, uses the mailboxes from now on."""
+        self._check_admin()
+        if self.env["gmail.setup"]._is_copy():
+            self.env["gmail.oauth"]._take_over()
+        return self.action_check()
+
+    @api.model
+    def action_forget_key(self):
+        """Say that the key is lost: all mailboxes have to be reconnected."""
+        self._check_admin()
+        if self._lacks_key():
+            self.env["gmail.oauth"]._forget_key()
+        return self.action_check()
+
+
+class GmailSetupCheckLine(models.TransientModel):
+    """One point of a check."""
+
+    _name = "gmail.setup.check.line"
+    _description = "Gmail Set-up Check: One Point"
+    _order = "id"
+    _transient_max_hours = 1
+    _allow_sudo_commands = False
+
+    check_id = fields.Many2one("gmail.setup.check", required=True, ondelete="cascade")
+    name = fields.Char(readonly=True)
+    sentence = fields.Char(readonly=True)
+    status = fields.Selection(
+        [("ok", "OK"), ("warning", "Remark"), ("wrong", "To do")], readonly=True
+    )
