@@ -194,22 +194,64 @@ def test_google_auth_takes_certificates_and_refreshes(google):
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "error"),
     [
-        {"client_id": "other"},
-        {"redirect_uri": "http://127.0.0.1:8069/elsewhere"},
-        {"redirect_uri": "https://evil.example/gmail_oauth_mailbox/callback"},
-        {"response_type": "token"},
-        {"scope": "everything"},
-        {"code_challenge": "short"},
-        {"code_challenge_method": "plain"},
+        ({"client_id": "other"}, "Error 401: invalid_client"),
+        ({"client_id": ""}, "Error 400: invalid_request"),
+        (
+            {"redirect_uri": "http://127.0.0.1:8069/elsewhere"},
+            "Error 400: redirect_uri_mismatch",
+        ),
+        (
+            {"redirect_uri": "https://evil.example/gmail_oauth_mailbox/callback"},
+            "Error 400: redirect_uri_mismatch",
+        ),
+        ({"response_type": "token"}, "Error 400: unsupported_response_type"),
+        ({"response_type": ""}, "Error 400: invalid_request"),
+        ({"scope": "everything"}, "Error 400: invalid_scope"),
+        ({"scope": ""}, "Error 400: invalid_request"),
+        ({"code_challenge": "short"}, "Error 400: invalid_request"),
+        ({"code_challenge": "+" * 43}, "Error 400: invalid_request"),
+        ({"code_challenge_method": "plain"}, "Error 400: invalid_request"),
+        ({"access_type": "other"}, "Error 400: invalid_request"),
+        ({"prompt": "none consent"}, "Error 400: invalid_request"),
     ],
 )
-def test_wrong_authorization_requests_go_nowhere(google, changes):
+def test_wrong_authorization_requests_end_on_googles_error_page(google, changes, error):
     url, _verifier = request_url(google, **changes)
     response = requests.get(url, timeout=30, allow_redirects=False)
-    assert response.status_code == 400
-    assert "Location" not in response.headers
+    assert response.status_code == 302
+    target = urlsplit(response.headers["Location"])
+    assert f"{target.scheme}://{target.netloc}" == google.url
+    assert target.path == "/signin/oauth/error"
+    query = parse_qs(target.query, keep_blank_values=True)
+    assert query["client_id"] == [changes.get("client_id", CLIENT_ID)]
+    assert query["flowName"] == ["GeneralOAuthFlow"]
+    code = error.rpartition(" ")[2]
+    encoded = query["authError"][0]
+    assert "=" not in encoded
+    assert code.encode() in base64.urlsafe_b64decode(encoded + "==")
+    page = requests.get(response.headers["Location"], timeout=30)
+    assert page.status_code == 400
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "<h1>Access blocked: " in page.text
+    assert f"<p id=error>{error}</p>" in page.text
+    with pytest.raises(ValueError, match=code):
+        process.authorize(url, ANNA)
+
+
+def test_scopes_that_are_unknown_are_named(google):
+    url, _verifier = request_url(google, scope="openid everything")
+    with pytest.raises(ValueError, match=r"valid=\[openid\], invalid=\[everything\]"):
+        process.authorize(url, ANNA)
+
+
+def test_error_page_takes_no_other_error(google):
+    for encoded in ("", "x", "Cg", base64.urlsafe_b64encode(b"\n\5other").decode()):
+        url = f"{google.url}/signin/oauth/error?{urlencode({'authError': encoded})}"
+        response = requests.get(url, timeout=30)
+        assert response.status_code == 400
+        assert "id=error" not in response.text
 
 
 @pytest.mark.parametrize(

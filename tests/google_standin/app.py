@@ -6,6 +6,7 @@ import email.policy
 import html
 import json
 import re
+import socket
 import threading
 import time
 from email.message import EmailMessage
@@ -14,9 +15,19 @@ from urllib.parse import parse_qs, urlsplit
 from werkzeug.wrappers import Request, Response
 
 from . import gmail, oauth
-from .store import date_of, text_of
+from .store import SETTINGS, date_of, text_of
 
 BATCH_LIMIT = 100
+COMMAND_LINE = ("keep_message_id", "history_retention")
+ACCOUNT_KEYS = (
+    "sub",
+    "email_verified",
+    "gmail",
+    "blocked",
+    "domain_policy",
+    "deleted",
+    "rapt",
+)
 REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE)\s+(\S+)(?:\s+HTTP/1\.1)?\s*$")
 
 
@@ -25,6 +36,14 @@ def as_json(status, body, headers=None):
     response = Response(content, status=status, mimetype="application/json")
     response.headers.extend(headers or {})
     return response
+
+
+class Dropped(ConnectionError):
+    """The connection ends without an answer; werkzeug leaves it at that."""
+
+
+class Unknown(Exception):
+    """Control was asked for something that is not there."""
 
 
 class Standin:
@@ -46,7 +65,15 @@ class Standin:
             response = self.answer(request)
         except oauth.Refused as error:
             text = oauth.page("Access blocked", f"<p>{html.escape(str(error))}</p>")
-            response = Response(text, status=400, mimetype="text/html")
+            response = oauth.shown(text, 400)
+        except oauth.Blocked as error:
+            response = oauth.sent(request.host_url.rstrip("/") + error.location)
+        except Dropped:
+            self.note(request.method, request.path, 0)
+            connection = environ.get("werkzeug.socket")
+            if connection:
+                connection.shutdown(socket.SHUT_RDWR)
+            raise
         if not request.path.startswith("/__standin__"):
             self.note(request.method, request.path, response.status_code)
         return response(environ, start_response)
@@ -67,9 +94,11 @@ class Standin:
         path = request.path
         if path.startswith("/__standin__/"):
             return self.control(request, path.removeprefix("/__standin__/"))
-        fault = self.fault(request.method, path)
-        if fault:
-            return fault
+        found = self.perhaps(request.method, path, lambda: self.route(request))
+        return found if isinstance(found, Response) else as_json(*found)
+
+    def route(self, request):
+        path = request.path
         if path.startswith(("/gmail/", "/upload/gmail/")):
             return self.api(request)
         if path in ("/batch", "/batch/gmail/v1"):
@@ -82,20 +111,37 @@ class Standin:
             return self.post(path, form, query)
         return as_json(405, {"error": "method_not_allowed"})
 
+    def perhaps(self, method, path, answer):
+        """Return ``answer()``, or what a fault that control asked for gives instead."""
+        fault = self.fault(method, path)
+        if not fault:
+            return answer()
+        time.sleep(fault.get("delay", 0))
+        if fault.get("pass"):
+            given = answer()
+        else:
+            given = fault["status"], fault["body"], fault.get("headers", {})
+        if fault.get("drop"):
+            raise Dropped
+        return given
+
     def fault(self, method, path):
-        """Return the answer of a fault that control asked for, once per count."""
+        """Return the fault for a request, if control asked for one; count it."""
         with self.store.lock:
             for fault in self.store.faults:
                 if fault["method"] in ("*", method) and re.search(fault["path"], path):
                     fault["count"] -= 1
                     if fault["count"] <= 0:
                         self.store.faults.remove(fault)
-                    return as_json(fault["status"], fault["body"], fault.get("headers"))
+                    return fault
         return None
 
     def get(self, path, query):
         if path == "/o/oauth2/v2/auth":
-            return Response(self.oauth.start(query), mimetype="text/html")
+            with self.store.lock:
+                return self.oauth.start(query)
+        if path == "/signin/oauth/error":
+            return oauth.shown(oauth.error_page(query.get("authError", [""])[0]), 400)
         if path == "/oauth2/v3/certs":
             return as_json(
                 200, self.oauth.keys.jwks(), {"Cache-Control": "public, max-age=3600"}
@@ -107,23 +153,19 @@ class Standin:
                 {"Cache-Control": "public, max-age=3600"},
             )
         if path == "/":
-            return Response(self.home(), mimetype="text/html")
+            return oauth.shown(self.home())
         return as_json(404, {"error": {"code": 404, "message": "Not Found"}})
 
     def post(self, path, form, query):
         pages = {
             "/standin/choose": self.oauth.choose,
             "/standin/verify": self.oauth.verify,
-        }
-        redirects = {
             "/standin/consent": self.oauth.allow,
             "/standin/cancel": self.oauth.cancel,
         }
         with self.store.lock:
             if path in pages:
-                return Response(pages[path](form), mimetype="text/html")
-            if path in redirects:
-                return Response(status=302, headers={"Location": redirects[path](form)})
+                return pages[path](form)
             if path == "/token":
                 return as_json(*self.oauth.token(form), {"Cache-Control": "no-store"})
             if path == "/revoke":
@@ -138,7 +180,7 @@ class Standin:
         query = parse_qs(request.query_string.decode())
         headers = {k.lower(): v for k, v in request.headers.items()}
         body = request.get_data()
-        return as_json(*self.call(request.method, request.path, query, headers, body))
+        return self.call(request.method, request.path, query, headers, body)
 
     def call(self, method, path, query, headers, body):
         call = gmail.Call(self.store, method, path, query, headers, body)
@@ -157,7 +199,7 @@ class Standin:
         )
         parts = message.get_payload() if message.is_multipart() else []
         if not parts or len(parts) > BATCH_LIMIT:
-            text = "The batch request is empty or has too many calls"
+            text = "Inner request count exceeds the limit" if parts else "Empty batch"
             error = gmail.ApiError(400, "badRequest", text)
             return as_json(400, error.body)
         boundary = "batch_standin"
@@ -200,15 +242,14 @@ class Standin:
             if colon:
                 headers[name.strip().lower()] = value.strip()
         method, target = match[1].decode(), urlsplit(match[2].decode())
-        fault = self.fault(method, target.path)
-        if fault:
-            status, found, extra = fault.status_code, json.loads(fault.data), {}
-        else:
-            answer = self.call(
-                method, target.path, parse_qs(target.query), headers, body
-            )
-            status, found = answer[:2]
-            extra = answer[2] if len(answer) > 2 else {}
+        query = parse_qs(target.query)
+        answer = self.perhaps(
+            method,
+            target.path,
+            lambda: self.call(method, target.path, query, headers, body),
+        )
+        status, found = answer[:2]
+        extra = answer[2] if len(answer) > 2 else {}
         self.note(method, target.path, status, batch=True)
         return status, found, extra
 
@@ -219,23 +260,24 @@ class Standin:
         if request.method == "POST" and request.is_json:
             given = request.get_json()
         with self.store.lock:
-            return as_json(200, self.controlled(path, request.args, given))
+            try:
+                return as_json(200, self.controlled(path, request.args, given))
+            except Unknown as error:
+                return as_json(404, {"error": f"unknown: {error}"})
 
-    def controlled(self, path, args, given):  # noqa: C901
+    def controlled(self, path, args, given):
         store = self.store
         name, _slash, rest = path.partition("/")
         if name == "accounts":
-            if given.get("action") == "revoke":
-                store.grants.pop(store.accounts[given["account"]].sub, None)
-            for key in ("sub", "email_verified"):
-                if key in given:
-                    setattr(store.accounts[given["account"]], key, given[key])
+            if given:
+                self.change_account(dict(given))
             return [
                 {
                     "email": a.email,
                     "name": a.name,
                     "messages": len(a.messages),
                     "connected": a.sub in store.grants,
+                    **{key: getattr(a, key) for key in ACCOUNT_KEYS},
                 }
                 for a in store.accounts.values()
             ]
@@ -268,17 +310,33 @@ class Standin:
             if given.get("reset"):
                 store.reset()
                 self.fill()
-            for key in (
-                "keep_message_id",
-                "history_retention",
-                "token_lifetime",
-                "lies",
-                "rotate_refresh_tokens",
-            ):
-                if key in given:
-                    setattr(store, key, given[key])
-            return {"keep_message_id": store.keep_message_id}
-        return {"error": "unknown"}
+            known = (*SETTINGS, *COMMAND_LINE)
+            for key in given.keys() - {"reset"}:
+                if key not in known:
+                    raise Unknown(key)
+                setattr(store, key, given[key])
+            return {key: getattr(store, key) for key in known}
+        raise Unknown(name)
+
+    def change_account(self, given):
+        store, action = self.store, given.pop("action", None)
+        if action == "add":
+            given.pop("account", None)
+            store.add_account(given.pop("email"), **given)
+            return
+        account = store.accounts[given.pop("account")]
+        if action == "revoke":
+            store.grants.pop(account.sub, None)
+        elif action == "password":
+            store.change_password(account)
+        elif action:
+            raise Unknown(action)
+        if "rename" in given:
+            store.rename(account, given.pop("rename"))
+        for key, value in given.items():
+            if key not in ACCOUNT_KEYS:
+                raise Unknown(key)
+            setattr(account, key, value)
 
     def change(self, account, message, given):
         if given["action"] == "delete":

@@ -31,15 +31,15 @@ LARGEST = 36_700_160
 class ApiError(Exception):
     """An answer in Google's error JSON."""
 
-    def __init__(self, status, reason, text, headers=None):
+    def __init__(self, code, reason, text, headers=None, *, domain="global", **more):
         super().__init__(text)
-        self.status = status
+        self.status = code
         self.headers = headers or {}
         error = {
-            "code": status,
+            "code": code,
             "message": text,
-            "errors": [{"message": text, "domain": "global", "reason": reason}],
-            "status": STATUS.get(status, "UNKNOWN"),
+            "errors": [{"message": text, "domain": domain, "reason": reason}],
+            "status": STATUS.get(code, "UNKNOWN"),
         }
         if reason == "insufficientPermissions":
             error["details"] = [
@@ -50,7 +50,43 @@ class ApiError(Exception):
                     "metadata": {"service": "gmail.googleapis.com"},
                 }
             ]
+        error.update(more)
         self.body = {"error": error}
+
+
+def api_disabled():
+    url = (
+        "https://console.developers.google.com/apis/api/gmail.googleapis.com/overview"
+        "?project=1"
+    )
+    return ApiError(
+        403,
+        "accessNotConfigured",
+        "Gmail API has not been used in project 1 before or it is disabled. Enable it "
+        f"by visiting {url} then retry. If you enabled this API recently, wait a few "
+        "minutes for the action to propagate to our systems and retry.",
+        domain="usageLimits",
+        details=[
+            {
+                "@type": "type.googleapis.com/google.rpc.Help",
+                "links": [
+                    {
+                        "description": "Google developers console API activation",
+                        "url": url,
+                    }
+                ],
+            },
+            {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "SERVICE_DISABLED",
+                "domain": "googleapis.com",
+                "metadata": {
+                    "service": "gmail.googleapis.com",
+                    "consumer": "projects/1",
+                },
+            },
+        ],
+    )
 
 
 def not_found():
@@ -172,6 +208,14 @@ def dispatch(call):
             {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'},
         )
     account, granted = access
+    if call.store.api_disabled:
+        raise api_disabled()
+    if account.domain_policy:
+        text = "The domain administrators have disabled Gmail apps."
+        raise ApiError(403, "domainPolicy", text)
+    if not account.gmail:
+        text = "Mail service not enabled"
+        raise ApiError(400, "failedPrecondition", text, status="FAILED_PRECONDITION")
     found = re.fullmatch(r"(?:/upload)?/gmail/v1/users/([^/]+)(/.*)", call.path)
     method = method_of(call.method, call.path)
     if not found or not method:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -86,40 +86,40 @@ def authorize(url, account, scopes=None):
     """Walk Google's pages from an authorization address; return the callback's.
 
     :param scopes: the ticks to leave on; None leaves all
+    :raises ValueError: with the text of the page where it ends otherwise
     """
     session = requests.Session()
-    response = session.get(url, timeout=TIMEOUT)
-    for _page in range(4):
+    response = session.get(url, timeout=TIMEOUT, allow_redirects=False)
+    for _step in range(8):
+        if response.is_redirect:
+            target = urljoin(url, response.headers["Location"])
+            if urlsplit(target).netloc != urlsplit(url).netloc:
+                return target
+            response = session.get(target, timeout=TIMEOUT, allow_redirects=False)
+            continue
         if response.status_code != 200:
             title = re.search(r"<main>(.*)</main>", response.text, re.DOTALL)
             raise ValueError(title[1] if title else response.text)
-        if "action=/standin/consent" in response.text:
-            break
-        forms = re.findall(
-            r"<form method=post action=(\S+?)[ >](.*?)</form>", response.text, re.DOTALL
+        action, data = next_form(response.text, account, scopes)
+        response = session.post(
+            urljoin(url, action), data=data, timeout=TIMEOUT, allow_redirects=False
         )
-        for action, body in forms:
-            fields = {
-                name: html.unescape(value) for _t, name, value in INPUT.findall(body)
-            }
-            if action == "/standin/verify" or fields.get("email") == account:
-                break
-        else:
-            raise ValueError(f"no account {account} on the page")
-        response = session.post(urljoin(url, action), data=fields, timeout=TIMEOUT)
-    pairs = INPUT.findall(response.text)
-    data = [
-        (name, html.unescape(value)) for kind, name, value in pairs if kind == "hidden"
-    ]
-    data += [
-        ("scope", value)
-        for kind, name, value in pairs
-        if name == "scope" and (scopes is None or value in scopes)
-    ]
-    response = session.post(
-        urljoin(url, "/standin/consent"),
-        data=data,
-        timeout=TIMEOUT,
-        allow_redirects=False,
+    raise ValueError("Google's pages do not end")
+
+
+def next_form(text, account, scopes):
+    """Return (path, fields) of the form on a page that leads on."""
+    forms = re.findall(
+        r"<form method=post action=(\S+?)[ >](.*?)</form>", text, re.DOTALL
     )
-    return response.headers["Location"]
+    for action, body in forms:
+        fields = [
+            (name, html.unescape(value))
+            for _kind, name, value in INPUT.findall(body)
+            if name != "scope" or scopes is None or value in scopes
+        ]
+        if action in ("/standin/verify", "/standin/consent") or (
+            ("email", account) in fields
+        ):
+            return action, fields
+    raise ValueError(f"no account {account} on the page")

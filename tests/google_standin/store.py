@@ -36,6 +36,36 @@ ACCOUNTS = (
     ("ben.schulz@corp-example.test", "Ben Schulz", "corp-example.test", False),
     ("support@corp-example.test", "Support", "corp-example.test", False),
 )
+DAY = 86400
+TESTING_LIFE = 7 * DAY - 1
+UNUSED_LIFE = 183 * DAY
+MOST_REFRESH_TOKENS = 100
+IDENTITY = {
+    "openid",
+    "email",
+    "profile",
+    "https://www.googleapis.com/auth/userinfo.email",
+    "https://www.googleapis.com/auth/userinfo.profile",
+}
+# What control can set, each as it is after a reset.
+SETTINGS = {
+    # Addresses that are registered, compared as they are; None: the callback's path
+    # on any loopback origin.
+    "redirect_uris": None,
+    # The Workspace domain that an internal client is for.
+    "internal": None,
+    # The client is published as "Testing": its refresh tokens live for 7 days.
+    "testing": False,
+    # The user allows access for so many seconds.
+    "refresh_expires_in": None,
+    "token_lifetime": 3599,
+    "rotate_refresh_tokens": False,
+    "client_secret": CLIENT_SECRET,
+    # The project has not switched on the Gmail API.
+    "api_disabled": False,
+    # What a hostile or broken Google would say instead; see OAuth.
+    "lies": {},
+}
 MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 REPLY_PREFIX = re.compile(r"^\s*((re|aw|fw|fwd|antw|sv)\s*:\s*)+", re.IGNORECASE)
 
@@ -178,21 +208,52 @@ class Account:
     history_floor: int = 0
     verified: bool = False
     email_verified: bool = True
+    # Whether it has a mailbox; a Google account need not.
+    gmail: bool = True
+    # The administrator does not allow the client, or not Gmail's API.
+    blocked: bool = False
+    domain_policy: bool = False
+    deleted: bool = False
+    # The Workspace asks for a new sign-in.
+    rapt: bool = False
 
     def __post_init__(self):
         digest = hashlib.sha256(self.email.encode()).digest()
-        self.sub = str(10**20 + int.from_bytes(digest[:8]))
+        self.sub = self.sub or str(10**20 + int.from_bytes(digest[:8]))
         self.labels = {name: name for name in SYSTEM_LABELS}
+
+
+@dataclass
+class Token:
+    """A refresh or access token: what it is for, and until when.
+
+    :ivar code: the authorization code that it goes back to
+    """
+
+    scopes: frozenset
+    code: str
+    used: float
+    expires: float | None
 
 
 @dataclass
 class Grant:
     """What one account allowed one client; revoking any of its tokens ends it."""
 
-    account: str
-    scopes: set
-    refresh_tokens: set = field(default_factory=set)
+    account: Account
+    scopes: set = field(default_factory=set)
+    refresh_tokens: dict = field(default_factory=dict)
     access_tokens: dict = field(default_factory=dict)
+
+    def forget(self, code=None):
+        """End the tokens that go back to ``code``, or all."""
+        for tokens in (self.refresh_tokens, self.access_tokens):
+            for name, token in list(tokens.items()):
+                if code in (None, token.code):
+                    del tokens[name]
+
+    def for_gmail(self):
+        return any("mail.google.com" in s or "/gmail." in s for s in self.scopes)
 
 
 class Store:
@@ -200,10 +261,11 @@ class Store:
 
     def __init__(self, *, keep_message_id=False, history_retention=7 * 86400, now=None):
         self.lock = threading.RLock()
-        self.keep_message_id = keep_message_id
-        self.history_retention = history_retention
-        self.offset = (now - time.time()) if now else 0.0
-        self.token_lifetime = 3599
+        self.start = {
+            "keep_message_id": keep_message_id,
+            "history_retention": history_retention,
+            "offset": (now - time.time()) if now else 0.0,
+        }
         self.reset()
 
     def reset(self):
@@ -214,9 +276,8 @@ class Store:
         self.grants = {}
         self.codes = {}
         self.pages = {}
-        # What a hostile or broken Google would say instead; see OAuth.
-        self.lies = {}
-        self.rotate_refresh_tokens = False
+        for name, value in {**SETTINGS, **self.start}.items():
+            setattr(self, name, value)
         self.faults = []
         self.requests = []
         self._history = 100_000
@@ -224,6 +285,36 @@ class Store:
 
     def now(self):
         return time.time() + self.offset
+
+    # -- accounts ------------------------------------------------------
+
+    def add_account(self, address, name, hosted_domain=None, sub=""):
+        address = address.lower()
+        if address in self.accounts:
+            raise ValueError(f"{address} exists")
+        account = Account(address, name, hosted_domain, False, sub)
+        # The address may have been another account's before.
+        while account.sub in {a.sub for a in self.accounts.values()}:
+            account.sub = str(int(account.sub) + 1)
+        self.accounts[address] = account
+        return account
+
+    def rename(self, account, address):
+        """Give an account another address; all else stays."""
+        address = address.lower()
+        if address in self.accounts:
+            raise ValueError(f"{address} exists")
+        del self.accounts[account.email]
+        account.email = address
+        self.accounts[address] = account
+
+    def change_password(self, account):
+        """End the tokens for Gmail, as Google does; what was allowed stays so."""
+        grant = self.grants.get(account.sub)
+        if grant and grant.for_gmail():
+            grant.forget()
+
+    # -- ids -----------------------------------------------------------
 
     def _next_id(self):
         self._number += 7919
@@ -380,7 +471,7 @@ class Store:
                 other = self.accounts.get(address)
                 if other is account:
                     self.modify(account, message, add=("INBOX", "UNREAD"))
-                elif other:
+                elif other and other.gmail and not other.deleted:
                     self.add(other, copy, {"INBOX", "UNREAD"})
             return message, sorted(recipients)
 
@@ -406,36 +497,61 @@ class Store:
     # -- grants --------------------------------------------------------
 
     def grant(self, account, scopes):
-        grant = self.grants.setdefault(account.sub, Grant(account.email, set()))
-        grant.scopes = set(scopes)
+        grant = self.grants.setdefault(account.sub, Grant(account))
+        grant.scopes.update(scopes)
         return grant
 
-    def new_access_token(self, grant):
+    def new_access_token(self, grant, scopes, code):
         token = f"ya29.{secrets.token_urlsafe(40)}"
-        grant.access_tokens[token] = (
-            self.now() + self.token_lifetime,
-            set(grant.scopes),
+        now = self.now()
+        grant.access_tokens[token] = Token(
+            frozenset(scopes), code, now, now + self.token_lifetime
         )
         return token
 
-    def new_refresh_token(self, grant):
+    def new_refresh_token(self, grant, scopes, code):
+        """Return a refresh token; the oldest of too many ends without a word."""
+        now = self.now()
+        life = self.refresh_expires_in
+        if self.testing and set(scopes) - IDENTITY:
+            life = min(life or TESTING_LIFE, TESTING_LIFE)
         token = f"1//{secrets.token_urlsafe(40)}"
-        grant.refresh_tokens.add(token)
+        grant.refresh_tokens[token] = Token(
+            frozenset(scopes), code, now, now + life if life else None
+        )
+        live = [t for t in grant.refresh_tokens if self.refreshable(t)]
+        for oldest in live[:-MOST_REFRESH_TOKENS]:
+            del grant.refresh_tokens[oldest]
         return token
 
-    def grant_of_refresh(self, token):
-        return next(
-            (g for g in self.grants.values() if token in g.refresh_tokens), None
-        )
+    def rotate(self, grant, old):
+        """Return a refresh token in place of another one."""
+        token = f"1//{secrets.token_urlsafe(40)}"
+        grant.refresh_tokens[token] = grant.refresh_tokens.pop(old)
+        return token
 
-    def access(self, token):
+    def refreshable(self, name):
+        """Return (grant, token) of a refresh token that is alive, or None."""
+        now = self.now()
+        for grant in self.grants.values():
+            token = grant.refresh_tokens.get(name)
+            if token and now - token.used < UNUSED_LIFE:
+                if token.expires is None or now < token.expires:
+                    return grant, token
+        return None
+
+    def access(self, name):
         """Return (account, scopes) of a valid access token, or None."""
         for grant in self.grants.values():
-            if token in grant.access_tokens:
-                expiry, scopes = grant.access_tokens[token]
-                if expiry > self.now():
-                    return self.accounts[grant.account], scopes
+            token = grant.access_tokens.get(name)
+            if token and token.expires > self.now() and not grant.account.deleted:
+                return grant.account, token.scopes
         return None
+
+    def forget_code(self, code):
+        """End what a code gave: it was shown a second time (RFC 6749 4.1.2)."""
+        for grant in self.grants.values():
+            grant.forget(code)
 
     def revoke(self, token):
         for sub, grant in list(self.grants.items()):
