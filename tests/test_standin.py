@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+from contextlib import contextmanager
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -18,12 +19,25 @@ from googleapiclient.http import BatchHttpRequest
 
 from .common import ANNA, BEN, mail
 from .google_standin import gmail, process
-from .google_standin.store import CLIENT_ID, CLIENT_SECRET
+from .google_standin.store import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+)
 
 REDIRECT = "http://127.0.0.1:8069/gmail_oauth_mailbox/callback"
 READ = "https://www.googleapis.com/auth/gmail.readonly"
 SEND = "https://www.googleapis.com/auth/gmail.send"
 DOCUMENT = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
+REFERENCE = "id threadId"
+MESSAGE = f"{REFERENCE} labelIds snippet historyId internalDate sizeEstimate"
+HEADERS = "payload.mimeType payload.headers[].name payload.headers[].value"
+STYLES = {
+    "full": f"{MESSAGE} {HEADERS} payload.partId payload.filename payload.body.size",
+    "metadata": f"{MESSAGE} {HEADERS}",
+    "raw": f"{MESSAGE} raw",
+    "minimal": MESSAGE,
+}
+COUNTS = "messagesTotal messagesUnread threadsTotal threadsUnread"
 KINDS = {"string": str, "integer": int, "boolean": bool, "number": (int, float)}
 
 
@@ -57,12 +71,13 @@ def post(google, path, **form):
     return requests.post(f"{google.url}{path}", data=form, timeout=30)
 
 
-def exchange(google, account=ANNA, scopes=None, **changes):
+def code_form(google, account=ANNA, scopes=None, **changes):
+    """Walk Google's pages; return the form that exchanges the code."""
     url, verifier = request_url(google, login_hint=account)
     answer = parse_qs(urlsplit(process.authorize(url, account, scopes)).query)
     assert answer["state"] == ["the-state"]
     assert answer["iss"] == ["https://accounts.google.com"]
-    form = {
+    return {
         "grant_type": "authorization_code",
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
@@ -71,6 +86,10 @@ def exchange(google, account=ANNA, scopes=None, **changes):
         "code_verifier": verifier,
         **changes,
     }
+
+
+def exchange(google, account=ANNA, scopes=None, **changes):
+    form = code_form(google, account, scopes, **changes)
     return post(google, "/token", **form), form
 
 
@@ -80,6 +99,44 @@ def tokens_of(google, account=ANNA, scopes=None):
     return response.json()
 
 
+def refresh(google, tokens, **changes):
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "refresh_token": tokens["refresh_token"],
+        **changes,
+    }
+    return post(google, "/token", **form)
+
+
+def someone(google, **values):
+    """Add an account; return its address."""
+    address = f"{secrets.token_hex(6)}@corp-example.test"
+    new = {"action": "add", "email": address, "name": "Someone", **values}
+    google.control("accounts", new)
+    return address
+
+
+@contextmanager
+def settings(google, **changes):
+    before = google.control("settings")
+    google.control("settings", changes)
+    try:
+        yield
+    finally:
+        google.control("settings", {name: before[name] for name in changes})
+
+
+@contextmanager
+def later(google, seconds):
+    google.control("clock", {"forward": seconds})
+    try:
+        yield
+    finally:
+        google.control("clock", {"forward": -seconds})
+
+
 def service_of(google, tokens):
     credentials = google_credentials.Credentials(tokens["access_token"])
     return build_from_document(
@@ -87,8 +144,29 @@ def service_of(google, tokens):
     )
 
 
-def check(value, schema, path="answer"):
-    """Compare an answer with a schema of the discovery document, all the way down."""
+def lacks(value, path):
+    """Whether a field is missing: ``a.b`` is below ``a``, ``a[].b`` in each of ``a``,
+    of which there is one at least."""
+    name, _dot, rest = path.partition(".")
+    found = value.get(name.removesuffix("[]"))
+    if found is None or found == []:
+        return True
+    items = found if name.endswith("[]") else [found]
+    return bool(rest) and any(lacks(item, rest) for item in items)
+
+
+def check(value, schema, always=""):
+    """Compare an answer with a schema of the discovery document, all the way down.
+
+    :param always: the fields that Google never leaves out, which the schema does not
+        tell
+    """
+    for field in always.split():
+        assert not lacks(value, field), f"{field} is missing"
+    check_types(value, {"$ref": schema}, "answer")
+
+
+def check_types(value, schema, path):
     if "$ref" in schema:
         schema = DOCUMENT["schemas"][schema["$ref"]]
     kind = schema["type"]
@@ -96,40 +174,94 @@ def check(value, schema, path="answer"):
         known = schema.get("properties", {})
         for name, item in value.items():
             assert name in known, f"{path}.{name} is not Google's"
-            check(item, known[name], f"{path}.{name}")
+            check_types(item, known[name], f"{path}.{name}")
     elif kind == "array":
         assert isinstance(value, list), path
         for item in value:
-            check(item, schema["items"], f"{path}[]")
+            check_types(item, schema["items"], f"{path}[]")
     else:
         assert isinstance(value, KINDS[kind]), path
 
 
-def test_answers_are_as_the_discovery_document_says(google):
+def each(prefix, fields):
+    return " ".join(f"{prefix}.{field}" for field in fields.split())
+
+
+def test_profile_and_labels_are_as_the_discovery_document_says(google):
     users = service_of(google, tokens_of(google)).users()
-    schemas = DOCUMENT["schemas"]
-    check(users.getProfile(userId="me").execute(), schemas["Profile"])
+    profile = users.getProfile(userId="me").execute()
+    check(profile, "Profile", "emailAddress messagesTotal threadsTotal historyId")
     labels = users.labels().list(userId="me").execute()
-    check(labels, schemas["ListLabelsResponse"])
+    check(labels, "ListLabelsResponse", "labels[].id labels[].name labels[].type")
+    label = users.labels().get(userId="me", id="INBOX").execute()
+    check(label, "Label", f"id name type {COUNTS}")
+    send_as = users.settings().sendAs().list(userId="me").execute()
+    always = "sendAs[].sendAsEmail sendAs[].isPrimary sendAs[].isDefault"
+    check(send_as, "ListSendAsResponse", always)
+
+
+def test_messages_are_as_the_discovery_document_says(google):
+    users = service_of(google, tokens_of(google)).users()
     found = users.messages().list(userId="me", q="in:anywhere").execute()
-    check(found, schemas["ListMessagesResponse"])
+    always = f"{each('messages[]', REFERENCE)} resultSizeEstimate nextPageToken"
+    check(found, "ListMessagesResponse", always)
     for reference in found["messages"][:40]:
-        for style in ("full", "raw", "metadata", "minimal"):
+        for style, always in STYLES.items():
             message = users.messages().get(
                 userId="me", id=reference["id"], format=style
             )
-            check(message.execute(), schemas["Message"])
+            check(message.execute(), "Message", always)
     threads = users.threads().list(userId="me").execute()
-    check(threads, schemas["ListThreadsResponse"])
+    always = f"{each('threads[]', 'id snippet historyId')} resultSizeEstimate"
+    check(threads, "ListThreadsResponse", always)
     thread = users.threads().get(userId="me", id=threads["threads"][0]["id"])
-    check(thread.execute(), schemas["Thread"])
+    always = f"id historyId {each('messages[]', STYLES['full'])}"
+    check(thread.execute(), "Thread", always)
+
+
+def test_history_is_as_the_discovery_document_says(google):
+    users = service_of(google, tokens_of(google)).users()
     start = users.getProfile(userId="me").execute()["historyId"]
-    google.add_message(ANNA, mail(subject="New"))
-    history = users.history().list(userId="me", startHistoryId=start).execute()
-    check(history, schemas["ListHistoryResponse"])
-    assert history["history"][0]["messagesAdded"]
-    send_as = users.settings().sendAs().list(userId="me").execute()
-    check(send_as, schemas["ListSendAsResponse"])
+    new = google.add_message(ANNA, mail(subject="New"))
+    for change in ({"add": ["STARRED"]}, {"remove": ["STARRED"]}, {"action": "delete"}):
+        google.control(
+            f"messages/{new}", {"account": ANNA, "action": "modify", **change}
+        )
+    listed = users.history().list(userId="me", startHistoryId=start).execute()
+    check(
+        listed,
+        "ListHistoryResponse",
+        f"historyId history[].id {each('history[].messages[]', REFERENCE)}",
+    )
+    kinds = {
+        "messagesAdded": f"message.labelIds {each('message', REFERENCE)}",
+        "labelsAdded": f"labelIds {each('message', REFERENCE)}",
+        "labelsRemoved": f"labelIds {each('message', REFERENCE)}",
+        "messagesDeleted": each("message", REFERENCE),
+    }
+    assert len(listed["history"]) == len(kinds)
+    for record, (kind, always) in zip(listed["history"], kinds.items(), strict=True):
+        check(record, "History", each(f"{kind}[]", always))
+    users = service_of(google, tokens_of(google, someone(google))).users()
+    start = users.getProfile(userId="me").execute()["historyId"]
+    quiet = users.history().list(userId="me", startHistoryId=start).execute()
+    assert quiet == {"historyId": start}
+
+
+@pytest.mark.parametrize("field", STYLES["full"].split())
+def test_missing_field_is_noticed(google, field):
+    users = service_of(google, tokens_of(google)).users()
+    reference = users.messages().list(userId="me").execute()["messages"][0]
+    message = users.messages().get(userId="me", id=reference["id"]).execute()
+    check(message, "Message", STYLES["full"])
+    holder = message
+    *above, last = field.split(".")
+    for name in above:
+        found = holder[name.removesuffix("[]")]
+        holder = found[0] if name.endswith("[]") else found
+    del holder[last]
+    with pytest.raises(AssertionError, match="is missing"):
+        check(message, "Message", STYLES["full"])
 
 
 def test_pages_cover_all_and_attachments_are_whole(google):
@@ -151,6 +283,7 @@ def test_pages_cover_all_and_attachments_are_whole(google):
         .get(userId="me", messageId=message["id"], id=ids[0])
         .execute()
     )
+    check(content, "MessagePartBody", "size data")
     assert len(base64.urlsafe_b64decode(content["data"])) == content["size"] > 0
 
 
@@ -170,6 +303,24 @@ def test_batch_answers_each_part(google):
     assert {answers[i]["id"] for i in ids[:30]} == set(ids[:30])
     assert answers["abc0"].resp.status == 404
     assert answers["no-id"].resp.status == 400
+
+
+def test_batch_has_a_limit(google):
+    users = service_of(google, tokens_of(google)).users()
+    batch = BatchHttpRequest(batch_uri=f"{google.url}/batch/gmail/v1")
+    for _number in range(101):
+        batch.add(users.getProfile(userId="me"))
+    with pytest.raises(HttpError) as error:
+        batch.execute()
+    assert error.value.resp.status == 400
+    assert "Inner request count" in error.value.reason
+
+
+def test_identity_is_signed_with_the_published_key(google):
+    head = tokens_of(google)["id_token"].partition(".")[0]
+    kid = json.loads(base64.urlsafe_b64decode(head + "=="))["kid"]
+    keys = requests.get(f"{google.url}/oauth2/v3/certs", timeout=30).json()["keys"]
+    assert [key["kid"] for key in keys] == [kid]
 
 
 def test_google_auth_takes_certificates_and_refreshes(google):
@@ -312,6 +463,7 @@ def test_sent_mail_is_delivered_once_without_bcc(google):
     raw = mail(sender=ANNA, to=BEN, subject="Once", Bcc="secret@else.test")
     body = {"raw": base64.urlsafe_b64encode(raw).decode()}
     sent = users.messages().send(userId="me", body=body).execute()
+    check(sent, "Message", f"{REFERENCE} labelIds")
     assert sent["labelIds"] == ["SENT"]
     received = [
         m for m in google.messages(BEN) if ("Subject", "Once") in pairs(m["headers"])
