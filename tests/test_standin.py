@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+import time
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -22,6 +23,10 @@ from .google_standin import gmail, process
 from .google_standin.store import (
     CLIENT_ID,
     CLIENT_SECRET,
+    DAY,
+    MOST_REFRESH_TOKENS,
+    SETTINGS,
+    Store,
 )
 
 REDIRECT = "http://127.0.0.1:8069/gmail_oauth_mailbox/callback"
@@ -118,6 +123,10 @@ def someone(google, **values):
     return address
 
 
+def change(google, account, **values):
+    google.control("accounts", {"account": account, **values})
+
+
 @contextmanager
 def settings(google, **changes):
     before = google.control("settings")
@@ -142,6 +151,20 @@ def service_of(google, tokens):
     return build_from_document(
         DOCUMENT, credentials=credentials, client_options={"api_endpoint": google.url}
     )
+
+
+def pairs(headers):
+    return {(header["name"], header["value"]) for header in headers}
+
+
+def get(google, tokens, path, **query):
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    url = f"{google.url}/gmail/v1/users/me/{path}"
+    return requests.get(url, params=query, headers=headers, timeout=30)
+
+
+def error_of(response):
+    return response.json()["error"]
 
 
 def lacks(value, path):
@@ -421,9 +444,88 @@ def test_wrong_exchanges_give_no_token(google, changes, error):
     assert response.json()["error"] == error
 
 
-def test_code_is_used_once(google):
-    _response, form = exchange(google)
+def test_code_is_used_once_and_its_tokens_end_with_the_second_use(google):
+    account = someone(google)
+    other = tokens_of(google, account)
+    response, form = exchange(google, account)
+    tokens = response.json()
+    refreshed = refresh(google, tokens).json()
     assert post(google, "/token", **form).json()["error"] == "invalid_grant"
+    assert refresh(google, tokens).json()["error"] == "invalid_grant"
+    assert get(google, tokens, "profile").status_code == 401
+    assert get(google, refreshed, "profile").status_code == 401
+    # Another code's tokens stay.
+    assert get(google, other, "profile").status_code == 200
+    assert refresh(google, other).status_code == 200
+
+
+def test_code_expires(google):
+    form = code_form(google)
+    with later(google, 601):
+        answer = post(google, "/token", **form)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "invalid_grant"
+
+
+def test_access_token_expires(google):
+    tokens = tokens_of(google)
+    assert tokens["expires_in"] == 3599
+    with later(google, 3590):
+        assert get(google, tokens, "profile").status_code == 200
+    with later(google, 3600):
+        response = get(google, tokens, "profile")
+        assert response.status_code == 401
+        assert error_of(response)["errors"][0]["reason"] == "authError"
+        tokens = refresh(google, tokens).json()
+        assert get(google, tokens, "profile").status_code == 200
+
+
+def test_registered_addresses_are_compared_as_they_are(google):
+    other = "https://odoo.example/gmail_oauth_mailbox/callback"
+    with settings(google, redirect_uris=[REDIRECT, other]):
+        form = code_form(google)
+        url, _verifier = request_url(google, redirect_uri=other)
+        assert process.authorize(url, ANNA).startswith(f"{other}?")
+        for wrong in (f"{other}/", other.upper(), REDIRECT.replace("8069", "8070")):
+            url, _verifier = request_url(google, redirect_uri=wrong)
+            with pytest.raises(ValueError, match="redirect_uri_mismatch"):
+                process.authorize(url, ANNA)
+    # It is looked at again when the code is exchanged.
+    with settings(google, redirect_uris=[other]):
+        answer = post(google, "/token", **form)
+        assert answer.status_code == 400
+        assert answer.json()["error"] == "redirect_uri_mismatch"
+
+
+def test_client_secret_can_change(google):
+    tokens = tokens_of(google)
+    with settings(google, client_secret="new"):
+        answer = refresh(google, tokens)
+        assert answer.status_code == 401
+        assert answer.json()["error"] == "invalid_client"
+        assert refresh(google, tokens, client_secret="new").status_code == 200
+    assert refresh(google, tokens).status_code == 200
+
+
+def test_sign_in_without_a_page(google):
+    account = someone(google)
+
+    def ask(**changes):
+        url, _verifier = request_url(google, prompt="none", **changes)
+        response = requests.get(url, timeout=30, allow_redirects=False)
+        assert response.status_code == 302
+        assert response.headers["Location"].startswith(f"{REDIRECT}?")
+        answer = parse_qs(urlsplit(response.headers["Location"]).query)
+        assert answer["state"] == ["the-state"]
+        return answer
+
+    assert ask(login_hint="")["error"] == ["login_required"]
+    assert ask(login_hint="nobody@else.test")["error"] == ["login_required"]
+    assert ask(login_hint=account)["error"] == ["interaction_required"]
+    tokens_of(google, account, scopes=[SEND])
+    assert ask(login_hint=account)["error"] == ["interaction_required"]
+    tokens_of(google, account)
+    assert "code" in ask(login_hint=account)
 
 
 def test_revoking_one_token_ends_the_whole_grant(google):
@@ -472,16 +574,6 @@ def test_sent_mail_is_delivered_once_without_bcc(google):
     assert "secret@else.test" not in received[0]["raw"]
 
 
-def pairs(headers):
-    return {(header["name"], header["value"]) for header in headers}
-
-
-def get(google, tokens, path, **query):
-    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-    url = f"{google.url}/gmail/v1/users/me/{path}"
-    return requests.get(url, params=query, headers=headers, timeout=30)
-
-
 def test_unknown_parameters_and_foreign_page_tokens_are_refused(google):
     tokens = tokens_of(google)
     assert get(google, tokens, "messages", maxResult=5).status_code == 400
@@ -518,3 +610,323 @@ def test_default_seed_is_large_and_mixed(google):
     kinds = " ".join(m["raw"] for m in messages)
     for piece in ("text/calendar", "application/pdf", "text/html", "Content-ID"):
         assert piece in kinds
+
+
+# -- the life of tokens ------------------------------------------------
+
+
+def ended(response, text="Token has been expired or revoked."):
+    expected = {"error": "invalid_grant", "error_description": text}
+    return response.status_code == 400 and response.json() == expected
+
+
+def test_tokens_of_a_client_in_testing_live_for_seven_days(google):
+    account = someone(google)
+    with settings(google, testing=True):
+        tokens = tokens_of(google, account)
+        identity = tokens_of(google, account, scopes=[])
+    assert tokens["refresh_token_expires_in"] == 604799
+    assert "refresh_token_expires_in" not in identity
+    with later(google, 6 * DAY):
+        answer = refresh(google, tokens).json()
+        assert DAY - 60 < answer["refresh_token_expires_in"] < DAY
+    with later(google, 7 * DAY):
+        assert ended(refresh(google, tokens))
+        assert refresh(google, identity).status_code == 200
+
+
+def test_access_can_be_allowed_for_a_time(google):
+    with settings(google, refresh_expires_in=3600):
+        tokens = tokens_of(google, someone(google))
+    assert tokens["refresh_token_expires_in"] == 3600
+    with later(google, 3500):
+        answer = refresh(google, tokens).json()
+        assert 40 < answer["refresh_token_expires_in"] <= 100
+    with later(google, 3601):
+        assert ended(refresh(google, tokens))
+
+
+def test_refresh_token_ends_when_it_is_not_used_for_six_months(google):
+    account = someone(google)
+    used, unused = tokens_of(google, account), tokens_of(google, account)
+    assert "refresh_token_expires_in" not in used
+    with later(google, 100 * DAY):
+        assert refresh(google, used).status_code == 200
+    with later(google, 184 * DAY):
+        assert ended(refresh(google, unused))
+        assert refresh(google, used).status_code == 200
+
+
+def test_oldest_of_too_many_refresh_tokens_ends():
+    store = Store()
+    anna, ben = (store.grant(store.accounts[a], {READ}) for a in (ANNA, BEN))
+    other = store.new_refresh_token(ben, {READ}, "")
+    names = [
+        store.new_refresh_token(anna, {READ}, "") for _n in range(MOST_REFRESH_TOKENS)
+    ]
+    assert store.refreshable(names[0])
+    store.new_refresh_token(anna, {READ}, "")
+    assert not store.refreshable(names[0])
+    assert store.refreshable(names[1])
+    assert store.refreshable(other)
+
+
+def test_refresh_narrows_scopes_and_never_widens_them(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    narrow = refresh(google, tokens, scope=f"email {SEND}").json()
+    assert SEND in narrow["scope"].split() and READ not in narrow["scope"].split()
+    assert get(google, narrow, "profile").status_code == 403
+    # The refresh token itself is not narrower for that.
+    assert get(google, refresh(google, tokens).json(), "profile").status_code == 200
+    contacts = "https://www.googleapis.com/auth/contacts.readonly"
+    wider = refresh(google, tokens, scope=f"{READ} {contacts}")
+    assert wider.status_code == 400
+    assert wider.json()["error"] == "invalid_scope"
+    assert f"invalid=[{contacts}]" in wider.json()["error_description"]
+
+
+def test_scopes_belong_to_the_token(google):
+    """What is allowed later widens no token that was given before, nor narrows it."""
+    account = someone(google)
+    narrow = tokens_of(google, account, scopes=[SEND])
+    wide = tokens_of(google, account)
+    again = tokens_of(google, account, scopes=[SEND])
+    for tokens, status in ((narrow, 403), (wide, 200), (again, 403)):
+        assert get(google, tokens, "profile").status_code == status
+        renewed = refresh(google, tokens).json()
+        assert renewed["scope"] == tokens["scope"]
+        assert get(google, renewed, "profile").status_code == status
+
+
+def test_rotated_refresh_token_replaces_the_old_one(google):
+    tokens = tokens_of(google, someone(google))
+    with settings(google, rotate_refresh_tokens=True):
+        renewed = refresh(google, tokens).json()
+    assert ended(refresh(google, tokens))
+    assert refresh(google, renewed).status_code == 200
+
+
+# -- the states of an account and of the client ------------------------
+
+
+def refused(response, status, name, reason):
+    """Whether an API answer is Google's error, in both of its forms."""
+    error = error_of(response)
+    return (response.status_code, error["code"]) == (status, status) and (
+        (error["status"], error["errors"][0]["reason"]) == (name, reason)
+        and error["errors"][0]["message"] == error["message"]
+    )
+
+
+def test_account_without_gmail(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    change(google, account, gmail=False)
+    for path in ("profile", "messages", "history"):
+        response = get(google, tokens, path)
+        assert refused(response, 400, "FAILED_PRECONDITION", "failedPrecondition")
+        assert error_of(response)["message"] == "Mail service not enabled"
+    assert refresh(google, tokens).status_code == 200
+
+
+def test_client_blocked_by_the_administrator(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    change(google, account, blocked=True)
+    answer = refresh(google, tokens)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "admin_policy_enforced"
+    for prompt in ("consent", "select_account"):
+        url, _verifier = request_url(google, login_hint=account, prompt=prompt)
+        with pytest.raises(ValueError, match="Error 400: admin_policy_enforced"):
+            process.authorize(url, account)
+    change(google, account, blocked=False)
+    assert refresh(google, tokens).status_code == 200
+
+
+def test_gmail_api_forbidden_by_the_administrator(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    change(google, account, domain_policy=True)
+    response = get(google, tokens, "profile")
+    assert refused(response, 403, "PERMISSION_DENIED", "domainPolicy")
+
+
+def test_deleted_account(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    change(google, account, deleted=True)
+    assert get(google, tokens, "profile").status_code == 401
+    assert ended(refresh(google, tokens), "Account has been deleted")
+    url, _verifier = request_url(google, login_hint=account)
+    with pytest.raises(ValueError, match="Couldn.*find your Google Account"):
+        process.authorize(url, account)
+
+
+def test_workspace_that_asks_for_a_new_sign_in(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    change(google, account, rapt=True)
+    answer = refresh(google, tokens)
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "error": "invalid_grant",
+        "error_subtype": "invalid_rapt",
+        "error_description": "reauth related error (invalid_rapt)",
+    }
+
+
+def test_new_password_ends_tokens_for_gmail(google):
+    account, other = someone(google), someone(google)
+    tokens = tokens_of(google, account)
+    identity = tokens_of(google, other, scopes=[])
+    change(google, account, action="password")
+    change(google, other, action="password")
+    assert ended(refresh(google, tokens))
+    assert get(google, tokens, "profile").status_code == 401
+    assert refresh(google, identity).status_code == 200
+    assert refresh(google, tokens_of(google, account)).status_code == 200
+
+
+def test_renamed_account_stays_the_same(google):
+    account = someone(google, sub="1" * 21)
+    tokens = tokens_of(google, account)
+    new = f"new-{account}"
+    gmail_id = google.add_message(account, mail(subject="Before"))
+    change(google, account, rename=new)
+    tokens = refresh(google, tokens).json() | {"refresh_token": tokens["refresh_token"]}
+    assert get(google, tokens, "profile").json()["emailAddress"] == new
+    assert get(google, tokens, f"messages/{gmail_id}").status_code == 200
+    found = {a["email"]: a for a in google.control("accounts")}
+    assert account not in found
+    assert found[new]["sub"] == "1" * 21
+    # Who gets the old address is somebody else.
+    google.control("accounts", {"action": "add", "email": account, "name": "Other"})
+    subs = [a["sub"] for a in google.control("accounts")]
+    assert len(subs) == len(set(subs))
+
+
+def test_new_account_is_as_it_was_asked_for(google):
+    account = someone(google, hosted_domain="other.test", sub="2" * 21)
+    token = tokens_of(google, account)["id_token"]
+    certificates = f"{google.url}/oauth2/v1/certs"
+    claims = google_id_token.verify_token(
+        token, Request(), audience=CLIENT_ID, certs_url=certificates
+    )
+    assert (claims["email"], claims["sub"]) == (account, "2" * 21)
+    assert (claims["hd"], claims["name"]) == ("other.test", "Someone")
+
+
+def test_client_of_one_organization(google):
+    inside = someone(google, hosted_domain="inside.test")
+    with settings(google, internal="inside.test"):
+        tokens_of(google, inside)
+        url, _verifier = request_url(google, login_hint="")
+        with pytest.raises(ValueError, match="Error 403: org_internal"):
+            process.authorize(url, ANNA)
+
+
+def test_project_without_the_gmail_api(google):
+    tokens = tokens_of(google)
+    with settings(google, api_disabled=True):
+        response = get(google, tokens, "profile")
+    assert refused(response, 403, "PERMISSION_DENIED", "accessNotConfigured")
+    error = error_of(response)
+    assert error["message"].startswith(
+        "Gmail API has not been used in project 1 before or it is disabled."
+    )
+    infos = [d for d in error["details"] if d["@type"].endswith("ErrorInfo")]
+    assert [(i["reason"], i["domain"]) for i in infos] == [
+        ("SERVICE_DISABLED", "googleapis.com")
+    ]
+
+
+def test_reset_sets_everything_back():
+    store = Store(keep_message_id=True)
+    started = store.now()
+    names = [*SETTINGS, "keep_message_id", "history_retention"]
+    before = {name: getattr(store, name) for name in names}
+    for name in names:
+        setattr(store, name, "changed")
+    store.offset += DAY
+    anna = store.accounts[ANNA]
+    anna.gmail, anna.deleted = False, True
+    store.rename(anna, "other@corp-example.test")
+    store.add_account("new@corp-example.test", "New")
+    store.reset()
+    assert {name: getattr(store, name) for name in names} == before
+    assert abs(store.now() - started) < 60
+    assert store.accounts == Store().accounts
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("settings", {"redirect_uri": []}),
+        ("accounts", {"account": ANNA, "gmial": False}),
+        ("accounts", {"account": ANNA, "action": "passwort"}),
+        ("nothing", {}),
+    ],
+)
+def test_control_knows_what_it_is_asked_for(google, path, given):
+    with pytest.raises(requests.HTTPError):
+        google.control(path, given)
+
+
+# -- faults ------------------------------------------------------------
+
+
+def test_slow_answer_is_still_the_answer(google):
+    tokens = tokens_of(google)
+    google.control("faults", {"path": "/profile$", "delay": 0.5, "pass": True})
+    began = time.monotonic()
+    response = get(google, tokens, "profile")
+    assert time.monotonic() - began >= 0.5
+    assert response.json()["emailAddress"] == ANNA
+    google.control("faults", {"path": "/profile$", "delay": 0.5, "status": 503})
+    began = time.monotonic()
+    assert get(google, tokens, "profile").status_code == 503
+    assert time.monotonic() - began >= 0.5
+    assert get(google, tokens, "profile").status_code == 200
+
+
+def test_dropped_connection_gives_no_answer(google):
+    tokens = tokens_of(google)
+    google.control("faults", {"path": "/profile$", "drop": True})
+    with pytest.raises(requests.ConnectionError):
+        get(google, tokens, "profile")
+    assert google.log()[-1]["status"] == 0
+    assert get(google, tokens, "profile").status_code == 200
+
+
+def test_answer_can_be_lost_after_the_work_is_done(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    google.control("faults", {"path": "/send$", "drop": True, "pass": True})
+    with pytest.raises(requests.ConnectionError):
+        # httplib2 would send it again by itself.
+        requests.post(
+            f"{google.url}/upload/gmail/v1/users/me/messages/send",
+            data=mail(sender=account, to=BEN, subject="Lost answer"),
+            headers={
+                "Authorization": f"Bearer {tokens['access_token']}",
+                "Content-Type": "message/rfc822",
+            },
+            timeout=30,
+        )
+    assert len(google.messages(account)) == 1
+
+
+def test_batch_is_dropped_with_one_of_its_parts(google):
+    part = "GET /gmail/v1/users/me/profile HTTP/1.1\r\n\r\n"
+    body = f"--b\r\nContent-Type: application/http\r\n\r\n{part}\r\n--b--\r\n"
+    google.control("faults", {"path": "/profile$", "drop": True})
+    with pytest.raises(requests.ConnectionError):
+        requests.post(
+            f"{google.url}/batch/gmail/v1",
+            data=body,
+            headers={"Content-Type": "multipart/mixed; boundary=b"},
+            timeout=30,
+        )
+    assert not google.control("faults")

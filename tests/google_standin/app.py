@@ -266,6 +266,18 @@ class Standin:
                 return as_json(404, {"error": f"unknown: {error}"})
 
     def controlled(self, path, args, given):
+        """Read or change the state, by the path below ``/__standin__/``.
+
+        - ``settings``: those of the store, or ``reset``;
+        - ``accounts``: an ``account`` with new values, ``rename`` or an ``action``
+          (revoke, password); or the action add with ``email`` and ``name``;
+        - ``messages``: those of an ``account``, a new one, or a change of one;
+        - ``faults``: the next ``count`` requests whose path matches ``path`` get
+          ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
+          answer; with ``drop`` none, whether or not the work was done;
+        - ``clock``: ``forward`` by seconds;
+        - ``log``: the requests that came; status 0 got no answer.
+        """
         store = self.store
         name, _slash, rest = path.partition("/")
         if name == "accounts":
