@@ -435,6 +435,7 @@ def test_error_page_takes_no_other_error(google):
         ({"code": "4/0Aother"}, "invalid_grant"),
         ({"redirect_uri": REDIRECT + "2"}, "redirect_uri_mismatch"),
         ({"client_secret": "wrong"}, "invalid_client"),
+        ({"client_id": "other"}, "invalid_client"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
     ],
 )

@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 import time
+from contextlib import suppress
 from email.message import EmailMessage
 from urllib.parse import parse_qs, urlsplit
 
@@ -72,7 +73,9 @@ class Standin:
             self.note(request.method, request.path, 0)
             connection = environ.get("werkzeug.socket")
             if connection:
-                connection.shutdown(socket.SHUT_RDWR)
+                # The client may have gone before.
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             raise
         if not request.path.startswith("/__standin__"):
             self.note(request.method, request.path, response.status_code)

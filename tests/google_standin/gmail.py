@@ -29,7 +29,10 @@ LARGEST = 36_700_160
 
 
 class ApiError(Exception):
-    """An answer in Google's error JSON."""
+    """An answer in Google's error JSON.
+
+    :param more: what else the error holds, or holds instead of what its code implies
+    """
 
     def __init__(self, code, reason, text, headers=None, *, domain="global", **more):
         super().__init__(text)

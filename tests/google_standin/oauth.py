@@ -448,7 +448,8 @@ class OAuth:
             **values,
             **self.store.lies.get("callback", {}),
         }
-        return sent(f"{request['redirect_uri']}?{urlencode(values)}")
+        mark = "&" if urlsplit(request["redirect_uri"]).query else "?"
+        return sent(f"{request['redirect_uri']}{mark}{urlencode(values)}")
 
     # -- tokens --------------------------------------------------------
 
@@ -458,13 +459,14 @@ class OAuth:
         def one(name):
             return (form.get(name) or [""])[0]
 
-        if one("client_id") != CLIENT_ID or not hmac.compare_digest(
-            one("client_secret"), self.store.client_secret
-        ):
-            return 401, {
-                "error": "invalid_client",
-                "error_description": "The provided client secret is invalid.",
-            }
+        secret, expected = one("client_secret"), self.store.client_secret
+        wrong = None
+        if one("client_id") != CLIENT_ID:
+            wrong = "The OAuth client was not found."
+        elif not hmac.compare_digest(secret.encode(), expected.encode()):
+            wrong = "The provided client secret is invalid."
+        if wrong:
+            return 401, {"error": "invalid_client", "error_description": wrong}
         if one("grant_type") == "authorization_code":
             return self.exchange(one)
         if one("grant_type") == "refresh_token":
