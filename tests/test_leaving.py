@@ -1,0 +1,326 @@
+"""Disconnecting, leaving, copies of the database, and the keys."""
+
+import os
+from unittest.mock import patch
+
+from cryptography.fernet import Fernet
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from odoo.addons.gmail_oauth_mailbox.lib import crypto
+
+from .common import ANNA, PRIVATE, ConnectingCase
+
+OAUTH = "odoo.addons.gmail_oauth_mailbox.services.gmail_oauth"
+SCHEDULER = "odoo.addons.gmail_oauth_mailbox.services.gmail_scheduler"
+KEYS = "GMAIL_OAUTH_MAILBOX_KEYS"
+IDENTITY = "gmail_oauth_mailbox.database_identity"
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestDisconnecting(ConnectingCase):
+    def dialog(self, mailbox, user=None, **values):
+        owner = user or self.anna
+        action = mailbox.with_user(owner).action_ask_disconnect()
+        return (
+            self.env["gmail.mailbox.disconnect"]
+            .with_user(owner)
+            .with_context(**action["context"])
+            .create(values)
+        )
+
+    def test_the_dialog_names_what_stops(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.google.add_message(ANNA, b"From: a@b.test\r\nSubject: x\r\n\r\nx")
+        self.sync(mailbox)
+        self.connect(self.anna, PRIVATE)
+        dialog = self.dialog(mailbox)
+        self.assertEqual(dialog.message_count, 1)
+        self.assertEqual(dialog.next_default, PRIVATE)
+        self.assertFalse(dialog.other_users or dialog.waiting_count)
+
+    def test_only_the_owner_is_asked(self):
+        mailbox = self.connect(self.anna, ANNA)
+        with self.assertRaises(AccessError):
+            mailbox.with_user(self.ben).action_ask_disconnect()
+        foreign = (
+            self.env["gmail.mailbox.disconnect"]
+            .with_user(self.ben)
+            .create({"mailbox_id": mailbox.id})
+        )
+        with self.assertRaises(AccessError):
+            foreign.message_count  # noqa: B018
+        with self.assertRaises(AccessError):
+            foreign.action_confirm()
+        self.assertEqual(mailbox.state, "connected")
+
+    def test_stored_mail_stays_or_goes(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.google.add_message(ANNA, b"From: a@b.test\r\nSubject: x\r\n\r\nx")
+        self.sync(mailbox)
+        self.dialog(mailbox).action_confirm()
+        self.assertEqual(mailbox.state, "draft")
+        self.assertEqual(mailbox.message_count, 1)
+        self.authorize(self.anna, ANNA, mailbox=mailbox)
+        self.dialog(mailbox, keep_mail="delete").action_confirm()
+        self.assertFalse(mailbox.exists())
+        self.assertFalse(self.env["gmail.message"].search_count([]))
+
+    def test_the_default_passes_on(self):
+        first = self.connect(self.anna, ANNA)
+        second = self.connect(self.anna, PRIVATE)
+        self.dialog(first).action_confirm()
+        self.assertTrue(second.is_default)
+        self.assertFalse(first.is_default)
+
+    def test_what_else_holds_the_account_is_not_cut_off(self):
+        mailbox = self.connect(self.anna, ANNA)
+        server = self.env["ir.mail_server"].create(
+            {
+                "name": "Stock",
+                "smtp_host": "smtp.gmail.com",
+                "smtp_authentication": "gmail",
+                "smtp_encryption": "starttls",
+                "smtp_user": ANNA,
+                "google_gmail_refresh_token": "1//stock",
+            }
+        )
+        self.assertIn("outgoing mail server", self.dialog(mailbox).other_users)
+        mailbox.with_user(self.anna).action_disconnect()
+        self.run_cron("revoke")
+        self.assertTrue(self.connected_at_google())
+        self.assertEqual(server.google_gmail_refresh_token, "1//stock")
+
+    def test_a_revocation_waits_for_google(self):
+        mailbox = self.connect(self.anna, ANNA)
+        mailbox.with_user(self.anna).action_delete()
+        self.google.control("faults", {"path": "^/revoke$", "status": 503})
+        with self.assertLogs(OAUTH, "INFO"):
+            self.run_cron("revoke")
+        self.assertTrue(self.connected_at_google())
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google())
+        self.assertFalse(self.env["gmail.revocation"].search_count([]))
+
+    def test_a_late_revocation_spares_the_new_connection(self):
+        mailbox = self.connect(self.anna, ANNA)
+        mailbox.with_user(self.anna).action_disconnect()
+        self.authorize(self.anna, ANNA, mailbox=mailbox)
+        self.run_cron("revoke")
+        self.assertTrue(self.connected_at_google())
+        self.assertFalse(self.env["gmail.revocation"].search_count([]))
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestCopies(ConnectingCase):
+    def as_copy(self):
+        """Have the database look as a copy does: its tokens are another's."""
+        self.env["ir.config_parameter"].set_param(IDENTITY, "1/2")
+
+    @mute_logger(OAUTH, SCHEDULER)
+    def test_a_copy_does_nothing(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.connect(self.anna, PRIVATE).with_user(self.anna).action_disconnect()
+        self.as_copy()
+        before = len(self.google.log())
+        mailbox.next_sync = "2020-01-01"
+        for cron in ("sync_1", "revoke", "check", "keys"):
+            self.run_cron(cron)
+        with self.assertRaisesRegex(UserError, "is a copy, or was moved"):
+            mailbox.with_user(self.anna).action_test()
+        with self.assertRaisesRegex(UserError, "is a copy, or was moved"):
+            self.begin(email="other@corp-example.test")
+        partner = self.env["res.partner"].create(
+            {"name": "Carla", "email": "carla@customer-example.test"}
+        )
+        message = (
+            partner.with_user(self.anna)
+            .sudo()
+            .message_post(
+                body="Hello",
+                message_type="comment",
+                subtype_xmlid="mail.mt_comment",
+                partner_ids=partner.ids,
+                email_from=ANNA,
+            )
+        )
+        mail = self.env["mail.mail"].search([("mail_message_id", "=", message.id)])
+        mail.send()
+        self.assertEqual(mail.state, "outgoing")
+        self.assertEqual(len(self.google.log()), before)
+        # It still has everything, and nobody was asked to reconnect.
+        self.assertEqual(mailbox.state, "connected")
+        self.assertTrue(self.env["gmail.oauth"]._has_credential(mailbox))
+        self.assertEqual(self.env["gmail.revocation"].search_count([]), 1)
+        state = self.env["gmail.mailbox"].with_user(self.anna).panel_state()
+        self.assertIn("is a copy", state["trouble"])
+
+    @mute_logger(OAUTH, SCHEDULER)
+    def test_a_database_that_was_moved_is_taken_over(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.as_copy()
+        check = self.env["gmail.setup.check"]
+        admin = self._user("gmail_boss", "Boss", "boss@x.test", "base.group_system")
+        with self.assertRaises(AccessError):
+            check.with_user(self.anna).action_take_over()
+        action = check.with_user(admin).action_check()
+        self.assertTrue(check.browse(action["res_id"]).is_copy)
+        check.with_user(admin).action_take_over()
+        self.assertTrue(mailbox.with_user(self.anna).action_test())
+
+    def test_another_uuid_opens_no_token(self):
+        """Odoo's own duplication gives the copy another one."""
+        mailbox = self.connect(self.anna, ANNA)
+        with patch.dict(os.environ, {KEYS: self.key()}):
+            self.env["ir.config_parameter"].set_param("database.uuid", "other")
+            with self.assertRaisesRegex(UserError, "no usable access"):
+                mailbox.with_user(self.anna).action_test()
+
+    def key(self):
+        with open(self.env["gmail.setup"]._key_file()) as file:
+            return file.read()
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestKeys(ConnectingCase):
+    def setUp(self):
+        super().setUp()
+        self.old, self.new = (Fernet.generate_key().decode() for _ in range(2))
+
+    def keys(self, *keys):
+        return patch.dict(os.environ, {KEYS: ",".join(keys)})
+
+    def sealed(self):
+        self.env.cr.execute(
+            "SELECT refresh_token, access_token FROM gmail_credential ORDER BY id"
+        )
+        return self.env.cr.fetchall()
+
+    def opened_by(self, key):
+        fernet = Fernet(key)
+        for row in self.sealed():
+            for token in row:
+                fernet.decrypt(token)
+
+    def test_rotation(self):
+        with self.keys(self.old):
+            mailboxes = self.connect(self.anna, ANNA) | self.connect(self.anna, PRIVATE)
+            mailboxes |= self.connect(self.ben, "ben.schulz@corp-example.test")
+            self.opened_by(self.old)
+        with self.keys(self.new, self.old):
+            # Before anything is rotated, all goes on.
+            self.sync(mailboxes[0])
+            self.assertEqual(self.env["gmail.oauth"]._count_old_keys(), 3)
+            with patch(f"{OAUTH}.ROTATION_STEP", 2):
+                self.run_cron("keys")
+            self.assertEqual(self.env["gmail.oauth"]._count_old_keys(), 0)
+            self.opened_by(self.new)
+            self.sync(mailboxes[0])
+        with self.keys(self.new):
+            # The old key is not needed any more.
+            for mailbox in mailboxes:
+                mailbox.with_user(mailbox.user_id).action_test()
+        with self.keys(self.old), mute_logger(OAUTH):
+            with self.assertRaisesRegex(UserError, "lacks the key"):
+                mailboxes[0].with_user(self.anna).action_test()
+
+    def test_a_step_is_bounded(self):
+        with self.keys(self.old):
+            self.connect(self.anna, ANNA)
+            self.connect(self.anna, PRIVATE)
+        with self.keys(self.new, self.old):
+            service = self.env["gmail.oauth"]
+            cipher = service._cipher()
+            with patch(f"{OAUTH}.ROTATION_STEP", 1):
+                last, done = service._rotate_step(cipher, 0)
+                self.assertEqual((bool(last), done), (True, 1))
+                self.env.invalidate_all()
+                self.assertEqual(service._count_old_keys(), 1)
+
+    def test_the_check_says_how_far_it_is(self):
+        admin = self._user("gmail_boss", "Boss", "boss@x.test", "base.group_system")
+        with self.keys(self.old):
+            self.connect(self.anna, ANNA)
+        with self.keys(self.new, self.old):
+            points = self.env["gmail.setup"].with_user(admin)._points()
+            (point,) = (p for p in points if p[1] == "Key of the stored tokens")
+            self.assertEqual(point[0], "warning")
+            self.assertIn("Keep the old one", point[2])
+
+    @mute_logger(OAUTH, SCHEDULER)
+    def test_a_host_without_the_key_touches_nothing(self):
+        with self.keys(self.old):
+            mailbox = self.connect(self.anna, ANNA)
+        for keys in ((self.new,), ("no key",)):
+            with self.subTest(keys), self.keys(*keys):
+                before = self.sealed()
+                mailbox.next_sync = "2020-01-01"
+                for cron in ("sync_1", "revoke", "check", "keys"):
+                    self.run_cron(cron)
+                self.assertEqual(mailbox.state, "connected")
+                self.assertFalse(mailbox.error_message)
+                # Due still: a host that has the key takes it.
+                self.assertEqual(str(mailbox.next_sync.year), "2020")
+                self.assertEqual(self.sealed(), before)
+                state = self.env["gmail.mailbox"].with_user(self.anna).panel_state()
+                self.assertIn("lacks the key", state["trouble"])
+                with self.assertRaisesRegex(UserError, "lacks the key"):
+                    self.begin(email=PRIVATE)
+        with self.keys(self.old):
+            self.sync(mailbox)
+
+    @mute_logger(OAUTH, SCHEDULER)
+    def test_a_lost_key(self):
+        with self.keys(self.old):
+            mailbox = self.connect(self.anna, ANNA)
+            self.connect(self.anna, PRIVATE).with_user(self.anna).action_disconnect()
+        admin = self._user("gmail_boss", "Boss", "boss@x.test", "base.group_system")
+        check = self.env["gmail.setup.check"]
+        with self.keys(self.old):
+            # Where the key is there, nothing is forgotten.
+            check.with_user(admin).action_forget_key()
+            self.assertTrue(self.env["gmail.oauth"]._has_credential(mailbox))
+        with self.keys(self.new):
+            with self.assertRaises(AccessError):
+                check.with_user(self.anna).action_forget_key()
+            check.with_user(admin).action_forget_key()
+            self.env.invalidate_all()
+            self.assertFalse(self.env["gmail.oauth"]._has_credential(mailbox))
+            self.assertFalse(self.env["gmail.revocation"].search_count([]))
+            self.run_cron("sync_1")
+            self.assertEqual(mailbox.state, "reconnect")
+            self.assertIn("Reconnect it", mailbox.error_message)
+            attempt = self.authorize(self.anna, ANNA, mailbox=mailbox)
+            self.assertEqual(attempt.status, "success", attempt.outcome)
+            self.opened_by_new = self.sealed()
+            Fernet(self.new).decrypt(self.sealed()[0][0])
+
+    def test_the_key_file_is_for_its_owner_alone(self):
+        self.connect(self.anna, ANNA)
+        path = self.env["gmail.setup"]._key_file()
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.assertIn(self.env["gmail.setup"]._param("database.uuid"), path)
+
+    def test_the_key_file_stays_in_its_folder(self):
+        folder = os.path.dirname(self.env["gmail.setup"]._key_file())
+        for uuid in ("../../evil", "/etc/passwd", "a b", ""):
+            self.env["ir.config_parameter"].set_param("database.uuid", uuid or False)
+            path = self.env["gmail.setup"]._key_file()
+            self.assertEqual(os.path.dirname(os.path.normpath(path)), folder)
+
+    def test_uninstalling_removes_the_key_after_the_commit(self):
+        self.connect(self.anna, ANNA)
+        path = self.env["gmail.setup"]._key_file()
+        with open(path) as file:
+            key = file.read()
+        try:
+            self.env["gmail.oauth"]._revoke_after_commit()
+            self.assertTrue(os.path.exists(path))
+            self.env.cr.postcommit.run()
+            self.assertFalse(os.path.exists(path))
+        finally:
+            crypto.remove_key_file(path)
+            with open(path, "w") as file:
+                file.write(key)
