@@ -10,7 +10,7 @@ from console import Problem
 COMMANDS = {
     "run": "start PostgreSQL, the stand-in Google and Odoo with the addon",
     "test": "run lint and every test (arguments go to pytest)",
-    "lint": "run ruff and pylint-odoo",
+    "lint": "run every check of the code (--fix repairs what tools can repair)",
     "odoo": "run Odoo's own command line in this environment",
 }
 

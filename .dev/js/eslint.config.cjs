@@ -1,0 +1,107 @@
+/* The rules of OCA's template for Odoo 18 and later. What warns there fails here: a
+ * warning that nobody must act on is read by nobody. */
+const js = require("@eslint/js");
+const globals = require("globals");
+const jsdoc = require("eslint-plugin-jsdoc");
+
+const OCA = {
+    "accessor-pairs": "error",
+    "array-callback-return": "error",
+    "capitalized-comments": [
+        "error",
+        "always",
+        { ignoreConsecutiveComments: true, ignoreInlineComments: true },
+    ],
+    complexity: ["error", 15],
+    "dot-notation": "error",
+    eqeqeq: "error",
+    "init-declarations": "error",
+    "max-depth": "error",
+    "max-nested-callbacks": "error",
+    "max-statements-per-line": "error",
+    "no-alert": "error",
+    "no-array-constructor": "error",
+    "no-caller": "error",
+    "no-div-regex": "error",
+    "no-duplicate-imports": "error",
+    "no-else-return": "error",
+    "no-empty-function": "error",
+    "no-eq-null": "error",
+    "no-eval": "error",
+    "no-extend-native": "error",
+    "no-extra-bind": "error",
+    "no-extra-label": "error",
+    "no-implicit-coercion": ["error", { allow: ["~"] }],
+    "no-implicit-globals": "error",
+    "no-implied-eval": "error",
+    "no-inline-comments": "error",
+    "no-inner-declarations": "error",
+    "no-iterator": "error",
+    "no-label-var": "error",
+    "no-labels": "error",
+    "no-lone-blocks": "error",
+    "no-lonely-if": "error",
+    "no-multi-str": "error",
+    "no-negated-condition": "error",
+    "no-new": "error",
+    "no-new-func": "error",
+    "no-new-wrappers": "error",
+    "no-octal-escape": "error",
+    "no-param-reassign": "error",
+    "no-proto": "error",
+    "no-return-assign": "error",
+    "no-script-url": "error",
+    "no-self-compare": "error",
+    "no-sequences": "error",
+    "no-shadow": "error",
+    "no-throw-literal": "error",
+    "no-undef-init": "error",
+    "no-unmodified-loop-condition": "error",
+    "no-unneeded-ternary": "error",
+    "no-unused-expressions": "error",
+    "no-use-before-define": "error",
+    "no-useless-call": "error",
+    "no-useless-computed-key": "error",
+    "no-useless-concat": "error",
+    "no-useless-constructor": "error",
+    "no-useless-rename": "error",
+    "no-void": "error",
+    "operator-assignment": ["error", "always"],
+    "prefer-const": "error",
+    radix: "error",
+    // Odoo's files order their imports by where they come from.
+    "sort-imports": ["error", { ignoreDeclarationSort: true }],
+    "spaced-comment": ["error", "always"],
+    strict: ["error", "never"],
+    yoda: "error",
+    "jsdoc/check-tag-names": "error",
+    "jsdoc/check-types": "error",
+};
+
+const OURS = {
+    "no-console": "error",
+    "no-var": "error",
+    "object-shorthand": "error",
+    "prefer-template": "error",
+};
+
+module.exports = [
+    js.configs.recommended,
+    {
+        plugins: { jsdoc },
+        linterOptions: { reportUnusedDisableDirectives: "error" },
+        rules: { ...OCA, ...OURS },
+    },
+    {
+        files: ["**/*.js"],
+        languageOptions: {
+            ecmaVersion: 2024,
+            sourceType: "module",
+            globals: { ...globals.browser, luxon: "readonly", odoo: "readonly" },
+        },
+    },
+    {
+        files: ["**/*.cjs"],
+        languageOptions: { sourceType: "commonjs", globals: globals.node },
+    },
+];
