@@ -6,9 +6,11 @@ import socket
 import subprocess
 import sys
 
+import cmd_lint
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+ADDON = "gmail_oauth_mailbox"
 
 
 def dev(*arguments, **variables):
@@ -106,6 +108,88 @@ def test_a_skipped_test_fails_the_run(tmp_path, body, passes):
         timeout=60,
     )
     assert (done.returncode == 0) is passes, done.stdout
+
+
+# What each check of ./dev lint must see, in a tree that holds just this file.
+FAULTS = [
+    ("ruff check", f"{ADDON}/models/a.py", "import os\n", "F401"),
+    ("ruff format", f"{ADDON}/models/a.py", "a = [1,2]\n", "would be reformatted"),
+    ("pylint-odoo", f"{ADDON}/a.py", "self.env.cr.commit()\n", "invalid-commit"),
+    ("bandit", f"{ADDON}/lib/a.py", "import pickle\npickle.loads(b'')\n", "B301"),
+    (
+        "oca-checks-odoo-module",
+        f"{ADDON}/data/a.xml",
+        '<?xml version="1.0" encoding="UTF-8" ?>\n<odoo><data/></odoo>\n',
+        "xml-deprecated-data-node",
+    ),
+    (
+        "oca-checks-po",
+        f"{ADDON}/i18n/de.po",
+        f'#. module: {ADDON}\n#, python-format\nmsgid "%s mails"\nmsgstr "Mails"\n',
+        "po-python-parse-printf",
+    ),
+    ("eslint", f"{ADDON}/static/src/a.js", "eval(location.hash);\n", "no-eval"),
+    ("prettier", f"{ADDON}/static/src/a.js", "const a={b:1}\n", "a.js"),
+    ("prettier", f"{ADDON}/views/a.xml", "<odoo><a   b='c'/></odoo>\n", "a.xml"),
+    ("files", f"{ADDON}/models/a.py.rej", "--- a\n", "left over"),
+    ("files", f"{ADDON}/i18n/en.po", 'msgid ""\n', "English into English"),
+    ("files", "README.rst", "A\n<<<<<<< HEAD\n", "merge conflict"),
+    ("files", "setup.py", "#!/usr/bin/env python3\n", "mode of a program"),
+    ("files", "README.rst", "A\r\n", "line ends of Windows"),
+    ("files", "pyproject.toml", "a = 1 \n", "blank space"),
+    ("files", "setup.py", "a = 1", "no newline"),
+]
+
+
+@pytest.mark.parametrize(("check", "name", "text", "finding"), FAULTS)
+def test_lint_sees_a_fault(tmp_path, check, name, text, finding):
+    (tmp_path / ADDON).mkdir()
+    (tmp_path / ADDON / "__init__.py").touch()
+    (tmp_path / ADDON / "__manifest__.py").write_text(
+        '{"name": "A", "version": "19.0.1.0.0", "data": ["data/a.xml"]}\n'
+    )
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+    done = cmd_lint.run(cmd_lint.checks(tmp_path)[check], tmp_path)
+    assert done.returncode, done.stdout
+    assert finding in done.stdout
+    assert path.name in done.stdout
+
+
+def test_every_check_is_seen_to_fail():
+    assert {check for check, *_ in FAULTS} == set(cmd_lint.checks())
+
+
+def test_lint_repairs(tmp_path):
+    script = tmp_path / ADDON / "static" / "src" / "a.js"
+    script.parent.mkdir(parents=True)
+    (tmp_path / ADDON / "__manifest__.py").write_text('{"name": "A"}\n')
+    script.write_text("let a=1\nexport {a}\n")
+    module = tmp_path / ADDON / "a.py"
+    module.write_text("import re\nimport os\n\nos.getcwd( )\n")
+    for command in cmd_lint.fixes(tmp_path).values():
+        cmd_lint.run(command, tmp_path)
+    assert script.read_text() == "const a = 1;\nexport { a };\n"
+    assert module.read_text() == "import os\n\nos.getcwd()\n"
+
+
+def test_a_failed_check_fails_lint(monkeypatch, capfd):
+    commands = {
+        "good": [sys.executable, "-c", "print('fine')"],
+        "bad": [sys.executable, "-c", "raise SystemExit('a.py: wrong')"],
+    }
+    monkeypatch.setattr(cmd_lint, "checks", lambda: commands)
+    assert cmd_lint.main() == 1
+    told = capfd.readouterr()
+    assert told.out == "a.py: wrong\n"
+    assert told.err.endswith("lint failed: bad\n")
+    del commands["bad"]
+    assert cmd_lint.main() == 0
+
+
+def test_lint_knows_no_other_option():
+    assert "unrecognized arguments: --fux" in told(dev("lint", "--fux"))[-1]
 
 
 def test_ci_runs_the_tests():
