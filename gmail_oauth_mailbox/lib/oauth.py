@@ -66,7 +66,7 @@ class Endpoints:
         if not origin:
             return cls(
                 authorization="https://accounts.google.com/o/oauth2/v2/auth",
-                token="https://oauth2.googleapis.com/token",
+                token="https://oauth2.googleapis.com/token",  # nosec B106 - an address
                 revoke="https://oauth2.googleapis.com/revoke",
                 certs="https://www.googleapis.com/oauth2/v1/certs",
                 gmail="https://gmail.googleapis.com/",
