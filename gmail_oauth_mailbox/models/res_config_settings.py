@@ -4,7 +4,7 @@ from odoo.exceptions import ValidationError
 from .gmail_mailbox import HISTORY_WINDOWS
 
 CLIENT_ID = "google_gmail_client_id"
-CLIENT_SECRET = "google_gmail_client_secret"
+CLIENT_SECRET = "google_gmail_client_secret"  # nosec B105: its name
 PREFIX = "gmail_oauth_mailbox."
 
 

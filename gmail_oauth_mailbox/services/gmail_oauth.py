@@ -15,6 +15,10 @@ from .gmail_setup import TRANSPORT as ASKING
 
 _logger = logging.getLogger(__name__)
 
+# The columns of a row whose tokens are forgotten.
+FORGOTTEN = dict.fromkeys(
+    ("refresh_token", "access_token", "access_token_expiry", "scopes"), False
+)
 # How long tokens may wait for their user to say that she meant this account.
 CHOICE_LIFE = timedelta(minutes=10)
 # An access token is renewed this long before it ends, so that no call is cut off.
@@ -182,7 +186,7 @@ class GmailOauth(models.AbstractModel):
         reconnect when it is next used; new tokens get a new key."""
         self.env["gmail.credential"].sudo().search(
             [("refresh_token", "!=", False)]
-        ).write({"refresh_token": False, "access_token": False})
+        ).write(FORGOTTEN)
         self.env["gmail.revocation"].sudo().search([("id", ">", 0)]).unlink()
         self.env["gmail.authorization"].sudo().search(
             [("status", "=", "choice")]
@@ -312,7 +316,7 @@ class GmailOauth(models.AbstractModel):
         return identity, tokens
 
     def _forget_waiting(self, attempts):
-        attempts.write({"refresh_token": False, "access_token": False, "scopes": False})
+        attempts.write(FORGOTTEN)
 
     def _discard_later(self, attempts):
         """Have the tokens of attempts that came to nothing revoked."""
@@ -552,14 +556,7 @@ class GmailOauth(models.AbstractModel):
                 mailbox_ref=mailbox.id,
                 user_id=mailbox.user_id.id,
             )
-        credential.write(
-            {
-                "refresh_token": False,
-                "access_token": False,
-                "access_token_expiry": False,
-                "scopes": False,
-            }
-        )
+        credential.write(FORGOTTEN)
         mailbox.write(
             {
                 "state": "draft",

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..lib import errors
 from .gmail_sync import CONFLICTS
@@ -346,10 +347,11 @@ class GmailScheduler(models.AbstractModel):
         A wake that came meanwhile set ``next_sync`` into the past, and wins.
         """
         now = fields.Datetime.now()
-        # The names are this file's own, never input.
-        assignments = "".join(f"{name} = %({name})s, " for name in values)
+        assignments = SQL().join(
+            SQL("%s = %s, ", SQL.identifier(name), value)
+            for name, value in values.items()
+        )
         parameters = {
-            **values,
             "now": now,
             "next": now + pause,
             "id": lease.mailbox.id,
@@ -365,15 +367,18 @@ class GmailScheduler(models.AbstractModel):
             )
             # Paused or disconnected meanwhile: that stands.
             env.cr.execute(
-                f"""
-                UPDATE gmail_mailbox
-                   SET {assignments}
-                       next_sync = CASE WHEN next_sync <= %(now)s THEN next_sync
-                                        ELSE %(next)s END
-                 WHERE id = %(id)s AND lease_token = %(token)s
-                   AND state = 'connected'
-                """,  # pylint: disable=sql-injection
-                parameters,
+                SQL(
+                    """
+                    UPDATE gmail_mailbox
+                       SET %(assignments)s
+                           next_sync = CASE WHEN next_sync <= %(now)s THEN next_sync
+                                            ELSE %(next)s END
+                     WHERE id = %(id)s AND lease_token = %(token)s
+                       AND state = 'connected'
+                    """,
+                    assignments=assignments,
+                    **parameters,
+                )
             )
             if env.cr.rowcount and values.get("state") == "reconnect":
                 env["gmail.scheduler"]._tell_dead(

@@ -13,7 +13,7 @@ from ..lib.transport import Transport
 _logger = logging.getLogger(__name__)
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
-SECRET_VARIABLE = "GMAIL_OAUTH_MAILBOX_CLIENT_SECRET"
+SECRET_VARIABLE = "GMAIL_OAUTH_MAILBOX_CLIENT_SECRET"  # nosec B105: its name
 KEYS_VARIABLE = "GMAIL_OAUTH_MAILBOX_KEYS"
 CLIENT_ID = re.compile(r"[0-9A-Za-z_-]+\.apps\.googleusercontent\.com")
 DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")

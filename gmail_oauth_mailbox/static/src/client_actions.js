@@ -6,7 +6,10 @@ import { displayNotificationAction } from "@web/webclient/actions/client_actions
  * notification leaves it stale, and an answer without an action closes a dialog. */
 async function done(env, action, options) {
     displayNotificationAction(env, action);
-    await Promise.all([options.onClose?.(), env.services.gmail_oauth_mailbox.loadInfo()]);
+    await Promise.all([
+        options.onClose?.(),
+        env.services.gmail_oauth_mailbox.loadInfo(),
+    ]);
 }
 
 /** Say that a record is deleted, and leave its form. */

@@ -1,4 +1,11 @@
-import { Component, markup, onMounted, onWillUnmount, useRef, useState } from "@odoo/owl";
+import {
+    Component,
+    markup,
+    onMounted,
+    onWillUnmount,
+    useRef,
+    useState,
+} from "@odoo/owl";
 
 import { ListPlugin } from "@html_editor/main/list/list_plugin";
 import { ColorPlugin } from "@html_editor/main/font/color_plugin";

@@ -89,10 +89,10 @@ export class GmailConversation extends Component {
             () => [this.props.thread.id, this.props.thread.messages.length]
         );
         onWillUpdateProps((next) => {
-            if (next.thread.id !== this.props.thread.id) {
-                this.reset(next.thread);
-            } else {
+            if (next.thread.id === this.props.thread.id) {
                 this.unfoldLast(next.thread);
+            } else {
+                this.reset(next.thread);
             }
         });
     }

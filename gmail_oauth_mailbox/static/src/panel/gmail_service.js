@@ -127,7 +127,9 @@ export class GmailStore {
 
     /** Run a button of the mailbox on the server, and the action it returns. */
     async run(method) {
-        const result = await this.orm.call("gmail.mailbox", method, [[this.mailbox.id]]);
+        const result = await this.orm.call("gmail.mailbox", method, [
+            [this.mailbox.id],
+        ]);
         if (result?.type) {
             if (result.type === "ir.actions.act_window") {
                 this.close();
@@ -361,7 +363,7 @@ export class GmailStore {
     /** Say how connecting ended, when this page was loaded by Google's answer. */
     async showOutcome() {
         const url = new URL(browser.location.href);
-        const attempt = parseInt(url.searchParams.get(OUTCOME_KEY));
+        const attempt = parseInt(url.searchParams.get(OUTCOME_KEY), 10);
         if (!attempt) {
             return;
         }
@@ -403,8 +405,7 @@ export class GmailStore {
 
     /** Another account was picked than typed: connect that one, or try again. */
     askAboutPicked(attempt, { message, picked }) {
-        const call = (method) =>
-            this.orm.call("gmail.mailbox", method, [attempt]);
+        const call = (method) => this.orm.call("gmail.mailbox", method, [attempt]);
         this.dialog.add(ConfirmationDialog, {
             title: _t("Another account"),
             body: message,

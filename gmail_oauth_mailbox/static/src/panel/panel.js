@@ -135,6 +135,17 @@ export class GmailPanel extends Component {
         row?.focus();
     }
 
+    /** Go one step back from where Escape was pressed. */
+    leave(target) {
+        if (target === this.searchRef.el && target.value) {
+            this.clearSearch();
+        } else if (this.gmail.threadId && this.isNarrow) {
+            this.closeThread();
+        } else {
+            this.gmail.close();
+        }
+    }
+
     onKeydown(ev) {
         const root = this.root.el;
         if (!this.gmail.isOpen || !root || ev.ctrlKey || ev.metaKey || ev.altKey) {
@@ -148,13 +159,7 @@ export class GmailPanel extends Component {
         if (ev.key === "Escape" && !target.closest?.("[contenteditable='true']")) {
             ev.preventDefault();
             ev.stopPropagation();
-            if (target === this.searchRef.el && target.value) {
-                this.clearSearch();
-            } else if (this.gmail.threadId && this.isNarrow) {
-                this.closeThread();
-            } else {
-                this.gmail.close();
-            }
+            this.leave(target);
             return;
         }
         if (writes) {
