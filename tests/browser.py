@@ -14,6 +14,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from . import log_watch
+
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 300
 SHOTS = os.environ.get("GMAIL_OAUTH_MAILBOX_SCREENSHOTS")
@@ -51,7 +53,10 @@ def dev_run(database, *options):
                 if process.poll() is not None or time.monotonic() > end:
                     raise RuntimeError(f"./dev run did not start:\n{log.read_text()}")
                 time.sleep(0.2)
-            yield json.loads(ready.read_text())
+            facts = json.loads(ready.read_text())
+            yield facts
+            found = log_watch.leaks(Path(facts["log"]).read_text())
+            assert not found, f"the server logged: {found}"
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from odoo.tests import HttpCase, new_test_user
 
+from . import log_watch
 from .google_standin import process
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
@@ -23,12 +24,20 @@ class Session(dict):
     uid = None
 
 
-def mail(sender=CUSTOMER, to=ANNA, subject="Offer", body="Hello Anna", **headers):
+def mail(
+    sender=CUSTOMER,
+    to=ANNA,
+    subject="Offer for blue chairs",
+    body="Hello Anna",
+    **headers,
+):
     """Return the bytes of a plain message."""
     message = EmailMessage()
     message["From"] = sender
     message["To"] = to
     message["Subject"] = subject
+    if len(subject) > 11:
+        log_watch.subjects.add(subject)
     message["Date"] = headers.pop("date", "Mon, 23 Nov 2026 10:00:00 +0000")
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
@@ -168,6 +177,11 @@ class ConnectingCase(GmailCase):
         self.assertFalse(self.mailbox() | self.mailbox(self.ben))
         self.assertFalse(self.env["gmail.credential"].search_count([]))
         return attempt
+
+    def server_secret(self, secret):
+        """Have the server's environment set the client secret."""
+        name = "GMAIL_OAUTH_MAILBOX_CLIENT_SECRET"
+        return patch.dict(os.environ, {name: secret})
 
     def connected_at_google(self, email=ANNA):
         accounts = self.google.control("accounts")

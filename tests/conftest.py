@@ -1,8 +1,13 @@
 """What every test of this folder shares."""
 
 import importlib.abc
+import logging
 import pathlib
 import sys
+
+import pytest
+
+from . import log_watch
 
 CORPUS = pathlib.Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
@@ -24,3 +29,32 @@ def pytest_report_header():
     if not CORPUS.is_dir():
         return "corpus folder not found: its tests are not collected"
     return None
+
+
+log_watch.install()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _log_level():
+    """Log as a server does by default; pytest shows it with failures only."""
+    for name in (None, "odoo", "werkzeug"):
+        logging.getLogger(name).setLevel(logging.INFO)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session, exitstatus):
+    """A secret in a log line fails the run, whichever test wrote it."""
+    if log_watch.found and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say where secrets were logged, above pytest's closing line."""
+    if log_watch.found:
+        terminalreporter.section("secrets in the log fail the run", sep="!")
+        for line in sorted(set(log_watch.found)):
+            terminalreporter.write_line(line)
+    terminalreporter.write_line(
+        f"{log_watch.seen['records']} log records searched for tokens, codes, states "
+        f"and {len(log_watch.subjects)} subjects: {len(log_watch.found)} found"
+    )

@@ -123,7 +123,7 @@ def test_answers_of_any_status_come_back(wire, transport):
     assert parse_qs(wire.requests[0].body.decode()) == {"a": ["ü"]}
 
 
-def test_redirects_are_not_followed(wire, transport):
+def test_point_22_redirects_are_not_followed(wire, transport):
     wire.answer = lambda request: (302, {"Location": "http://127.0.0.1:1/"}, b"")
     assert transport.request("GET", wire.origin).status == 302
     assert len(wire.requests) == 1
@@ -163,7 +163,7 @@ def test_nobody_listens(transport):
     assert "secret" not in str(caught.value)
 
 
-def test_silence_and_slow_drips_end(wire):
+def test_point_22_silence_and_slow_drips_end(wire):
     wire.answer = lambda request: time.sleep(0.6) or (200, {}, b"late")
     with pytest.raises(errors.Unreachable) as caught:
         Transport(read_timeout=0.2).request("GET", wire.origin)
@@ -192,7 +192,7 @@ def test_a_lost_connection_is_tried_again_only_where_it_does_no_harm(wire, trans
 # ----------------------------------------------------------------------
 
 
-def test_real_endpoints_are_googles_over_tls():
+def test_point_22_real_endpoints_are_googles_over_tls():
     endpoints = oauth.Endpoints.for_origin(None)
     assert endpoints.origin is None
     for name in ("authorization", "token", "revoke", "certs", "gmail", "batch"):

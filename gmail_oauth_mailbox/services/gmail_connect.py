@@ -366,6 +366,8 @@ class GmailConnect(models.AbstractModel):
                 )
             )
         mailbox = attempt.mailbox_id
+        if mailbox and mailbox.user_id != attempt.user_id:
+            raise UserError(self.env._("Only its owner can use a mailbox."))
         known = self.env["gmail.oauth"]._sub(mailbox)
         same_address = oauth.same_address(identity.email, attempt.email)
         if mailbox and not (known == identity.sub if known else same_address):

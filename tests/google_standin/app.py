@@ -60,6 +60,7 @@ class Standin:
     def __call__(self, environ, start_response):
         request = Request(environ)
         request.max_content_length = 64 * 1024 * 1024
+        asked = request.query_string.decode("latin-1")
         if self.latency and not request.path.startswith("/__standin__"):
             time.sleep(self.latency)
         try:
@@ -70,7 +71,7 @@ class Standin:
         except oauth.Blocked as error:
             response = oauth.sent(request.host_url.rstrip("/") + error.location)
         except Dropped:
-            self.note(request.method, request.path, 0)
+            self.note(request.method, request.path, 0, query=asked)
             connection = environ.get("werkzeug.socket")
             if connection:
                 # The client may have gone before.
@@ -78,10 +79,10 @@ class Standin:
                     connection.shutdown(socket.SHUT_RDWR)
             raise
         if not request.path.startswith("/__standin__"):
-            self.note(request.method, request.path, response.status_code)
+            self.note(request.method, request.path, response.status_code, query=asked)
         return response(environ, start_response)
 
-    def note(self, method, path, status, account=None, batch=False):
+    def note(self, method, path, status, account=None, batch=False, query=""):
         with self._log_lock:
             self.store.requests.append(
                 {
@@ -90,6 +91,7 @@ class Standin:
                     "status": status,
                     "account": account,
                     "batch": batch,
+                    "query": query,
                 }
             )
 
@@ -253,7 +255,7 @@ class Standin:
         )
         status, found = answer[:2]
         extra = answer[2] if len(answer) > 2 else {}
-        self.note(method, target.path, status, batch=True)
+        self.note(method, target.path, status, batch=True, query=target.query)
         return status, found, extra
 
     # -- control -------------------------------------------------------
