@@ -3,7 +3,10 @@
 import logging
 import re
 
+from psycopg2.errors import LockNotAvailable, SerializationFailure
+
 CALLBACK = "/gmail_oauth_mailbox/callback"
+CONFLICTS = (LockNotAvailable, SerializationFailure)
 TABLE = re.compile(r"\bgmail_\w+")
 
 
@@ -22,7 +25,8 @@ class StatementFilter(logging.Filter):
     """Take the values, which hold mail, out of failed statements on our tables.
 
     Odoo's cursor logs a failed statement whole, and PostgreSQL's text of the error
-    may name the row.
+    may name the row. Two transactions that met are no error: Odoo, or the scheduler,
+    does the work again.
     """
 
     def filter(self, record):
@@ -33,6 +37,8 @@ class StatementFilter(logging.Filter):
                 record.msg = "bad query on %s, its values are not logged: %s"
                 record.args = (table[0], type(error).__name__)
                 record.exc_info = record.exc_text = None
+                if isinstance(error, CONFLICTS):
+                    record.levelno, record.levelname = logging.INFO, "INFO"
         return True
 
 

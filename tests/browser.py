@@ -63,29 +63,46 @@ def dev_run(database, *options):
 
 
 @contextmanager
-def logged_in(server):
-    """Yield a page of the ordinary internal user; ``page.errors`` gathers what its
-    scripts throw."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with sync_playwright() as playwright:
+def chromium():
+    """Yield a browser; playwright allows one at a time."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    with memory(), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=chromium,
+            executable_path=path,
             args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
         )
-        context = browser.new_context(
-            viewport={"width": 1280, "height": 800}, accept_downloads=True
-        )
-        context.set_default_timeout(30_000)
-        page = context.new_page()
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(f"{server['url']}/web/login")
-        page.fill("#login", "demo")
-        page.fill("#password", "demo")
-        page.click("button[type=submit]")
-        page.wait_for_selector(".o_gmail_systray", timeout=120_000)
-        yield page
+        yield browser
         browser.close()
+
+
+def logged_in_page(browser, server, login="demo"):
+    """Return a page of a user, with cookies of its own; by default the ordinary
+    internal user.
+
+    ``page.errors`` gathers what its scripts throw, ``page.seen`` the addresses that it
+    asked for.
+    """
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, accept_downloads=True
+    )
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.origin, page.errors, page.seen = server["url"], [], []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("request", lambda request: page.seen.append(request.url))
+    page.goto(f"{server['url']}/web/login")
+    page.fill("#login", login)
+    page.fill("#password", login)
+    page.click("button[type=submit]")
+    page.wait_for_selector(".o_gmail_systray", timeout=120_000)
+    return page
+
+
+@contextmanager
+def logged_in(server):
+    """Yield a page of the ordinary internal user, in a browser of its own."""
+    with chromium() as browser:
+        yield logged_in_page(browser, server)
 
 
 def shot(page, name):
