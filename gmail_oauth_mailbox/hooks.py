@@ -4,8 +4,7 @@ def uninstall_hook(env):
     service = env["gmail.oauth"]
     for mailbox in env["gmail.mailbox"].search([]):
         service._disconnect(mailbox)
-    waiting = env["gmail.authorization"].search([("refresh_token", "!=", False)])
-    service._discard_later(waiting)
+    service._discard_waiting()
     service._revoke_after_commit()
     env["ir.attachment"].search([("res_model", "=", "gmail.attachment")]).unlink()
     env["mail.mail"].search(

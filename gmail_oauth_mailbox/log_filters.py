@@ -16,7 +16,7 @@ class CallbackFilter(logging.Filter):
     def filter(self, record):
         message = record.getMessage()
         if CALLBACK in message:
-            record.msg = re.sub(rf"({CALLBACK})\?[^\s\"']*", r"\1", message)
+            record.msg = re.sub(rf"({CALLBACK}/?)\?[^\s\"']*", r"\1", message)
             record.args = ()
         return True
 

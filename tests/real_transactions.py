@@ -8,6 +8,8 @@ Each case gets users of its own, and prints a line ``RESULT name json``.
 import json
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from email.utils import formatdate
 from urllib.parse import parse_qsl, urlsplit
@@ -78,6 +80,136 @@ def result(name, **values):
 
 anna_box, ben_box = connect(anna, ANNA), connect(ben, BEN)
 result("connected", anna=anna_box.state, ben=ben_box.state)
+
+# Two workers find the access token out of date at the same time.
+env.cr.execute("UPDATE gmail_credential SET access_token_expiry = '2020-01-01'")
+env.cr.commit()
+google.control("faults", {"path": "^/token$", "delay": 1, "pass": True, "count": 2})
+asked = len(google.log())
+
+
+def renew(_number):
+    with env.registry.cursor() as cr:
+        own = env(cr=cr)
+        return own["gmail.oauth"]._access_token(
+            own["gmail.mailbox"].browse(anna_box.id)
+        )
+
+
+with ThreadPoolExecutor(2) as pool:
+    tokens = set(pool.map(renew, range(2)))
+google.control("faults?clear=1")
+result("renewed", requests=len(google.log()) - asked, tokens=len(tokens))
+
+# Two answers for one account, of two users, at the same time.
+support = "support@corp-example.test"
+roads = []
+for owner in (anna, ben):
+    session = Session()
+    session.uid = owner.id
+    service = env["gmail.connect"].with_user(owner)
+    number = service._begin(support)["url"].rpartition("/")[2]
+    url = service._start(int(number), session, "/odoo")
+    env.cr.commit()
+    answer = process.authorize(url, support)
+    roads.append((owner.id, dict(parse_qsl(urlsplit(answer).query)), session))
+
+
+def finish(road):
+    uid, params, session = road
+    with env.registry.cursor() as cr:
+        cr.execute("SELECT 1")
+        service = env(cr=cr, user=uid)["gmail.connect"].sudo()
+        attempt, _ending = service._finish(params, session)
+    return attempt.id
+
+
+with ThreadPoolExecutor(2) as pool:
+    attempts = list(pool.map(finish, roads))
+env.cr.rollback()
+env.invalidate_all()
+outcomes = sorted(env["gmail.authorization"].browse(attempts).mapped("status"))
+shared = env["gmail.mailbox"].search([("email", "=", support)])
+result("raced", outcomes=outcomes, mailboxes=len(shared))
+
+# One answer, twice at the same time.
+shared.with_user(shared.user_id).action_delete()
+env.cr.commit()
+session = Session()
+session.uid = anna.id
+service = env["gmail.connect"].with_user(anna)
+number = service._begin(support)["url"].rpartition("/")[2]
+url = service._start(int(number), session, "/odoo")
+env.cr.commit()
+answer = dict(parse_qsl(urlsplit(process.authorize(url, support)).query))
+asked = [entry["path"] for entry in google.log()].count("/token")
+with ThreadPoolExecutor(2) as pool:
+    list(pool.map(finish, [(anna.id, answer, session)] * 2))
+env.cr.rollback()
+env.invalidate_all()
+shared = env["gmail.mailbox"].search([("email", "=", support)])
+exchanges = [entry["path"] for entry in google.log()].count("/token") - asked
+result("pressed", exchanges=exchanges, mailboxes=len(shared))
+
+# She disconnects, and connects again while the revocation waits for the account.
+shared.with_user(anna).action_disconnect()
+number = service._begin(support)["url"].rpartition("/")[2]
+url = service._start(int(number), session, "/odoo")
+env.cr.commit()
+answer = dict(parse_qsl(urlsplit(process.authorize(url, support)).query))
+profile = {"path": "/profile$", "delay": 2, "pass": True}
+google.control("faults", profile)
+
+
+def revoke():
+    time.sleep(0.7)
+    with env.registry.cursor() as cr:
+        cr.execute("SELECT 1")
+        cron = env(cr=cr).ref("gmail_oauth_mailbox.ir_cron_gmail_revoke")
+        cron.method_direct_trigger()
+
+
+with ThreadPoolExecutor(2) as pool:
+    waiting = [pool.submit(finish, (anna.id, answer, session)), pool.submit(revoke)]
+    [future.result() for future in waiting]
+env.cr.rollback()
+env.invalidate_all()
+granted = [a["connected"] for a in google.control("accounts") if a["email"] == support]
+left = env["gmail.revocation"].search_count([])
+result("reconnected", granted=granted, state=shared.state, left=left)
+
+# A mailbox is deleted while a worker reads it.
+lease = env["gmail.scheduler"]._claim()
+env.cr.commit()
+held = lease.mailbox
+with env.registry.cursor() as cr:
+    own = env(cr=cr)["gmail.mailbox"].browse(held.id)
+    own.with_user(own.user_id).action_delete()
+env["gmail.scheduler"]._run(lease)
+env.cr.commit()
+result("deleted", email=bool(held.exists()))
+if not env["gmail.mailbox"].search([("email", "=", ANNA)]):
+    anna_box = connect(anna, ANNA)
+if not env["gmail.mailbox"].search([("email", "=", BEN)]):
+    ben_box = connect(ben, BEN)
+shared.exists().with_user(anna).action_delete() if shared.exists() else None
+env.cr.commit()
+env.ref("gmail_oauth_mailbox.ir_cron_gmail_revoke").method_direct_trigger()
+env.cr.commit()
+
+# An access ends soon, while a worker changes the mailbox.
+env["gmail.mailbox"].search([]).access_ends = "2026-01-01"
+env.cr.commit()
+env.cr.execute("SELECT 1")
+with env.registry.cursor() as cr:
+    cr.execute("UPDATE gmail_mailbox SET failure_count = 0")
+env.ref("gmail_oauth_mailbox.ir_cron_gmail_check").method_direct_trigger()
+env.cr.commit()
+env.invalidate_all()
+announced = env["gmail.mailbox"].search([]).mapped("ending_announced")
+result("announced", all=announced)
+env["gmail.mailbox"].search([]).access_ends = False
+env.cr.commit()
 
 # The worker that sent the mail dies before it can commit.
 first = post(anna, "Killed once")

@@ -72,6 +72,7 @@ class TestConnecting(ConnectingCase):
         self.assertTrue(service._claim(params["state"]))
         attempt, ending = service.sudo()._finish(params, session)
         self.assertEqual((attempt.id, ending), (attempt_id, None))
+        self.env.invalidate_all()
         panel = self.env["gmail.mailbox"].with_user(self.anna)
         self.assertEqual(panel.panel_outcome(attempt_id)["type"], "pending")
         self.assertFalse(self.mailbox())

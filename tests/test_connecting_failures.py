@@ -57,8 +57,10 @@ class TestConnectingFailures(ConnectingCase):
         group.user_ids = self.anna
         self.assertEqual(self.authorize(self.anna, ANNA).status, "success")
         self.assertTrue(panel.panel_state()["enabled"])
-        # A group that is gone lets nobody in.
-        group.unlink()
+        # A group that is gone lets nobody in, and does not go unawares.
+        with self.assertRaisesRegex(UserError, "says who may connect"):
+            group.unlink()
+        set_param("gmail_oauth_mailbox.connect_group_id", "999999")
         with self.assertRaisesRegex(UserError, "not open to you"):
             self.begin(email=PRIVATE)
 
@@ -71,6 +73,29 @@ class TestConnectingFailures(ConnectingCase):
         self.env.flush_all()
         self.callback(answer)
         self.assertFalse(self.mailbox())
+
+    def test_the_choice_is_made_under_the_present_rules(self):
+        attempt = self.authorize(self.anna, ANNA, picks=PRIVATE)
+        group = self.env["res.groups"].create({"name": "Gmail users"})
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.connect_group_id", group.id)
+        self.env.flush_all()
+        model = self.env["gmail.mailbox"].with_user(self.anna)
+        outcome = model.action_connect_picked(attempt.id)
+        self.assertEqual(outcome["type"], "danger")
+        self.assertIn("not open to you", outcome["message"])
+        self.env.invalidate_all()
+        self.assertFalse(self.mailbox())
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google(PRIVATE))
+
+    def test_an_answer_that_odoo_never_finished(self):
+        attempt = self.authorize(self.anna, ANNA)
+        attempt.write({"status": "claimed", "expires_at": "2026-01-01"})
+        panel = self.env["gmail.mailbox"].with_user(self.anna)
+        outcome = panel.panel_outcome(attempt.id)
+        self.assertEqual(outcome["type"], "danger")
+        self.assertIn("Connect again", outcome["message"])
 
     def test_only_allowed_domains(self):
         set_param = self.env["ir.config_parameter"].set_param
@@ -128,7 +153,7 @@ class TestConnectingFailures(ConnectingCase):
         for word, kind, sentence in (
             ("access_denied", "info", "access was not allowed"),
             ("admin_policy_enforced", "danger", "Workspace administrator"),
-            ("org_internal", "danger", "Workspace administrator"),
+            ("org_internal", "danger", "an account of your company"),
             ("temporarily_unavailable", "danger", "does not answer right now"),
             ("server_error", "danger", "does not answer right now"),
             ("invalid_request", "danger", "Check set-up"),
@@ -186,11 +211,12 @@ class TestConnectingFailures(ConnectingCase):
     @mute_logger(SERVICE)
     def test_a_fault_of_our_own(self):
         set_param = self.env["ir.config_parameter"].set_param
-        set_param("gmail_oauth_mailbox.default_history_days", "soon")
+        # The mailbox's own record is refused by the database.
+        set_param("gmail_oauth_mailbox.default_history_days", str(2**40))
         with self.assertLogs(SERVICE, "ERROR") as log:
             attempt = self.authorize(self.anna, ANNA)
         self.assertIn("a fault of its own", attempt.outcome)
-        self.assertNotIn("soon", "".join(log.output))
+        self.assertNotIn(str(2**40), "".join(log.output))
         self.assertFalse(self.mailbox())
 
     # -- who is it -----------------------------------------------------

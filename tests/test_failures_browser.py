@@ -532,8 +532,8 @@ def test_switched_off(page, admin):
 
 def test_the_key_is_missing_and_the_database_a_copy(page, admin, server):
     connected(page)
-    uuid = rpc(admin, "ir.config_parameter", "get_param", "database.uuid")
-    path = cache() / "data" / GMAIL / f"{uuid}.key"
+    name = rpc(admin, "ir.config_parameter", "get_param", f"{GMAIL}.key_name")
+    path = cache() / "data" / GMAIL / f"{name}.key"
     hidden = path.with_suffix(".hidden")
     path.rename(hidden)
     try:

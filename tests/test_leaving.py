@@ -7,7 +7,7 @@ from cryptography.fernet import Fernet
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tools import file_open, mute_logger
 
 from odoo.addons.gmail_oauth_mailbox.lib import crypto
 
@@ -68,6 +68,29 @@ class TestDisconnecting(ConnectingCase):
         self.assertFalse(mailbox.exists())
         self.assertFalse(self.env["gmail.message"].search_count([]))
 
+    def test_archived_by_a_number(self):
+        mailbox = self.connect(self.anna, ANNA)
+        attempt = self.authorize(self.anna, ANNA, mailbox=mailbox)
+        waiting = self.authorize(self.anna, "x@corp-example.test", picks=PRIVATE)
+        self.assertEqual(waiting.status, "choice", attempt.outcome)
+        self.anna.write({"active": 0})
+        self.assertEqual(mailbox.state, "draft")
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google(PRIVATE))
+
+    def test_only_a_connected_mailbox_is_paused(self):
+        mailbox = self.connect(self.anna, ANNA)
+        mailbox.with_user(self.anna).action_disconnect()
+        with self.assertRaisesRegex(UserError, "connected mailbox can be paused"):
+            mailbox.with_user(self.anna).action_pause()
+
+    def test_the_next_one_becomes_the_default(self):
+        first = self.connect(self.anna, ANNA)
+        first.with_user(self.anna).action_disconnect()
+        second = self.connect(self.anna, PRIVATE)
+        self.assertTrue(second.is_default)
+        self.assertFalse(first.is_default)
+
     def test_the_default_passes_on(self):
         first = self.connect(self.anna, ANNA)
         second = self.connect(self.anna, PRIVATE)
@@ -92,6 +115,31 @@ class TestDisconnecting(ConnectingCase):
         self.run_cron("revoke")
         self.assertTrue(self.connected_at_google())
         self.assertEqual(server.google_gmail_refresh_token, "1//stock")
+
+    def test_an_underscore_is_no_wildcard(self):
+        self.google.control(
+            "accounts",
+            {"action": "add", "email": "a_b@corp-example.test", "name": "A"},
+        )
+        mailbox = self.connect(self.anna, "a_b@corp-example.test")
+        self.env["ir.mail_server"].create(
+            {
+                "name": "Another",
+                "smtp_host": "smtp.gmail.com",
+                "smtp_authentication": "gmail",
+                "smtp_encryption": "starttls",
+                "smtp_user": "axb@corp-example.test",
+                "google_gmail_refresh_token": "1//stock",
+            }
+        )
+        self.assertFalse(self.dialog(mailbox).other_users)
+
+    def test_who_is_no_internal_user_any_more_is_disconnected(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.anna.group_ids = self.env.ref("base.group_portal")
+        self.assertEqual(mailbox.state, "draft")
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google())
 
     def test_a_revocation_waits_for_google(self):
         mailbox = self.connect(self.anna, ANNA)
@@ -296,6 +344,90 @@ class TestKeys(ConnectingCase):
             self.assertEqual(attempt.status, "success", attempt.outcome)
             self.opened_by_new = self.sealed()
             Fernet(self.new).decrypt(self.sealed()[0][0])
+
+    @mute_logger(OAUTH, SCHEDULER)
+    def test_an_old_key_that_was_removed_too_early(self):
+        with self.keys(self.old):
+            first = self.connect(self.anna, ANNA)
+            self.connect(self.ben, "ben.schulz@corp-example.test").with_user(
+                self.ben
+            ).action_disconnect()
+        # The database's own key is the new one, yet a row was left behind.
+        fingerprint = crypto.fingerprint([self.new])
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.key_fingerprint", fingerprint)
+        admin = self._user("gmail_boss", "Boss", "boss@x.test", "base.group_system")
+        check = self.env["gmail.setup.check"].with_user(admin)
+        with self.keys(self.new):
+            second = self.connect(self.anna, PRIVATE)
+            with self.assertRaisesRegex(UserError, "lacks the key"):
+                first.with_user(self.anna).action_test()
+            self.assertEqual(first.state, "connected")
+            # The revocation that does not open does not stop the others.
+            self.run_cron("revoke")
+            self.assertFalse(self.env["gmail.revocation"].search_count([]))
+            check.action_forget_key()
+            self.assertEqual(self.env["gmail.oauth"]._count_lost_keys(), 0)
+            first.next_sync = "2020-01-01"
+            self.run_cron("sync_1")
+            self.assertEqual(first.state, "reconnect")
+            self.assertTrue(second.with_user(self.anna).action_test())
+
+    def test_uninstalling_a_copy_spares_the_originals_key(self):
+        self.connect(self.anna, ANNA)
+        path = self.env["gmail.setup"]._key_file()
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param(IDENTITY, "1/2")
+        with mute_logger(OAUTH):
+            self.env["gmail.oauth"]._revoke_after_commit()
+        self.env.cr.postcommit.run()
+        self.assertTrue(os.path.exists(path))
+        # A neutralized one has no key yet.
+        self.env.flush_all()
+        with file_open("gmail_oauth_mailbox/data/neutralize.sql") as script:
+            self.env.cr.execute(script.read())
+        self.env.invalidate_all()
+        self.registry.clear_cache()
+        self.env["gmail.oauth"]._revoke_after_commit()
+        self.env.cr.postcommit.run()
+        self.assertTrue(os.path.exists(path))
+
+    def test_a_neutralized_copy_makes_a_key_of_its_own(self):
+        self.connect(self.anna, ANNA)
+        setup = self.env["gmail.setup"]
+        path = setup._key_file()
+        with patch.object(type(setup), "_database_identity", lambda self: "1/2"):
+            for name in ("key_fingerprint", "key_name", "database_identity"):
+                self.env["ir.config_parameter"].set_param(
+                    f"gmail_oauth_mailbox.{name}", False
+                )
+            self.assertNotEqual(setup._key_file(), path)
+
+    @mute_logger(OAUTH, SCHEDULER)
+    def test_a_key_file_that_is_no_use_is_set_aside(self):
+        self.connect(self.anna, ANNA)
+        path = self.env["gmail.setup"]._key_file()
+        with open(path) as file:
+            key = file.read()
+        folder = os.path.dirname(path)
+        before = set(os.listdir(folder))
+        admin = self._user("gmail_boss", "Boss", "boss@x.test", "base.group_system")
+        check = self.env["gmail.setup.check"].with_user(admin)
+        try:
+            with open(path, "w") as file:
+                file.write("")
+            check.action_check()
+            check.action_forget_key()
+            self.env.invalidate_all()
+            attempt = self.authorize(self.anna, PRIVATE)
+            self.assertEqual(attempt.status, "success", attempt.outcome)
+        finally:
+            for name in set(os.listdir(folder)) - before:
+                os.unlink(os.path.join(folder, name))
+            crypto.remove_key_file(path)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(key)
 
     def test_the_key_file_is_for_its_owner_alone(self):
         self.connect(self.anna, ANNA)

@@ -20,6 +20,12 @@ def test_the_callback_loses_its_query():
     assert line.getMessage() == '"GET /gmail_oauth_mailbox/callback HTTP/1.1" 303'
 
 
+def test_a_slash_at_the_end_hides_nothing():
+    line = record("GET /gmail_oauth_mailbox/callback/?code=4/0&state=s")
+    log_filters.CallbackFilter().filter(line)
+    assert line.getMessage() == "GET /gmail_oauth_mailbox/callback/"
+
+
 def test_other_lines_stay():
     line = record("GET %s", "/odoo?code=1")
     assert log_filters.CallbackFilter().filter(line)

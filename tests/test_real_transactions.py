@@ -8,6 +8,7 @@ import pytest
 from database_server import server
 from odoo_server import Odoo
 
+from . import log_watch
 from .google_standin import process
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
@@ -52,6 +53,7 @@ def results():
                     os.environ.pop(name)
                     if value is not None:
                         os.environ[name] = value
+    assert not log_watch.leaks(output)
     found = {"left": left, "accounts": accounts}
     for line in output.splitlines():
         if line.startswith("RESULT "):
@@ -63,6 +65,35 @@ def results():
 
 def test_connecting_on_a_worker_that_asked_before(results):
     assert results["connected"] == {"anna": "connected", "ben": "connected"}
+
+
+def test_point_20_renewals_are_one_at_a_time(results):
+    """The second worker waits for the row, and takes what the first brought."""
+    assert results["renewed"] == {"requests": 1, "tokens": 1}
+
+
+def test_one_account_goes_to_one_of_two_users(results):
+    assert results["raced"] == {"outcomes": ["danger", "success"], "mailboxes": 1}
+
+
+def test_an_answer_that_comes_twice_at_once_is_used_once(results):
+    assert results["pressed"] == {"exchanges": 1, "mailboxes": 1}
+
+
+def test_a_revocation_in_work_spares_the_new_connection(results):
+    assert results["reconnected"] == {
+        "granted": [True],
+        "state": "connected",
+        "left": 0,
+    }
+
+
+def test_a_mailbox_deleted_under_a_worker_stops_nothing(results):
+    assert results["deleted"] == {"email": False}
+
+
+def test_every_ending_access_is_announced(results):
+    assert results["announced"] == {"all": [True, True]}
 
 
 def test_a_worker_that_dies_after_sending_sends_once(results):

@@ -3,7 +3,7 @@
 import os
 from unittest.mock import patch
 
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 
 from .common import ANNA, ConnectingCase
@@ -95,9 +95,57 @@ class TestSetup(ConnectingCase):
             {"gmail_default_interval": 1441},
             {"gmail_allowed_domains": "corp-example.test, nonsense"},
             {"gmail_allowed_domains": "me@corp-example.test"},
+            {"gmail_privacy_url": "javascript:alert(1)"},
+            {"gmail_privacy_url": "http://["},
         ):
             with self.subTest(**values), self.assertRaises(ValidationError):
-                self.settings(**values)
+                self.settings(**values).execute()
+
+    def test_what_was_mistyped_elsewhere_breaks_nothing(self):
+        set_param = self.env["ir.config_parameter"].set_param
+        for name, value in (
+            ("connect_group_id", "garbage"),
+            ("default_history_days", "abc"),
+            ("default_history_days", "60"),
+            ("default_sync_interval", "0"),
+            ("allowed_domains", "no domain @@"),
+            ("privacy_url", "http://["),
+        ):
+            with self.subTest(name, value=value):
+                name = f"gmail_oauth_mailbox.{name}"
+                set_param(name, value)
+                panel = self.env["gmail.mailbox"].with_user(self.anna)
+                panel.panel_state()
+                self.env["gmail.mailbox.connect"].with_user(self.anna).create({})
+                self.points()
+                # Saving this page for another reason changes nothing of it.
+                self.settings().execute()
+                self.assertEqual(self.param(name), value)
+                set_param(name, False)
+        set_param("web.base.url", "http://[::1")
+        self.assertEqual(self.points()["Address of this Odoo"][0], "wrong")
+
+    def test_a_key_that_cannot_be_had_is_noticed_before_it_is_needed(self):
+        keys = {"GMAIL_OAUTH_MAILBOX_KEYS": "garbage"}
+        with patch.dict(os.environ, keys):
+            self.assertEqual(self.points()["Key of the stored tokens"][0], "wrong")
+            with self.assertRaisesRegex(UserError, "lacks the key"):
+                self.begin()
+
+    def test_nothing_of_the_secret_stays_in_the_dialogs_row(self):
+        settings = self.settings(gmail_client_secret="new-secret")
+        settings.execute()
+        self.env.flush_all()
+        self.env.cr.execute("SELECT gmail_client_secret FROM res_config_settings")
+        self.assertNotIn(("new-secret",), self.env.cr.fetchall())
+
+    def test_results_of_the_check_are_ones_own(self):
+        other = self._user("gmail_boss2", "Boss", "b2@x.test", "base.group_system")
+        action = self.settings().action_gmail_check()
+        check = self.env["gmail.setup.check"].with_user(other)
+        self.assertFalse(check.search([("id", "=", action["res_id"])]))
+        with self.assertRaises(AccessError):
+            check.browse(action["res_id"]).read(["verdict"])
 
     def test_new_mailboxes_begin_with_the_defaults(self):
         self.settings(

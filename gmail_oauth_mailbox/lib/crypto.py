@@ -84,6 +84,24 @@ def _create(path):
         os.unlink(draft)
 
 
+def check_creatable(path):
+    """Check that the key file could be made.
+
+    :raises errors.KeyMissing: its folder is not writable
+    """
+    folder = os.path.dirname(path)
+    while folder and not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    if not os.access(folder or ".", os.W_OK | os.X_OK):
+        raise errors.KeyMissing("the key file cannot be made")
+
+
+def set_aside(path):
+    """Rename a key file that is no use, so that another can be made."""
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, f"{path}.{secrets.token_hex(4)}.unusable")
+
+
 def remove_key_file(path):
     """Remove the key file, where there is one."""
     with contextlib.suppress(OSError):

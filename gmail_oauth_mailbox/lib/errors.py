@@ -29,6 +29,7 @@ Server Applications"; RFC 6749, 5.2; RFC 9110, 10.2.3 (Retry-After).
 
 import json
 import re
+import traceback
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -164,6 +165,14 @@ class RequestRefused(GoogleError):
 
 class AccessTokenRejected(GoogleError):
     """The access token is out of date or revoked (401)."""
+
+
+def place(error):
+    """Return where an unexpected error arose, for the log: functions and lines, and
+    nothing of its text, which may quote mail or a code."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))
+    return f"{type(error).__name__} at {where}"
 
 
 # ----------------------------------------------------------------------

@@ -17,5 +17,6 @@ from . import (
     mail_mail,
     mail_thread,
     res_config_settings,
+    res_groups,
     res_users,
 )

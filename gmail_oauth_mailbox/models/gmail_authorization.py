@@ -7,7 +7,7 @@ class GmailAuthorization(models.Model):
     """A pending attempt to connect a Google account.
 
     The state and the session's secret are kept as SHA-256 hashes, so that a copy of
-    this table completes no attempt. A row lives ten minutes and is claimed once.
+    this table completes no attempt. A row can be claimed once, within ten minutes.
     """
 
     _name = "gmail.authorization"

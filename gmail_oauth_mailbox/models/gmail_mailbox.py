@@ -312,6 +312,8 @@ class GmailMailbox(models.Model):
     def action_pause(self):
         """Read and send nothing until the owner resumes."""
         mailbox = self._own()
+        if mailbox.state != "connected":
+            raise UserError(self.env._("Only a connected mailbox can be paused."))
         mailbox.write({"state": "paused"})
         return self._done(self.env._("%s is paused.", mailbox.email))
 
@@ -350,7 +352,6 @@ class GmailMailbox(models.Model):
         """Withdraw Odoo's access at Google; mail that is stored stays."""
         mailbox = self._own()
         self.env["gmail.oauth"]._disconnect(mailbox)
-        self._pass_default_on(mailbox)
         return self._done(self.env._("%s is disconnected.", mailbox.email))
 
     def _next_default(self):
@@ -364,13 +365,6 @@ class GmailMailbox(models.Model):
             ],
             limit=1,
         )
-
-    def _pass_default_on(self, mailbox):
-        """Make another mailbox of the owner the default in place of this one."""
-        heir = mailbox._next_default()
-        if mailbox.is_default and heir:
-            mailbox.is_default = False
-            heir.is_default = True
 
     @api.model
     def action_connect_picked(self, authorization_id):
@@ -420,7 +414,6 @@ class GmailMailbox(models.Model):
     def _delete(self):
         """Delete the mailbox, its mail, its attachments and its server records."""
         for mailbox in self:
-            owner = mailbox.user_id
             attachments = self.env["gmail.attachment"].search(
                 [("mailbox_id", "=", mailbox.id), ("attachment_id", "!=", False)]
             )
@@ -430,12 +423,11 @@ class GmailMailbox(models.Model):
                 [("gmail_mailbox_id", "=", mailbox.id), ("state", "=", "outgoing")]
             )._gmail_give_up()
             incoming = mailbox.incoming_server_id
-            was_default = mailbox.is_default
+            was_default, heir = mailbox.is_default, mailbox._next_default()
             mailbox.unlink()
             servers.unlink()
             incoming.unlink()
             if was_default:
-                heir = self.search([("user_id", "=", owner.id)], limit=1)
                 heir.is_default = True
 
     def action_open_form(self):

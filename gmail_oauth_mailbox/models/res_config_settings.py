@@ -6,6 +6,14 @@ from .gmail_mailbox import HISTORY_WINDOWS
 CLIENT_ID = "google_gmail_client_id"
 CLIENT_SECRET = "google_gmail_client_secret"  # nosec B105: its name
 PREFIX = "gmail_oauth_mailbox."
+PARAMETERS = {
+    "gmail_connect_group_id": PREFIX + "connect_group_id",
+    "gmail_allowed_domains": PREFIX + "allowed_domains",
+    "gmail_privacy_url": PREFIX + "privacy_url",
+    "gmail_default_contacts": PREFIX + "default_contacts",
+    "gmail_default_history": PREFIX + "default_history_days",
+    "gmail_default_interval": PREFIX + "default_sync_interval",
+}
 
 
 class ResConfigSettings(models.TransientModel):
@@ -31,12 +39,10 @@ class ResConfigSettings(models.TransientModel):
     gmail_connect_group_id = fields.Many2one(
         "res.groups",
         "Who may connect",
-        config_parameter=PREFIX + "connect_group_id",
         help="Empty means every internal user.",
     )
     gmail_allowed_domains = fields.Char(
         "Allowed domains",
-        config_parameter=PREFIX + "allowed_domains",
         help="Only accounts of these domains can be connected. Empty means any. "
         "Mailboxes that are connected already stay.",
     )
@@ -45,7 +51,6 @@ class ResConfigSettings(models.TransientModel):
     gmail_default_interval = fields.Integer("Synchronise every (minutes)")
     gmail_privacy_url = fields.Char(
         "Privacy policy",
-        config_parameter=PREFIX + "privacy_url",
         help="Linked in the dialog in which users connect. Google asks for one.",
     )
 
@@ -53,67 +58,94 @@ class ResConfigSettings(models.TransientModel):
     def get_values(self):
         values = super().get_values()
         setup = self.env["gmail.setup"]
-        defaults = setup._defaults()
-        stored = bool(self.env["ir.config_parameter"].sudo().get_param(CLIENT_SECRET))
+        get_param = self.env["ir.config_parameter"].sudo().get_param
+        stored = bool(get_param(CLIENT_SECRET))
         source = "database" if stored else "none"
         return {
             **values,
+            **self._gmail_choices(),
             "gmail_client_id": setup._client_id(),
             "gmail_secret_source": "server" if setup._server_secret() else source,
             "gmail_stored_secret": stored,
             "gmail_redirect_uri": setup._redirect_uri(),
             "gmail_test_mode": setup._test_mode(),
+        }
+
+    @api.model
+    def _gmail_choices(self):
+        """Return the choices as they are stored, by field."""
+        setup = self.env["gmail.setup"]
+        get_param = self.env["ir.config_parameter"].sudo().get_param
+        defaults = setup._defaults()
+        days = str(defaults["history_days"])
+        return {
+            "gmail_connect_group_id": setup._connect_group().id,
+            "gmail_allowed_domains": get_param(PREFIX + "allowed_domains") or False,
+            "gmail_privacy_url": get_param(PREFIX + "privacy_url") or False,
             "gmail_default_contacts": defaults["contacts"],
-            "gmail_default_history": str(defaults["history_days"]),
+            "gmail_default_history": days if days in dict(HISTORY_WINDOWS) else False,
             "gmail_default_interval": defaults["sync_interval"],
         }
 
-    @api.constrains("gmail_default_interval", "gmail_allowed_domains")
-    def _check_gmail(self):
-        for settings in self:
-            if not 1 <= settings.gmail_default_interval <= 1440:
-                raise ValidationError(
-                    self.env._("Synchronise every 1 to 1440 minutes, please.")
-                )
-            wrong = self.env["gmail.setup"]._wrong_domains(
-                settings.gmail_allowed_domains
-            )
-            for domain in wrong:
-                raise ValidationError(
-                    self.env._(
-                        "%s is no domain. Write domains such as example.com, "
-                        "separated by commas.",
-                        domain,
-                    )
-                )
-
     def set_values(self):
+        """Write what the administrator changed, and only that: this page is saved as a
+        whole, whichever part of it she meant."""
         parameters = self.env["ir.config_parameter"].sudo()
-        before = parameters.get_param(CLIENT_ID) or ""
+        before = self._gmail_choices()
+        client_id = parameters.get_param(CLIENT_ID) or ""
         result = super().set_values()
-        changed = False
+        wanted = {
+            "gmail_connect_group_id": self.gmail_connect_group_id.id,
+            "gmail_allowed_domains": (self.gmail_allowed_domains or "").strip(),
+            "gmail_privacy_url": (self.gmail_privacy_url or "").strip(),
+            "gmail_default_contacts": self.gmail_default_contacts,
+            "gmail_default_history": self.gmail_default_history,
+            "gmail_default_interval": self.gmail_default_interval,
+        }
+        changed = {n: v for n, v in wanted.items() if (v or False) != before[n]}
+        self._check_gmail_choices(changed)
+        for name, value in changed.items():
+            if name == "gmail_default_contacts":
+                value = "1" if value else "0"
+            parameters.set_param(PARAMETERS[name], value or False)
+        self._set_gmail_client(client_id)
+        return result
+
+    def _set_gmail_client(self, before):
+        parameters = self.env["ir.config_parameter"].sudo()
         client_id = (self.gmail_client_id or "").strip()
+        secret = (self.gmail_client_secret or "").strip()
         if client_id != before:
             parameters.set_param(CLIENT_ID, client_id)
-            changed = True
-        if self.gmail_client_secret:
-            parameters.set_param(CLIENT_SECRET, self.gmail_client_secret.strip())
-            changed = True
-        parameters.set_param(
-            PREFIX + "default_contacts", "1" if self.gmail_default_contacts else "0"
-        )
-        parameters.set_param(
-            PREFIX + "default_history_days", self.gmail_default_history or "30"
-        )
-        parameters.set_param(
-            PREFIX + "default_sync_interval", str(self.gmail_default_interval)
-        )
-        if changed:
+        if secret:
+            parameters.set_param(CLIENT_SECRET, secret)
+            # This row stays for a while.
+            self.gmail_client_secret = False
+        if secret or client_id != before:
             # Mailboxes that rest since the former ones were refused go on at once.
             self.env["gmail.scheduler"]._wake(
                 self.env["gmail.mailbox"].sudo().search([("state", "=", "connected")])
             )
-        return result
+
+    def _check_gmail_choices(self, changed):
+        setup = self.env["gmail.setup"]
+        if not 1 <= changed.get("gmail_default_interval", 1) <= 1440:
+            raise ValidationError(
+                self.env._("Synchronise every 1 to 1440 minutes, please.")
+            )
+        for domain in setup._wrong_domains(changed.get("gmail_allowed_domains")):
+            raise ValidationError(
+                self.env._(
+                    "%s is no domain. Write domains such as example.com, separated by "
+                    "commas.",
+                    domain,
+                )
+            )
+        url = changed.get("gmail_privacy_url")
+        if url and not setup._is_web_address(url):
+            raise ValidationError(
+                self.env._("The privacy policy is a web address, with https.")
+            )
 
     def action_gmail_check(self):
         """Test each point that connecting rests on, and say what to do."""

@@ -16,11 +16,15 @@ class ResUsers(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if vals.get("active") is False:
+        if "active" in vals or "group_ids" in vals:
             # Who has left reads no more mail: the access goes, what is stored stays.
+            gone = self.filtered(lambda user: not user.active or user.share)
             mailboxes = self.env["gmail.mailbox"].sudo()
-            for mailbox in mailboxes.search([("user_id", "in", self.ids)]):
+            for mailbox in mailboxes.search(
+                [("user_id", "in", gone.ids), ("state", "!=", "draft")]
+            ):
                 self.env["gmail.oauth"]._disconnect(mailbox)
+            self.env["gmail.oauth"]._discard_waiting(gone)
         return result
 
     @api.ondelete(at_uninstall=True)

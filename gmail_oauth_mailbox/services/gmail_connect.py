@@ -3,7 +3,6 @@ import hmac
 import logging
 import re
 import secrets
-import traceback
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -63,7 +62,13 @@ class GmailConnect(models.AbstractModel):
             if same.filtered(
                 lambda m: m.state == "connected" and m.can_read and m.can_send
             ):
-                raise UserError(self.env._("%s is connected already.", address))
+                raise UserError(
+                    self.env._(
+                        "%s is connected already: click the envelope in the top bar. "
+                        "Type another address to connect one more.",
+                        address,
+                    )
+                )
         attempt = (
             self.env["gmail.authorization"]
             .sudo()
@@ -88,8 +93,9 @@ class GmailConnect(models.AbstractModel):
         if not setup._address_allowed(address):
             raise UserError(
                 self.env._(
-                    "Only accounts of %(domains)s can be connected here. %(address)s "
-                    "is another one.",
+                    "Only accounts of %(domains)s can be connected here, and "
+                    "%(address)s is none. Connect one of those, or ask your "
+                    "administrator.",
                     domains=", ".join(setup._allowed_domains()),
                     address=address,
                 )
@@ -214,12 +220,10 @@ class GmailConnect(models.AbstractModel):
         except Exception as error:  # noqa: BLE001
             # The address of this page holds code and state, so no error page here;
             # and no text of the error, which may quote them.
-            frames = traceback.extract_tb(error.__traceback__)[-3:]
             _logger.error(
-                "Attempt %s to connect: unexpected %s at %s",
+                "Attempt %s to connect: unexpected %s",
                 attempt.id,
-                type(error).__name__,
-                " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames)),
+                errors.place(error),
             )
             self._note_failure(
                 attempt,
@@ -243,17 +247,16 @@ class GmailConnect(models.AbstractModel):
     def _answered_before(self, state, session):
         """A browser that sent the answer twice is led to the outcome of the first;
         nothing is done again."""
-        attempt = (
-            self.env["gmail.authorization"]
-            .sudo()
-            .search([("state_hash", "=", self._hash(state))], limit=1)
-        )
-        # The claim goes past the cache.
-        attempt.invalidate_recordset(["status"])
-        answered = attempt.status in ("claimed", *OUTCOMES)
-        if answered and self._is_mine(attempt, session):
-            return attempt, None
-        return None, "unexpected"
+        # This transaction may be older than the claim of the first.
+        with self._short_transaction() as env:
+            attempt = env["gmail.authorization"].search(
+                [("state_hash", "=", self._hash(state))], limit=1
+            )
+            attempt.invalidate_recordset(["status"])
+            answered = attempt.status in ("claimed", *OUTCOMES)
+            if not (answered and self._is_mine(attempt, session)):
+                return None, "unexpected"
+        return self.env["gmail.authorization"].sudo().browse(attempt.id), None
 
     def _note_failure(self, attempt, sentence):
         with self._short_transaction() as env:
@@ -296,19 +299,16 @@ class GmailConnect(models.AbstractModel):
 
         :return: (status, sentence, mailbox or None)
         """
-        setup = self.env["gmail.setup"]
         if params.get("error"):
             return *self.env["gmail.wording"]._of_authorization(params["error"]), None
         if params.get("iss") not in (None, "", *oauth.ISSUERS):
             raise UserError(
                 self.env._(
-                    "The answer did not come from Google. Nothing was connected."
+                    "Nothing was connected: the answer did not come from Google. "
+                    "Connect again; if it persists, tell your administrator."
                 )
             )
-        if setup._disabled():
-            raise UserError(setup._switched_off())
-        if not setup._may_connect(attempt.user_id):
-            raise UserError(setup.with_user(attempt.user_id)._problem())
+        self._check_allowed(attempt.user_id)
         vault = self.env["gmail.oauth"]
         tokens, identity = vault._exchange(attempt, params.get("code") or "")
         self._lock_account(identity)
@@ -321,6 +321,12 @@ class GmailConnect(models.AbstractModel):
         except (UserError, errors.GoogleError):
             vault._discard(attempt, tokens, identity)
             raise
+
+    def _check_allowed(self, user):
+        """Check that the user may connect now, whatever was allowed at the start."""
+        setup = self.env["gmail.setup"].with_user(user)
+        if setup._disabled() or not setup._may_connect(user):
+            raise UserError(setup._problem())
 
     def _keep(self, attempt, identity, tokens):
         """Make the mailbox, or ask first when another account was picked."""
@@ -342,19 +348,19 @@ class GmailConnect(models.AbstractModel):
                 self.env._("%s is connected. Your mail is on its way.", mailbox.email),
                 mailbox,
             )
-        missing = (
-            self.env._("reading") if not mailbox.can_read else self.env._("sending")
-        )
-        return (
-            "warning",
-            self.env._(
-                "%(address)s is connected, but %(missing)s was not allowed at Google. "
-                "Click Allow it to add that.",
-                address=mailbox.email,
-                missing=missing,
-            ),
-            mailbox,
-        )
+        if mailbox.can_send:
+            sentence = self.env._(
+                "%s is connected, but reading was not allowed at Google. Click Allow "
+                "it to add that.",
+                mailbox.email,
+            )
+        else:
+            sentence = self.env._(
+                "%s is connected, but sending was not allowed at Google. Click Allow "
+                "it to add that.",
+                mailbox.email,
+            )
+        return "warning", sentence, mailbox
 
     def _check_identity(self, attempt, identity):
         if not identity.email_verified:
@@ -445,6 +451,7 @@ class GmailConnect(models.AbstractModel):
             return "danger", self._too_late(), False
         vault = self.env["gmail.oauth"]
         try:
+            self._check_allowed(attempt.user_id)
             identity, tokens = vault._take_waiting(attempt)
             self._lock_account(identity)
             self._check_identity(attempt, identity)
@@ -491,7 +498,9 @@ class GmailConnect(models.AbstractModel):
             )
         )
         # Of two clicks, one has it.
-        return attempt.try_lock_for_update()
+        attempt = attempt.try_lock_for_update()
+        attempt.invalidate_recordset()
+        return attempt.filtered(lambda a: a.status == "choice")
 
     def _too_late(self):
         return self.env._("This choice has ended. Click Add new mailbox again.")
@@ -528,6 +537,9 @@ class GmailConnect(models.AbstractModel):
             "can_send": oauth.SCOPE_SEND in scopes,
             "can_contacts": oauth.SCOPE_CONTACTS in scopes,
             "next_sync": fields.Datetime.now(),
+            # A worker that met the former access has no say any more.
+            "lease_token": (mailbox.lease_token or 0) + 1,
+            "lease_until": False,
             "access_ends": tokens.access_ends,
             "ending_announced": False,
         }
@@ -550,7 +562,12 @@ class GmailConnect(models.AbstractModel):
                 }
             )
         if not mailboxes.search_count(
-            [("user_id", "=", user.id), ("is_default", "=", True)], limit=1
+            [
+                ("user_id", "=", user.id),
+                ("is_default", "=", True),
+                ("state", "!=", "draft"),
+            ],
+            limit=1,
         ):
             mailbox.is_default = True
         vault._store_tokens(mailbox, identity.sub, tokens)
@@ -576,6 +593,8 @@ class GmailConnect(models.AbstractModel):
         former.write(
             {
                 "is_default": False,
+                "can_read": False,
+                "can_send": False,
                 "error_message": self.env._(
                     "%s belongs to another Google account now. Reconnect if the "
                     "former account still exists, or delete this mailbox.",

@@ -1,17 +1,17 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import escape_psql
 
 from ..lib import crypto, errors, oauth
 from ..lib.gmail_api import GmailClient
 from ..lib.transport import Transport
 from ..lib.types import Identity, Tokens
-from .gmail_setup import FINGERPRINT, IDENTITY
-from .gmail_setup import TRANSPORT as ASKING
+from .gmail_setup import ASKING, FINGERPRINT, IDENTITY, KEY_NAME
 
 _logger = logging.getLogger(__name__)
 
@@ -82,13 +82,35 @@ class GmailOauth(models.AbstractModel):
             return None
         keys = setup._keys(create=not known)
         if not known:
-            parameters.set_param(FINGERPRINT, crypto.fingerprint(keys[:1]))
-            parameters.set_param(IDENTITY, setup._database_identity())
-        elif known not in {crypto.fingerprint([key]) for key in keys}:
+            known = self._note_first_key(crypto.fingerprint(keys[:1]))
+        if known not in {crypto.fingerprint([key]) for key in keys}:
             raise errors.KeyMissing(
                 "this host does not hold the key of this database's tokens"
             )
         return crypto.TokenCipher(keys)
+
+    def _note_first_key(self, fingerprint):
+        """Note the key that this database begins with; return the one noted, which may
+        be another host's that was quicker."""
+        with self.env["gmail.connect"]._short_transaction() as env:
+            env.cr.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [FINGERPRINT]
+            )
+            env.cr.execute(
+                "SELECT value FROM ir_config_parameter WHERE key = %s", [FINGERPRINT]
+            )
+            row = env.cr.fetchone()
+            if row:
+                return row[0]
+            setup = env["gmail.setup"]
+            parameters = env["ir.config_parameter"]
+            for name, value in (
+                (FINGERPRINT, fingerprint),
+                (IDENTITY, setup._database_identity()),
+                (KEY_NAME, setup._key_name()),
+            ):
+                parameters.set_param(name, value)
+        return fingerprint
 
     def _seal_context(self, sub, **place):
         """What a token is bound to: moved elsewhere, it does not open.
@@ -128,6 +150,8 @@ class GmailOauth(models.AbstractModel):
             return
         commit_progress = self.env["ir.cron"]._commit_progress
         remaining = self._count_old_keys() if cipher else 0
+        if remaining:
+            self._rotate_revocations(cipher)
         last = 0
         while remaining:
             commit_progress(remaining=remaining)
@@ -143,6 +167,17 @@ class GmailOauth(models.AbstractModel):
         parameters = self.env["ir.config_parameter"].sudo()
         if parameters.get_param(FINGERPRINT) != cipher.fingerprint:
             parameters.set_param(FINGERPRINT, cipher.fingerprint)
+
+    def _rotate_revocations(self, cipher):
+        """Those that wait are few, and gone in hours; so are those of a choice."""
+        for revocation in self.env["gmail.revocation"].sudo().search([], limit=1000):
+            with suppress(errors.KeyMissing):
+                revocation.token = cipher.rotate(revocation.token)
+        attempts = self.env["gmail.authorization"].sudo()
+        for attempt in attempts.search([("refresh_token", "!=", False)], limit=1000):
+            with suppress(errors.KeyMissing):
+                attempt.refresh_token = cipher.rotate(attempt.refresh_token)
+                attempt.access_token = cipher.rotate(attempt.access_token)
 
     def _rotate_step(self, cipher, last):
         """Encrypt the next rows anew.
@@ -166,7 +201,7 @@ class GmailOauth(models.AbstractModel):
             try:
                 renewed = [text and cipher.rotate(text) for text in sealed]
             except errors.KeyMissing:
-                # Of a key that is lost: its mailbox asks to be reconnected.
+                # Of a key that this host lacks; Check set-up says so.
                 _logger.warning("The tokens of credential %s do not open", row_id)
                 continue
             self.env.cr.execute(
@@ -181,19 +216,36 @@ class GmailOauth(models.AbstractModel):
         return (rows[-1][0] if rows else 0), done
 
     @api.model
+    def _count_lost_keys(self):
+        """Return how many mailboxes' tokens no key of this host opens, though the
+        database's own key is there."""
+        return self.env["gmail.credential"].sudo().search_count(self._lost_domain())
+
+    def _lost_domain(self):
+        keys = self.env["gmail.setup"]._keys(create=False)
+        held = [crypto.fingerprint([key]) for key in keys]
+        return [("refresh_token", "!=", False), ("key_fingerprint", "not in", held)]
+
+    @api.model
     def _forget_key(self):
-        """The key is lost: forget what it holds. Each mailbox asks its owner to
-        reconnect when it is next used; new tokens get a new key."""
-        self.env["gmail.credential"].sudo().search(
-            [("refresh_token", "!=", False)]
-        ).write(FORGOTTEN)
-        self.env["gmail.revocation"].sudo().search([("id", ">", 0)]).unlink()
-        self.env["gmail.authorization"].sudo().search(
-            [("status", "=", "choice")]
-        ).unlink()
-        parameters = self.env["ir.config_parameter"].sudo()
-        parameters.set_param(FINGERPRINT, False)
-        parameters.set_param(IDENTITY, False)
+        """A key is lost: forget what it holds. Each mailbox asks its owner to
+        reconnect when it is next used; new tokens get the present key, or a new one."""
+        try:
+            self._cipher(create=False)
+            domain = self._lost_domain()
+        except errors.KeyMissing:
+            domain = [("refresh_token", "!=", False)]
+            parameters = self.env["ir.config_parameter"].sudo()
+            if not self.env["gmail.setup"]._server_keys():
+                crypto.set_aside(self.env["gmail.setup"]._key_file())
+            for name in (FINGERPRINT, IDENTITY, KEY_NAME):
+                parameters.set_param(name, False)
+            waiting = self.env["gmail.revocation"].sudo()
+            waiting.search([]).unlink()  # pylint: disable=no-search-all
+            self.env["gmail.authorization"].sudo().search(
+                [("status", "=", "choice")]
+            ).unlink()
+        self.env["gmail.credential"].sudo().search(domain).write(FORGOTTEN)
         mailboxes = self.env["gmail.mailbox"].sudo()
         self.env["gmail.scheduler"]._wake(
             mailboxes.search([("state", "=", "connected")])
@@ -326,19 +378,38 @@ class GmailOauth(models.AbstractModel):
                 attempt.sub,
                 attempt.refresh_token,
                 attempt_ref=attempt.id,
+                user_id=attempt.user_id.id,
             )
         self._forget_waiting(attempts)
 
+    @api.model
+    def _discard_waiting(self, users=None):
+        """Have the tokens revoked that wait for a choice of the users, or of anybody."""
+        domain = [("refresh_token", "!=", False)]
+        if users is not None:
+            domain.append(("user_id", "in", users.ids))
+        self._discard_later(self.env["gmail.authorization"].sudo().search(domain))
+
     def _discard(self, attempt, tokens, identity):
         """Have new tokens revoked that are not wanted after all."""
-        if tokens.lasting:
+        if not tokens.lasting:
+            return
+        try:
             sealed = self._sealed(tokens, identity.sub, authorization_id=attempt.id)
-            self._revoke_later(
-                identity.email,
-                identity.sub,
-                sealed["refresh_token"],
-                attempt_ref=attempt.id,
-            )
+        except errors.GoogleError:
+            # Without a key they cannot wait.
+            if not self._other_users(identity.sub, identity.email, attempt.user_id):
+                with suppress(errors.GoogleError):
+                    endpoints = self.env["gmail.setup"]._endpoints()
+                    oauth.revoke(ASKING, endpoints, tokens.refresh_token)
+            return
+        self._revoke_later(
+            identity.email,
+            identity.sub,
+            sealed["refresh_token"],
+            attempt_ref=attempt.id,
+            user_id=attempt.user_id.id,
+        )
 
     # ------------------------------------------------------------------
     # Tokens
@@ -368,6 +439,12 @@ class GmailOauth(models.AbstractModel):
         }
         credential = self._credential(mailbox)
         if credential:
+            # Against what is stored now, not against what was read before.
+            self.env.cr.execute(
+                "SELECT id FROM gmail_credential WHERE id = %s FOR UPDATE",
+                [credential.id],
+            )
+            credential.invalidate_recordset()
             credential.write(values)
         else:
             credential.create({**values, "mailbox_id": mailbox.id})
@@ -390,7 +467,8 @@ class GmailOauth(models.AbstractModel):
         with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
-                SELECT refresh_token, access_token, access_token_expiry
+                SELECT refresh_token, access_token, access_token_expiry,
+                       key_fingerprint
                   FROM gmail_credential WHERE id = %s FOR UPDATE
                 """,
                 [credential.id],
@@ -398,7 +476,7 @@ class GmailOauth(models.AbstractModel):
             row = env.cr.fetchone()
             if not row or not row[0]:
                 raise errors.ReconnectNeeded("no token is stored", kind="missing")
-            refresh_token, access_token, expiry = row
+            refresh_token, access_token, expiry, fingerprint = row
             if expiry != stale_expiry and expiry > limit:
                 # Another worker renewed it meanwhile.
                 return cipher.open(access_token, context=context)
@@ -410,7 +488,6 @@ class GmailOauth(models.AbstractModel):
                 refresh_token=cipher.open(refresh_token, context=context),
                 now=fields.Datetime.now(),
             )
-            fingerprint = credential.key_fingerprint
             if tokens.refresh_token:
                 # Google may replace it; the old one ends then (RFC 6749, 6).
                 refresh_token = cipher.seal(tokens.refresh_token, context=context)
@@ -491,7 +568,12 @@ class GmailOauth(models.AbstractModel):
         :param mailbox: the one that does not count
         """
         found = []
-        domain = [("sub", "=", sub), ("refresh_token", "!=", False)]
+        domain = [
+            ("sub", "=", sub),
+            ("refresh_token", "!=", False),
+            # Of those, Google has ended the access already.
+            ("mailbox_id.state", "!=", "reconnect"),
+        ]
         if mailbox:
             domain.append(("mailbox_id", "!=", mailbox.id))
         if self.env["gmail.credential"].sudo().search_count(domain, limit=1):
@@ -504,7 +586,7 @@ class GmailOauth(models.AbstractModel):
             if "google_gmail_refresh_token" in records._fields and records.search_count(
                 [
                     ("google_gmail_refresh_token", "!=", False),
-                    (address, "=ilike", email),
+                    (address, "=ilike", escape_psql(email)),
                 ],
                 limit=1,
             ):
@@ -537,8 +619,11 @@ class GmailOauth(models.AbstractModel):
         self._revoke_soon()
 
     def _revoke_soon(self, at=None):
-        cron = self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_revoke")
-        cron.sudo()._trigger(at)
+        cron = self.env.ref(
+            "gmail_oauth_mailbox.ir_cron_gmail_revoke", raise_if_not_found=False
+        )
+        if cron:
+            cron.sudo()._trigger(at)
 
     @api.model
     def _disconnect(self, mailbox):
@@ -568,10 +653,15 @@ class GmailOauth(models.AbstractModel):
                 "error_message": False,
             }
         )
+        if mailbox.is_default:
+            mailbox.is_default = False
+            mailbox._next_default().is_default = True
 
     @api.model
     def _cron_revoke(self):
         """Send the revocations that wait; give up on one after ten attempts."""
+        if self.env["gmail.setup"]._disabled():
+            return
         self._discard_later(
             self.env["gmail.authorization"]
             .sudo()
@@ -585,21 +675,29 @@ class GmailOauth(models.AbstractModel):
             )
         )
         waiting = self.env["gmail.revocation"].sudo().search([], limit=100)
+        try:
+            self._cipher(create=False)
+        except errors.GoogleError as error:
+            # This host lacks the key, or this database is a copy.
+            _logger.warning("Revocations wait: %s", error.code)
+            return
         commit_progress = self.env["ir.cron"]._commit_progress
         commit_progress(remaining=len(waiting))
-        for revocation in waiting:
-            try:
-                done = self._revoke(revocation)
-            except errors.ConfigurationWrong as error:
-                # This host lacks the key, or this database is a copy.
-                _logger.warning("Revocations wait: %s", error.code)
-                return
-            if done or revocation.attempts >= 9:
-                revocation.unlink()
-            else:
-                revocation.attempts += 1
+        for revocation_id in waiting.ids:
+            # It sees what is committed while it waits for the lock of the account.
+            with self.env["gmail.connect"]._short_transaction() as env:
+                env["gmail.oauth"]._revoke_row(revocation_id)
             if not commit_progress(1):
                 break
+
+    def _revoke_row(self, revocation_id):
+        revocation = self.env["gmail.revocation"].browse(revocation_id).exists()
+        if not revocation:
+            return
+        if self._revoke(revocation) or revocation.attempts >= 9:
+            revocation.unlink()
+        else:
+            revocation.attempts += 1
 
     def _waiting_token(self, revocation):
         place = (
@@ -617,6 +715,8 @@ class GmailOauth(models.AbstractModel):
         goes then, too."""
         tokens = []
         for revocation in self.env["gmail.revocation"].sudo().search([], limit=10000):
+            if self._other_users(revocation.sub, revocation.email, revocation.user_id):
+                continue
             try:
                 tokens.append(self._waiting_token(revocation))
             except errors.GoogleError as error:
@@ -624,26 +724,30 @@ class GmailOauth(models.AbstractModel):
         setup = self.env["gmail.setup"]
         endpoints, key_file = setup._endpoints(), setup._key_file()
 
+        # A copy of the database may name the original's key.
+        owns_key = bool(setup._param(FINGERPRINT)) and not setup._is_copy()
+
         def leave():
             _revoke_all(endpoints, tokens)
-            crypto.remove_key_file(key_file)
+            if owns_key:
+                crypto.remove_key_file(key_file)
 
         self.env.cr.postcommit.add(leave)
 
     def _revoke(self, revocation):
-        """Revoke one token; return whether it needs no further attempt.
-
-        :raises errors.ConfigurationWrong: this host cannot open it
-        """
+        """Revoke one token; return whether it needs no further attempt."""
         # An account that was connected again meanwhile would be cut off.
         self.env["gmail.connect"]._lock_account(revocation)
         if self._other_users(revocation.sub, revocation.email, revocation.user_id):
             return True
         try:
             token = self._waiting_token(revocation)
+        except errors.GoogleError as error:
+            # Of a key that is lost: the user withdraws the access at Google.
+            _logger.warning("Revocation %s is lost: %s", revocation.id, error.code)
+            return True
+        try:
             oauth.revoke(ASKING, self.env["gmail.setup"]._endpoints(), token)
-        except errors.ConfigurationWrong:
-            raise
         except errors.GoogleError as error:
             _logger.info("Revocation %s waits: %s", revocation.id, error.code)
             return False

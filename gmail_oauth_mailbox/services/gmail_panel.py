@@ -116,6 +116,16 @@ class GmailPanel(models.AbstractModel):
             return False
         if attempt.status == "choice" and late:
             return False
+        if attempt.status == "claimed" and late:
+            return {
+                "type": "danger",
+                "message": self.env._(
+                    "Nothing was connected: Odoo stopped while it worked on Google's "
+                    "answer. Connect again."
+                ),
+                "picked": False,
+                "mailbox_id": attempt.mailbox_id.id,
+            }
         return {
             # The answer came, and is being dealt with.
             "type": "pending" if attempt.status == "claimed" else attempt.status,

@@ -172,6 +172,8 @@ class GmailSender(models.AbstractModel):
         False."""
         if self.env["gmail.setup"]._disabled():
             return self.env["gmail.setup"]._switched_off()
+        if problem := self.env["gmail.setup"]._key_problem():
+            return problem
         if mailbox.state in ("reconnect", "draft"):
             return self.env._(
                 "%s needs reconnecting. Reconnect it in the preferences, then the "

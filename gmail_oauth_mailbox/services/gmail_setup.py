@@ -1,4 +1,4 @@
-import logging
+import hashlib
 import os
 import re
 from urllib.parse import urlsplit
@@ -10,8 +10,6 @@ from odoo.tools import config, email_normalize, ormcache, str2bool
 from ..lib import crypto, errors, oauth
 from ..lib.transport import Transport
 
-_logger = logging.getLogger(__name__)
-
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
 SECRET_VARIABLE = "GMAIL_OAUTH_MAILBOX_CLIENT_SECRET"  # nosec B105: its name
 KEYS_VARIABLE = "GMAIL_OAUTH_MAILBOX_KEYS"
@@ -19,6 +17,7 @@ CLIENT_ID = re.compile(r"[0-9A-Za-z_-]+\.apps\.googleusercontent\.com")
 DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FINGERPRINT = "gmail_oauth_mailbox.key_fingerprint"
+KEY_NAME = "gmail_oauth_mailbox.key_name"
 IDENTITY = "gmail_oauth_mailbox.database_identity"
 GROUP = "gmail_oauth_mailbox.connect_group_id"
 DOMAINS = "gmail_oauth_mailbox.allowed_domains"
@@ -27,7 +26,7 @@ HISTORY_DAYS = "gmail_oauth_mailbox.default_history_days"
 SYNC_INTERVAL = "gmail_oauth_mailbox.default_sync_interval"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
 # A user waits for these: shorter than what mail may take.
-TRANSPORT = Transport(read_timeout=15.0, total_timeout=25.0, max_bytes=2**20)
+ASKING = Transport(read_timeout=15.0, total_timeout=25.0, max_bytes=2**20)
 MOST_SKEW = 30.0
 
 
@@ -128,11 +127,15 @@ class GmailSetup(models.AbstractModel):
         """
         if not user._is_internal():
             return False
-        group_id = self._param(GROUP)
-        if not group_id:
+        if not self._param(GROUP):
             return True
-        group = self.env["res.groups"].sudo().browse(int(group_id)).exists()
-        return bool(group) and group in user.sudo().all_group_ids
+        return self._connect_group() in user.sudo().all_group_ids
+
+    @api.model
+    def _connect_group(self):
+        """Return the group (sudo) of those who may connect; it may be empty."""
+        groups = self.env["res.groups"].sudo()
+        return groups.browse(self._number(GROUP, 0) or ()).exists()
 
     @api.model
     def _allowed_domains(self):
@@ -156,15 +159,27 @@ class GmailSetup(models.AbstractModel):
         history_days, sync_interval (minutes)."""
         return {
             "contacts": str2bool(self._param(CONTACTS, "1"), True),
-            "history_days": int(self._param(HISTORY_DAYS, "30")),
-            "sync_interval": int(self._param(SYNC_INTERVAL, "5")),
+            "history_days": max(0, self._number(HISTORY_DAYS, 30)),
+            "sync_interval": min(max(1, self._number(SYNC_INTERVAL, 5)), 1440),
         }
+
+    def _number(self, name, default):
+        """Return a parameter as int, or ``default`` for what somebody mistyped."""
+        try:
+            return int(self._param(name, default))
+        except ValueError:
+            return default
 
     @api.model
     def _privacy_url(self):
         """Return the link to the company's privacy policy, or False."""
         url = self._param(PRIVACY_URL)
-        return url if urlsplit(url).scheme in ("https", "http") else False
+        return url if self._is_web_address(url) else False
+
+    @api.model
+    def _is_web_address(self, url):
+        parts = split_url(url)
+        return parts.scheme in ("https", "http") and bool(parts.hostname)
 
     @api.model
     def _switched_off(self):
@@ -201,7 +216,8 @@ class GmailSetup(models.AbstractModel):
     def _key_problem(self):
         """Return the sentence that says why no stored token can be used, or False."""
         try:
-            self.env["gmail.oauth"]._cipher(create=False)
+            if not self.env["gmail.oauth"]._cipher(create=False):
+                self._check_keys()
         except errors.GoogleError as error:
             return self.env["gmail.wording"]._of(error)
         return False
@@ -218,8 +234,11 @@ class GmailSetup(models.AbstractModel):
     @ormcache()
     def _database_identity(self):
         """Return what tells this database from a copy of it: the cluster's identifier
-        and the database's oid. A new name keeps both; a copy or a restored dump does
-        not."""
+        and the database's oid.
+
+        A new name keeps both; a copy or a restored dump does not. A physical copy of
+        the whole cluster does: neutralize that one.
+        """
         cr = self.env.cr
         cr.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
         (oid,) = cr.fetchone()
@@ -233,8 +252,9 @@ class GmailSetup(models.AbstractModel):
     @api.model
     def _is_copy(self):
         """Whether this database was copied from the one that its tokens are for."""
-        known = self._param(IDENTITY)
-        return bool(known) and known != self._database_identity()
+        if not self._param(FINGERPRINT):
+            return False
+        return self._param(IDENTITY) != self._database_identity()
 
     @api.model
     def _server_keys(self):
@@ -248,8 +268,26 @@ class GmailSetup(models.AbstractModel):
     @api.model
     def _key_file(self):
         """Return the path of this database's key file, in Odoo's data directory."""
-        uuid = re.sub(r"[^0-9A-Za-z-]", "_", self._param("database.uuid", "none"))
-        return os.path.join(config["data_dir"], "gmail_oauth_mailbox", f"{uuid}.key")
+        name = re.sub(r"[^0-9A-Za-z-]", "_", self._key_name())
+        return os.path.join(config["data_dir"], "gmail_oauth_mailbox", f"{name}.key")
+
+    @api.model
+    def _key_name(self):
+        """Return the name that the key file got when it was made: a database that is
+        moved keeps it, and a neutralized copy makes one of its own."""
+        digest = hashlib.sha256(self._database_identity().encode()).hexdigest()
+        return self._param(KEY_NAME) or f"{self._param('database.uuid')}-{digest[:8]}"
+
+    def _check_keys(self):
+        """Check that the first key can be had, before anybody needs it.
+
+        :raises errors.KeyMissing: it cannot
+        """
+        path = self._key_file()
+        if self._server_keys() or os.path.exists(path):
+            self._keys(create=False)
+        else:
+            crypto.check_creatable(path)
 
     @api.model
     def _keys(self, create):
@@ -339,7 +377,7 @@ class GmailSetup(models.AbstractModel):
 
     def _point_address(self):
         name = self.env._("Address of this Odoo")
-        base = urlsplit(self._param("web.base.url"))
+        base = split_url(self._param("web.base.url"))
         if not base.hostname:
             sentence = self.env._(
                 "The system parameter web.base.url is empty. Enter the address that "
@@ -366,6 +404,16 @@ class GmailSetup(models.AbstractModel):
         name = self.env._("Key of the stored tokens")
         if problem := self._key_problem():
             return "wrong", name, problem
+        self.env["gmail.oauth"]._cipher()
+        lost = self.env["gmail.oauth"]._count_lost_keys()
+        if lost:
+            sentence = self.env._(
+                "The tokens of %s mailboxes are encrypted with a key that this server "
+                "does not hold. Put it back behind the present one; if it is lost, say "
+                "so below, and their users reconnect.",
+                lost,
+            )
+            return "wrong", name, sentence
         old = self.env["gmail.oauth"]._count_old_keys()
         if old:
             sentence = self.env._(
@@ -395,7 +443,7 @@ class GmailSetup(models.AbstractModel):
         )
         try:
             skew = oauth.check_client(
-                TRANSPORT,
+                ASKING,
                 self._endpoints(),
                 client_id=self._client_id(),
                 client_secret=self._client_secret(),
@@ -412,7 +460,7 @@ class GmailSetup(models.AbstractModel):
         points = [("ok", secret, self.env._("Google accepts them."))]
         try:
             refusal = oauth.check_redirect(
-                TRANSPORT,
+                ASKING,
                 self._endpoints(),
                 client_id=self._client_id(),
                 redirect_uri=self._redirect_uri(),
@@ -504,6 +552,14 @@ class GmailSetup(models.AbstractModel):
             )
             return "wrong", name, sentence
         return "ok", name, self.env._("They run.")
+
+
+def split_url(url):
+    """Return the parts of an address; all empty when it is none."""
+    try:
+        return urlsplit(url or "")
+    except ValueError:
+        return urlsplit("")
 
 
 def split_domains(text):

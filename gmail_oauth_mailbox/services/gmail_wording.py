@@ -168,7 +168,7 @@ class GmailWording(models.AbstractModel):
                 "Nothing was connected: Google does not answer right now. Connect "
                 "again in a few minutes."
             )
-        if error.kind == "code_refused":
+        if error.kind == "code_refused" or isinstance(error, errors.ReconnectNeeded):
             return self.env._(
                 "Nothing was connected: Google's permission was used or too old. "
                 "Connect again."
@@ -200,7 +200,12 @@ class GmailWording(models.AbstractModel):
                 "Nothing was connected, since access was not allowed at Google. You "
                 "can click Add new mailbox again at any time."
             )
-        if word in ("admin_policy_enforced", "org_internal"):
+        if word == "org_internal":
+            return "danger", self.env._(
+                "Nothing was connected: this application is for one Google Workspace "
+                "only. Connect again with an account of your company."
+            )
+        if word == "admin_policy_enforced":
             return "danger", self._of_attempt(errors.AccessBlocked())
         if word in ("temporarily_unavailable", "server_error"):
             return "danger", self._of_attempt(errors.RetryLater())

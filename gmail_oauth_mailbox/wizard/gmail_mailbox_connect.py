@@ -27,6 +27,7 @@ class GmailMailboxConnect(models.TransientModel):
     test_mode = fields.Boolean(compute="_compute_setup")
     setup_problem = fields.Char(compute="_compute_setup")
     privacy_url = fields.Char(compute="_compute_setup")
+    what_is_read = fields.Char(compute="_compute_setup")
     redirect_uri = fields.Char(
         "Redirect URI", compute="_compute_setup", help="For administrators"
     )
@@ -35,9 +36,15 @@ class GmailMailboxConnect(models.TransientModel):
         setup = self.env["gmail.setup"]
         self.test_mode = setup._test_mode()
         self.setup_problem = setup._problem()
+        self.what_is_read = self._what_is_read(setup._defaults()["history_days"])
         self.privacy_url = setup._privacy_url()
         admin = bool(self.setup_problem) and setup._is_admin()
         self.redirect_uri = admin and setup._redirect_uri()
+
+    def _what_is_read(self, days):
+        if not days:
+            return self.env._("all your mail")
+        return self.env._("your mail of the last %s days and new mail", days)
 
     def action_open_settings(self):
         """Open the settings of Gmail mailboxes (administrators)."""

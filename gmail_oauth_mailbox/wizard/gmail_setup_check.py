@@ -57,7 +57,9 @@ class GmailSetupCheck(models.TransientModel):
     @api.model
     def _lacks_key(self):
         setup = self.env["gmail.setup"]
-        return bool(setup._key_problem()) and not setup._is_copy()
+        if setup._is_copy():
+            return False
+        return bool(setup._key_problem() or self.env["gmail.oauth"]._count_lost_keys())
 
     @api.model
     def action_take_over(self):

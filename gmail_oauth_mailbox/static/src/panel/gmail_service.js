@@ -390,17 +390,44 @@ export class GmailStore {
             }
             await new Promise((resolve) => browser.setTimeout(resolve, SECOND));
         }
-        return null;
+        return {
+            type: "warning",
+            message: _t("Odoo still works on Google's answer. Reload in a minute."),
+            mailbox_id: false,
+        };
     }
 
     async tellOutcome(outcome) {
+        const failed = outcome.type === "danger";
         if (outcome.message) {
-            this.notification.add(outcome.message, {
+            const close = this.notification.add(outcome.message, {
                 type: outcome.type,
                 autocloseDelay: outcome.type === "success" ? 4000 : 10000,
+                // A failure stays until she has read it.
+                sticky: failed,
+                buttons: failed
+                    ? [
+                          {
+                              name: _t("Try again"),
+                              primary: true,
+                              onClick: () => {
+                                  close();
+                                  this.tryAgain(outcome.mailbox_id);
+                              },
+                          },
+                      ]
+                    : [],
             });
         }
         await this.open(outcome.mailbox_id || false);
+    }
+
+    tryAgain(mailboxId) {
+        if (!this.mailboxes.some((mailbox) => mailbox.id === mailboxId)) {
+            return this.addMailbox();
+        }
+        this.mailboxId = mailboxId;
+        return this.run("action_reconnect");
     }
 
     /** Another account was picked than typed: connect that one, or try again. */
