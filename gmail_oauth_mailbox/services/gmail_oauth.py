@@ -384,7 +384,7 @@ class GmailOauth(models.AbstractModel):
 
     @api.model
     def _discard_waiting(self, users=None):
-        """Have the tokens revoked that wait for a choice of the users, or of anybody."""
+        """Have tokens revoked that wait for a choice, of the users or of anybody."""
         domain = [("refresh_token", "!=", False)]
         if users is not None:
             domain.append(("user_id", "in", users.ids))
