@@ -76,7 +76,7 @@ BREAKS = (
         "4",
         "a state never ends",
         CONNECT,
-        "AND expires_at > now() AT TIME ZONE 'UTC'",
+        "AND expires_at > clock_timestamp() AT TIME ZONE 'UTC'",
         "",
         f"{POINTS}04_state_ends_after_ten_minutes",
     ),

@@ -435,6 +435,13 @@ class TestKeys(ConnectingCase):
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
         self.assertIn(self.env["gmail.setup"]._param("database.uuid"), path)
 
+    def test_the_quicker_host_decides_which_key_it_is(self):
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.key_fingerprint", "of-the-other-host")
+        self.env.flush_all()
+        noted = self.env["gmail.oauth"]._note_first_key("of-this-host")
+        self.assertEqual(noted, "of-the-other-host")
+
     def test_the_key_file_stays_in_its_folder(self):
         folder = os.path.dirname(self.env["gmail.setup"]._key_file())
         for uuid in ("../../evil", "/etc/passwd", "a b"):

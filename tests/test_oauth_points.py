@@ -118,6 +118,8 @@ class TestOauthPoints(ConnectingCase):
         self.authenticate("gmail_anna", "gmail_anna")
         answer = process.authorize(self.at_google(self.begin()), ANNA)
         self.authenticate("gmail_anna", "gmail_anna")
+        # It has begun an attempt of its own.
+        self.at_google(self.begin(email=PRIVATE))
         response = self.callback(answer)
         self.assertIn("ended/session", response.headers["Location"])
         # The same browser session after another user logged in.

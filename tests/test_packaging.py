@@ -9,10 +9,23 @@ import sys
 import zipfile
 
 import pytest
+from database_server import server
+from odoo_server import Odoo
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 ADDON = REPOSITORY / "gmail_oauth_mailbox"
 MANIFEST = ast.literal_eval((ADDON / "__manifest__.py").read_text(encoding="utf-8"))
+
+
+FROM_WHEEL = """
+from odoo.tools import file_open, file_path
+print("PATH", file_path("gmail_oauth_mailbox/__manifest__.py"))
+paths = env["ir.asset"]._get_asset_paths("web.assets_backend", {})
+panel = "gmail_oauth_mailbox/static/src/panel/panel.js"
+print("ASSETS", any(panel in path[0] for path in paths))
+print("ICON", file_open("gmail_oauth_mailbox/static/description/icon.png", "rb").read(4)
+      == b"\\x89PNG")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +85,32 @@ def test_wheel_installs_beside_odoos_own_addons(wheel, tmp_path):
     assert (installed / "__manifest__.py").read_text() == (
         ADDON / "__manifest__.py"
     ).read_text()
+
+
+def test_odoo_runs_from_the_wheel_alone(wheel, tmp_path):
+    """Installed beside an Odoo that does not know this repository, it installs into a
+    database, serves its pages' assets, and finds its pictures and translations."""
+    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "-q"]
+    command += ["--disable-pip-version-check", "--no-warn-conflicts"]
+    subprocess.run(
+        [*command, "--target", str(tmp_path), wheel.filename], check=True, timeout=300
+    )
+    with server() as running:
+        odoo = Odoo(running)
+        folders = [odoo.root / "odoo" / "addons", odoo.root / "addons"]
+        folders.append(tmp_path / "odoo" / "addons")
+        options = ["--addons-path", ",".join(map(str, folders))]
+        with odoo.temporary(odoo.base_template(("mail",)), "wheel") as database:
+            # Odoo.run raises when the log holds WARNING or above.
+            odoo.run(
+                database, "server", *options, "-i", ADDON.name, "--stop-after-init"
+            )
+            output = odoo.run(
+                database, "shell", *options, "--no-http", script=FROM_WHEEL
+            )
+    assert f"PATH {tmp_path}" in output
+    assert "ASSETS True" in output
+    assert "ICON True" in output
 
 
 def test_namespace_packages_stay_open(wheel):

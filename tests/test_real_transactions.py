@@ -118,4 +118,6 @@ def test_waiting_mail_goes_out_after_reconnecting(results):
 def test_uninstalling_leaves_nothing_here_and_withdraws_access(results):
     assert results["files"] == {"stored": 1}
     assert results["left"] == []
+    assert results["key"]["there"]
+    assert not os.path.exists(results["key"]["path"])
     assert not [a["email"] for a in results["accounts"] if a["connected"]]

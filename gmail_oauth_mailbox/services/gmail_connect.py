@@ -183,7 +183,7 @@ class GmailConnect(models.AbstractModel):
                     """
                     UPDATE gmail_authorization SET status = 'claimed'
                      WHERE state_hash = %s AND status = 'started'
-                       AND expires_at > now() AT TIME ZONE 'UTC'
+                       AND expires_at > clock_timestamp() AT TIME ZONE 'UTC'
                  RETURNING id
                     """,
                     [self._hash(state)],
