@@ -277,14 +277,6 @@ BREAKS = (
     ),
     Break(
         "beyond",
-        "a code of another client is taken for good",
-        LIB,
-        "except errors.ReconnectNeeded as error:\n        raise errors.RequestRefused(",
-        "except ZeroDivisionError as error:\n        raise errors.RequestRefused(",
-        f"{POINTS[:-5]}test_code_of_another_client",
-    ),
-    Break(
-        "beyond",
         "internal users may read the rows of tokens",
         "security/ir.model.access.csv",
         "model_gmail_credential,,0,0,0,0",
@@ -310,8 +302,8 @@ BREAKS = (
     Break(
         "beyond",
         "a copy of the database acts",
-        OAUTH,
-        "if setup._is_copy():\n            raise",
+        "services/gmail_keys.py",
+        "if self._is_copy():\n            raise",
         "if False:\n            raise",
         "tests/test_copied_database.py::test_a_plain_copy",
     ),

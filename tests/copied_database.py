@@ -92,7 +92,7 @@ def act():
         "state": mailbox.state,
         "tokens": tokens,
         "revocations": env["gmail.revocation"].search_count([]),
-        "is_copy": env["gmail.setup"]._is_copy(),
+        "is_copy": env["gmail.keys"]._is_copy(),
     }
 
 

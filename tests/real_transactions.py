@@ -150,6 +150,7 @@ env.invalidate_all()
 shared = env["gmail.mailbox"].search([("email", "=", support)])
 exchanges = [entry["path"] for entry in google.log()].count("/token") - asked
 result("pressed", exchanges=exchanges, mailboxes=len(shared))
+shared = shared or connect(anna, support)
 
 # She disconnects, and connects again while the revocation waits for the account.
 shared.with_user(anna).action_disconnect()
@@ -271,7 +272,28 @@ env.invalidate_all()
 env["gmail.attachment"].search([]).with_user(anna).action_download()
 env.cr.commit()
 result("files", stored=env["ir.attachment"].search_count([("name", "=", "a.csv")]))
-key_file = env["gmail.setup"]._key_file()
+# The key file is damaged: the administrator says so, and users connect anew.
+key_file = env["gmail.keys"]._key_file()
+os.rename(key_file, key_file + ".kept")
+with open(key_file, "w") as file:
+    file.write("damaged")
+check = env["gmail.setup.check"].with_user(env.ref("base.user_admin"))
+check.action_check()
+env.cr.commit()
+check.action_forget_key()
+env.cr.commit()
+env.invalidate_all()
+point = next(p for p in env["gmail.check"]._points() if "Key" in p[1])
+env.cr.commit()
+env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
+env.cr.commit()
+anna_box, ben_box = connect(anna, ANNA), connect(ben, BEN)
+result("lost", point=point[0], state=anna_box.state)
+for name in os.listdir(os.path.dirname(key_file)):
+    if name.startswith(os.path.basename(key_file) + "."):
+        os.unlink(os.path.join(os.path.dirname(key_file), name))
+
+key_file = env["gmail.keys"]._key_file()
 result("key", path=key_file, there=os.path.exists(key_file))
 module = env["ir.module.module"].search([("name", "=", "gmail_oauth_mailbox")])
 module.button_immediate_uninstall()

@@ -19,8 +19,10 @@ CONTENT = (
 REFUSED = (AccessError, MissingError, UserError)
 SECRET = ("gmail.credential", "gmail.authorization", "gmail.revocation")
 SERVICES = (
+    "gmail.check",
     "gmail.connect",
     "gmail.files",
+    "gmail.keys",
     "gmail.oauth",
     "gmail.panel",
     "gmail.reply",

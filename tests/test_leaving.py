@@ -14,6 +14,7 @@ from odoo.addons.gmail_oauth_mailbox.lib import crypto
 from .common import ANNA, PRIVATE, ConnectingCase
 
 OAUTH = "odoo.addons.gmail_oauth_mailbox.services.gmail_oauth"
+KEYS_SERVICE = "odoo.addons.gmail_oauth_mailbox.services.gmail_keys"
 SCHEDULER = "odoo.addons.gmail_oauth_mailbox.services.gmail_scheduler"
 KEYS = "GMAIL_OAUTH_MAILBOX_KEYS"
 IDENTITY = "gmail_oauth_mailbox.database_identity"
@@ -141,6 +142,33 @@ class TestDisconnecting(ConnectingCase):
         self.run_cron("revoke")
         self.assertFalse(self.connected_at_google())
 
+    def test_demoted_from_the_groups_side(self):
+        mailbox = self.connect(self.anna, ANNA)
+        self.env.ref("base.group_user").user_ids -= self.anna
+        self.env.ref("base.group_portal").user_ids += self.anna
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertTrue(self.anna.share)
+        before = len(self.google.log())
+        mailbox.next_sync = "2020-01-01"
+        self.run_cron("sync_1")
+        self.assertEqual(len(self.google.log()), before)
+        self.assertFalse(self.env["gmail.sender"]._mailbox_of(self.anna, ANNA))
+        self.run_cron("check")
+        self.assertEqual(mailbox.state, "draft")
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google())
+
+    def test_switched_off_revokes_nothing_yet(self):
+        self.connect(self.anna, ANNA).with_user(self.anna).action_disconnect()
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.disabled", "1")
+        self.run_cron("revoke")
+        self.assertTrue(self.connected_at_google())
+        set_param("gmail_oauth_mailbox.disabled", "0")
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google())
+
     def test_a_revocation_waits_for_google(self):
         mailbox = self.connect(self.anna, ANNA)
         mailbox.with_user(self.anna).action_delete()
@@ -167,7 +195,7 @@ class TestCopies(ConnectingCase):
         """Have the database look as a copy does: its tokens are another's."""
         self.env["ir.config_parameter"].set_param(IDENTITY, "1/2")
 
-    @mute_logger(OAUTH, SCHEDULER)
+    @mute_logger(OAUTH, KEYS_SERVICE, SCHEDULER)
     def test_a_copy_does_nothing(self):
         mailbox = self.connect(self.anna, ANNA)
         self.connect(self.anna, PRIVATE).with_user(self.anna).action_disconnect()
@@ -205,7 +233,7 @@ class TestCopies(ConnectingCase):
         state = self.env["gmail.mailbox"].with_user(self.anna).panel_state()
         self.assertIn("is a copy", state["trouble"])
 
-    @mute_logger(OAUTH, SCHEDULER)
+    @mute_logger(OAUTH, KEYS_SERVICE, SCHEDULER)
     def test_a_database_that_was_moved_is_taken_over(self):
         mailbox = self.connect(self.anna, ANNA)
         self.as_copy()
@@ -227,7 +255,7 @@ class TestCopies(ConnectingCase):
                 mailbox.with_user(self.anna).action_test()
 
     def key(self):
-        with open(self.env["gmail.setup"]._key_file()) as file:
+        with open(self.env["gmail.keys"]._key_file()) as file:
             return file.read()
 
 
@@ -249,7 +277,7 @@ class TestKeys(ConnectingCase):
     def opened_by(self, key):
         fernet = Fernet(key)
         for row in self.sealed():
-            for token in row:
+            for token in filter(None, row):
                 fernet.decrypt(token)
 
     def test_rotation(self):
@@ -257,16 +285,21 @@ class TestKeys(ConnectingCase):
             mailboxes = self.connect(self.anna, ANNA) | self.connect(self.anna, PRIVATE)
             mailboxes |= self.connect(self.ben, "ben.schulz@corp-example.test")
             self.opened_by(self.old)
+            left = self.connect(self.ben, "support@corp-example.test")
+            left.with_user(self.ben).action_disconnect()
         with self.keys(self.new, self.old):
             # Before anything is rotated, all goes on.
             self.sync(mailboxes[0])
-            self.assertEqual(self.env["gmail.oauth"]._count_old_keys(), 3)
-            with patch(f"{OAUTH}.ROTATION_STEP", 2):
+            self.assertEqual(self.env["gmail.keys"]._count_old_keys(), 3)
+            with patch(f"{KEYS_SERVICE}.ROTATION_STEP", 2):
                 self.run_cron("keys")
-            self.assertEqual(self.env["gmail.oauth"]._count_old_keys(), 0)
+            self.assertEqual(self.env["gmail.keys"]._count_old_keys(), 0)
             self.opened_by(self.new)
             self.sync(mailboxes[0])
         with self.keys(self.new):
+            # What was waiting to be revoked can be.
+            self.run_cron("revoke")
+            self.assertFalse(self.connected_at_google("support@corp-example.test"))
             # The old key is not needed any more.
             for mailbox in mailboxes:
                 mailbox.with_user(mailbox.user_id).action_test()
@@ -279,9 +312,9 @@ class TestKeys(ConnectingCase):
             self.connect(self.anna, ANNA)
             self.connect(self.anna, PRIVATE)
         with self.keys(self.new, self.old):
-            service = self.env["gmail.oauth"]
+            service = self.env["gmail.keys"]
             cipher = service._cipher()
-            with patch(f"{OAUTH}.ROTATION_STEP", 1):
+            with patch(f"{KEYS_SERVICE}.ROTATION_STEP", 1):
                 last, done = service._rotate_step(cipher, 0)
                 self.assertEqual((bool(last), done), (True, 1))
                 self.env.invalidate_all()
@@ -292,12 +325,12 @@ class TestKeys(ConnectingCase):
         with self.keys(self.old):
             self.connect(self.anna, ANNA)
         with self.keys(self.new, self.old):
-            points = self.env["gmail.setup"].with_user(admin)._points()
+            points = self.env["gmail.check"].with_user(admin)._points()
             (point,) = (p for p in points if p[1] == "Key of the stored tokens")
             self.assertEqual(point[0], "warning")
             self.assertIn("Keep the old one", point[2])
 
-    @mute_logger(OAUTH, SCHEDULER)
+    @mute_logger(OAUTH, KEYS_SERVICE, SCHEDULER)
     def test_a_host_without_the_key_touches_nothing(self):
         with self.keys(self.old):
             mailbox = self.connect(self.anna, ANNA)
@@ -319,7 +352,7 @@ class TestKeys(ConnectingCase):
         with self.keys(self.old):
             self.sync(mailbox)
 
-    @mute_logger(OAUTH, SCHEDULER)
+    @mute_logger(OAUTH, KEYS_SERVICE, SCHEDULER)
     def test_a_lost_key(self):
         with self.keys(self.old):
             mailbox = self.connect(self.anna, ANNA)
@@ -345,7 +378,7 @@ class TestKeys(ConnectingCase):
             self.opened_by_new = self.sealed()
             Fernet(self.new).decrypt(self.sealed()[0][0])
 
-    @mute_logger(OAUTH, SCHEDULER)
+    @mute_logger(OAUTH, KEYS_SERVICE, SCHEDULER)
     def test_an_old_key_that_was_removed_too_early(self):
         with self.keys(self.old):
             first = self.connect(self.anna, ANNA)
@@ -367,7 +400,7 @@ class TestKeys(ConnectingCase):
             self.run_cron("revoke")
             self.assertFalse(self.env["gmail.revocation"].search_count([]))
             check.action_forget_key()
-            self.assertEqual(self.env["gmail.oauth"]._count_lost_keys(), 0)
+            self.assertEqual(self.env["gmail.keys"]._count_lost_keys(), 0)
             first.next_sync = "2020-01-01"
             self.run_cron("sync_1")
             self.assertEqual(first.state, "reconnect")
@@ -375,7 +408,7 @@ class TestKeys(ConnectingCase):
 
     def test_uninstalling_a_copy_spares_the_originals_key(self):
         self.connect(self.anna, ANNA)
-        path = self.env["gmail.setup"]._key_file()
+        path = self.env["gmail.keys"]._key_file()
         set_param = self.env["ir.config_parameter"].set_param
         set_param(IDENTITY, "1/2")
         with mute_logger(OAUTH):
@@ -394,19 +427,19 @@ class TestKeys(ConnectingCase):
 
     def test_a_neutralized_copy_makes_a_key_of_its_own(self):
         self.connect(self.anna, ANNA)
-        setup = self.env["gmail.setup"]
-        path = setup._key_file()
-        with patch.object(type(setup), "_database_identity", lambda self: "1/2"):
+        keys = self.env["gmail.keys"]
+        path = keys._key_file()
+        with patch.object(type(keys), "_database_identity", lambda self: "1/2"):
             for name in ("key_fingerprint", "key_name", "database_identity"):
                 self.env["ir.config_parameter"].set_param(
                     f"gmail_oauth_mailbox.{name}", False
                 )
-            self.assertNotEqual(setup._key_file(), path)
+            self.assertNotEqual(keys._key_file(), path)
 
-    @mute_logger(OAUTH, SCHEDULER)
+    @mute_logger(OAUTH, KEYS_SERVICE, SCHEDULER)
     def test_a_key_file_that_is_no_use_is_set_aside(self):
         self.connect(self.anna, ANNA)
-        path = self.env["gmail.setup"]._key_file()
+        path = self.env["gmail.keys"]._key_file()
         with open(path) as file:
             key = file.read()
         folder = os.path.dirname(path)
@@ -431,7 +464,7 @@ class TestKeys(ConnectingCase):
 
     def test_the_key_file_is_for_its_owner_alone(self):
         self.connect(self.anna, ANNA)
-        path = self.env["gmail.setup"]._key_file()
+        path = self.env["gmail.keys"]._key_file()
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
         self.assertIn(self.env["gmail.setup"]._param("database.uuid"), path)
 
@@ -439,19 +472,19 @@ class TestKeys(ConnectingCase):
         set_param = self.env["ir.config_parameter"].set_param
         set_param("gmail_oauth_mailbox.key_fingerprint", "of-the-other-host")
         self.env.flush_all()
-        noted = self.env["gmail.oauth"]._note_first_key("of-this-host")
+        noted = self.env["gmail.keys"]._note_first_key("of-this-host")
         self.assertEqual(noted, "of-the-other-host")
 
     def test_the_key_file_stays_in_its_folder(self):
-        folder = os.path.dirname(self.env["gmail.setup"]._key_file())
+        folder = os.path.dirname(self.env["gmail.keys"]._key_file())
         for uuid in ("../../evil", "/etc/passwd", "a b"):
             self.env["ir.config_parameter"].set_param("database.uuid", uuid)
-            path = self.env["gmail.setup"]._key_file()
+            path = self.env["gmail.keys"]._key_file()
             self.assertEqual(os.path.dirname(os.path.normpath(path)), folder)
 
     def test_uninstalling_removes_the_key_after_the_commit(self):
         self.connect(self.anna, ANNA)
-        path = self.env["gmail.setup"]._key_file()
+        path = self.env["gmail.keys"]._key_file()
         with open(path) as file:
             key = file.read()
         try:

@@ -291,7 +291,7 @@ class TestOauthPoints(ConnectingCase):
         self.authorize(self.ben, BEN).mailbox_id.with_user(self.ben).action_disconnect()
         dump = self.dump()
         self.assertFalse(re.search(r"ya29\.|1//[\w-]{10}", dump))
-        with open(self.env["gmail.setup"]._key_file()) as file:
+        with open(self.env["gmail.keys"]._key_file()) as file:
             key = file.read().strip()
         self.assertGreater(len(key), 40)
         self.assertNotIn(key, dump)
@@ -394,6 +394,7 @@ class TestOauthPoints(ConnectingCase):
         self.env.invalidate_all()
         attempt, _ending = self.finish(answer, session)
         self.assertEqual(attempt.status, "danger")
+        self.assertIn("Only its owner", attempt.outcome)
 
     # Point 22, time-outs, TLS and no redirects, is a matter of lib/transport.py:
     # test_lib_wire.test_point_22_….

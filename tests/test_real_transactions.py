@@ -115,6 +115,10 @@ def test_waiting_mail_goes_out_after_reconnecting(results):
     assert results["again"] == {"copies": 1}
 
 
+def test_a_damaged_key_file_has_a_way_out(results):
+    assert results["lost"] == {"point": "ok", "state": "connected"}
+
+
 def test_uninstalling_leaves_nothing_here_and_withdraws_access(results):
     assert results["files"] == {"stored": 1}
     assert results["left"] == []

@@ -26,7 +26,7 @@ class TestSetup(ConnectingCase):
         return self.env["ir.config_parameter"].get_param(name)
 
     def points(self):
-        found = self.env["gmail.setup"].with_user(self.admin)._points()
+        found = self.env["gmail.check"].with_user(self.admin)._points()
         return {name: (status, sentence) for status, name, sentence in found}
 
     # -- settings ------------------------------------------------------

@@ -1,6 +1,8 @@
 from . import (
+    gmail_check,
     gmail_connect,
     gmail_files,
+    gmail_keys,
     gmail_oauth,
     gmail_panel,
     gmail_reply,

@@ -11,7 +11,8 @@ from ..lib import crypto, errors, oauth
 from ..lib.gmail_api import GmailClient
 from ..lib.transport import Transport
 from ..lib.types import Identity, Tokens
-from .gmail_setup import ASKING, FINGERPRINT, IDENTITY, KEY_NAME
+from .gmail_keys import FINGERPRINT
+from .gmail_setup import ASKING
 
 _logger = logging.getLogger(__name__)
 
@@ -23,9 +24,6 @@ FORGOTTEN = dict.fromkeys(
 CHOICE_LIFE = timedelta(minutes=10)
 # An access token is renewed this long before it ends, so that no call is cut off.
 RENEW_AHEAD = timedelta(minutes=5)
-# Rows per transaction when tokens are encrypted anew.
-ROTATION_STEP = 200
-
 # All revocations of an uninstallation together may take this long.
 UNINSTALL_SECONDS = 60
 
@@ -57,208 +55,6 @@ class GmailOauth(models.AbstractModel):
 
     _name = "gmail.oauth"
     _description = "Gmail OAuth"
-
-    # ------------------------------------------------------------------
-    # Encryption
-    # ------------------------------------------------------------------
-
-    @api.model
-    def _cipher(self, create=True):
-        """Return the cipher of this host.
-
-        The key file is made once for the database; a host whose keys do not match the
-        fingerprint in the database refuses, and never makes a new key.
-
-        :param create: False returns None where no key was ever needed
-        :raises errors.CopiedDatabase: the tokens are another database's
-        :raises errors.KeyMissing: no key, or another one than the database's
-        """
-        parameters = self.env["ir.config_parameter"].sudo()
-        setup = self.env["gmail.setup"]
-        if setup._is_copy():
-            raise errors.CopiedDatabase("this database is a copy")
-        known = parameters.get_param(FINGERPRINT)
-        if not known and not create:
-            return None
-        keys = setup._keys(create=not known)
-        if not known:
-            known = self._note_first_key(crypto.fingerprint(keys[:1]))
-        if known not in {crypto.fingerprint([key]) for key in keys}:
-            raise errors.KeyMissing(
-                "this host does not hold the key of this database's tokens"
-            )
-        return crypto.TokenCipher(keys)
-
-    def _note_first_key(self, fingerprint):
-        """Note the key that this database begins with; return the one noted, which may
-        be another host's that was quicker."""
-        with self.env["gmail.connect"]._short_transaction() as env:
-            env.cr.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [FINGERPRINT]
-            )
-            env.cr.execute(
-                "SELECT value FROM ir_config_parameter WHERE key = %s", [FINGERPRINT]
-            )
-            row = env.cr.fetchone()
-            if row:
-                return row[0]
-            setup = env["gmail.setup"]
-            parameters = env["ir.config_parameter"]
-            for name, value in (
-                (FINGERPRINT, fingerprint),
-                (IDENTITY, setup._database_identity()),
-                (KEY_NAME, setup._key_name()),
-            ):
-                parameters.set_param(name, value)
-        return fingerprint
-
-    def _seal_context(self, sub, **place):
-        """What a token is bound to: moved elsewhere, it does not open.
-
-        :param place: mailbox_id, or authorization_id for tokens that wait
-        """
-        parameters = self.env["ir.config_parameter"].sudo()
-        origin = self.env["gmail.setup"]._google_url()
-        return {
-            "database_uuid": parameters.get_param("database.uuid"),
-            "sub": sub,
-            "origin": origin or "https://accounts.google.com",
-            **place,
-        }
-
-    @api.model
-    def _count_old_keys(self):
-        """Return how many mailboxes' tokens are not encrypted with the first key."""
-        return self.env["gmail.credential"].sudo().search_count(self._old_keys_domain())
-
-    def _old_keys_domain(self):
-        cipher = self._cipher(create=False)
-        current = cipher.fingerprint if cipher else False
-        return [("refresh_token", "!=", False), ("key_fingerprint", "!=", current)]
-
-    @api.model
-    def _cron_rotate_keys(self):
-        """Encrypt tokens anew that a former key still holds, in short transactions.
-
-        Synchronising goes on meanwhile: a row that is being renewed is skipped, and
-        taken by the next round.
-        """
-        try:
-            cipher = self._cipher(create=False)
-        except errors.GoogleError as error:
-            _logger.warning("Keys are not rotated: %s", error.code)
-            return
-        commit_progress = self.env["ir.cron"]._commit_progress
-        remaining = self._count_old_keys() if cipher else 0
-        if remaining:
-            self._rotate_revocations(cipher)
-        last = 0
-        while remaining:
-            commit_progress(remaining=remaining)
-            with self.env["gmail.connect"]._short_transaction() as env:
-                last, done = env["gmail.oauth"]._rotate_step(cipher, last)
-            if not last or not commit_progress(done):
-                break
-        if cipher and not self._count_old_keys():
-            self._note_key(cipher)
-
-    def _note_key(self, cipher):
-        """From now on the first key alone is the database's."""
-        parameters = self.env["ir.config_parameter"].sudo()
-        if parameters.get_param(FINGERPRINT) != cipher.fingerprint:
-            parameters.set_param(FINGERPRINT, cipher.fingerprint)
-
-    def _rotate_revocations(self, cipher):
-        """Those that wait are few, and gone in hours; so are those of a choice."""
-        for revocation in self.env["gmail.revocation"].sudo().search([], limit=1000):
-            with suppress(errors.KeyMissing):
-                revocation.token = cipher.rotate(revocation.token)
-        attempts = self.env["gmail.authorization"].sudo()
-        for attempt in attempts.search([("refresh_token", "!=", False)], limit=1000):
-            with suppress(errors.KeyMissing):
-                attempt.refresh_token = cipher.rotate(attempt.refresh_token)
-                attempt.access_token = cipher.rotate(attempt.access_token)
-
-    def _rotate_step(self, cipher, last):
-        """Encrypt the next rows anew.
-
-        :return: (id of the last row seen or 0 at the end, rows done)
-        """
-        self.env.cr.execute(
-            """
-            SELECT id, refresh_token, access_token
-              FROM gmail_credential
-             WHERE id > %s AND refresh_token IS NOT NULL
-               AND key_fingerprint IS DISTINCT FROM %s
-             ORDER BY id
-             LIMIT %s
-               FOR UPDATE SKIP LOCKED
-            """,
-            [last, cipher.fingerprint, ROTATION_STEP],
-        )
-        rows, done = self.env.cr.fetchall(), 0
-        for row_id, *sealed in rows:
-            try:
-                renewed = [text and cipher.rotate(text) for text in sealed]
-            except errors.KeyMissing:
-                # Of a key that this host lacks; Check set-up says so.
-                _logger.warning("The tokens of credential %s do not open", row_id)
-                continue
-            self.env.cr.execute(
-                """
-                UPDATE gmail_credential
-                   SET refresh_token = %s, access_token = %s, key_fingerprint = %s
-                 WHERE id = %s
-                """,
-                [*renewed, cipher.fingerprint, row_id],
-            )
-            done += 1
-        return (rows[-1][0] if rows else 0), done
-
-    @api.model
-    def _count_lost_keys(self):
-        """Return how many mailboxes' tokens no key of this host opens, though the
-        database's own key is there."""
-        return self.env["gmail.credential"].sudo().search_count(self._lost_domain())
-
-    def _lost_domain(self):
-        keys = self.env["gmail.setup"]._keys(create=False)
-        held = [crypto.fingerprint([key]) for key in keys]
-        return [("refresh_token", "!=", False), ("key_fingerprint", "not in", held)]
-
-    @api.model
-    def _forget_key(self):
-        """A key is lost: forget what it holds. Each mailbox asks its owner to
-        reconnect when it is next used; new tokens get the present key, or a new one."""
-        try:
-            self._cipher(create=False)
-            domain = self._lost_domain()
-        except errors.KeyMissing:
-            domain = [("refresh_token", "!=", False)]
-            parameters = self.env["ir.config_parameter"].sudo()
-            if not self.env["gmail.setup"]._server_keys():
-                crypto.set_aside(self.env["gmail.setup"]._key_file())
-            for name in (FINGERPRINT, IDENTITY, KEY_NAME):
-                parameters.set_param(name, False)
-            waiting = self.env["gmail.revocation"].sudo()
-            waiting.search([]).unlink()  # pylint: disable=no-search-all
-            self.env["gmail.authorization"].sudo().search(
-                [("status", "=", "choice")]
-            ).unlink()
-        self.env["gmail.credential"].sudo().search(domain).write(FORGOTTEN)
-        mailboxes = self.env["gmail.mailbox"].sudo()
-        self.env["gmail.scheduler"]._wake(
-            mailboxes.search([("state", "=", "connected")])
-        )
-        self.env["gmail.scheduler"]._check_soon()
-
-    @api.model
-    def _take_over(self):
-        """The administrator says that this database, not the one it was copied from,
-        owns the tokens."""
-        self.env["ir.config_parameter"].sudo().set_param(
-            IDENTITY, self.env["gmail.setup"]._database_identity()
-        )
 
     # ------------------------------------------------------------------
     # Connecting
@@ -322,8 +118,8 @@ class GmailOauth(models.AbstractModel):
 
     def _sealed(self, tokens, sub, **place):
         """Return the values of the token columns."""
-        cipher = self._cipher()
-        context = self._seal_context(sub, **place)
+        cipher = self.env["gmail.keys"]._cipher()
+        context = self.env["gmail.keys"]._seal_context(sub, **place)
         values = {
             "access_token": cipher.seal(tokens.access_token, context=context),
             "access_token_expiry": tokens.expires_at,
@@ -352,8 +148,10 @@ class GmailOauth(models.AbstractModel):
 
         :raises errors.GoogleError: they do not open, or Google took them back
         """
-        cipher = self._cipher()
-        context = self._seal_context(attempt.sub, authorization_id=attempt.id)
+        cipher = self.env["gmail.keys"]._cipher()
+        context = self.env["gmail.keys"]._seal_context(
+            attempt.sub, authorization_id=attempt.id
+        )
         identity = Identity(
             sub=attempt.sub, email=attempt.picked_email, email_verified=True
         )
@@ -431,10 +229,15 @@ class GmailOauth(models.AbstractModel):
         expiry = self._credential(mailbox).access_token_expiry
         return expiry - timedelta(hours=1) if expiry else None
 
+    @api.model
+    def _forget(self, credentials):
+        """Forget the tokens of credentials (sudo); the accounts stay known."""
+        credentials.write(FORGOTTEN)
+
     def _store_tokens(self, mailbox, sub, tokens):
         values = {
             "sub": sub,
-            "key_fingerprint": self._cipher().fingerprint,
+            "key_fingerprint": self.env["gmail.keys"]._cipher().fingerprint,
             **self._sealed(tokens, sub, mailbox_id=mailbox.id),
         }
         credential = self._credential(mailbox)
@@ -457,8 +260,10 @@ class GmailOauth(models.AbstractModel):
         credential = self._credential(mailbox)
         if not credential.refresh_token:
             raise errors.ReconnectNeeded("no token is stored", kind="missing")
-        context = self._seal_context(credential.sub, mailbox_id=mailbox.id)
-        cipher = self._cipher()
+        context = self.env["gmail.keys"]._seal_context(
+            credential.sub, mailbox_id=mailbox.id
+        )
+        cipher = self.env["gmail.keys"]._cipher()
         stale, stale_expiry = credential.access_token, credential.access_token_expiry
         limit = fields.Datetime.now() + RENEW_AHEAD
         if not force and stale and stale_expiry > limit:
@@ -676,7 +481,7 @@ class GmailOauth(models.AbstractModel):
         )
         waiting = self.env["gmail.revocation"].sudo().search([], limit=100)
         try:
-            self._cipher(create=False)
+            self.env["gmail.keys"]._cipher(create=False)
         except errors.GoogleError as error:
             # This host lacks the key, or this database is a copy.
             _logger.warning("Revocations wait: %s", error.code)
@@ -705,8 +510,8 @@ class GmailOauth(models.AbstractModel):
             if revocation.mailbox_ref
             else {"authorization_id": revocation.attempt_ref}
         )
-        context = self._seal_context(revocation.sub, **place)
-        return self._cipher().open(revocation.token, context=context)
+        context = self.env["gmail.keys"]._seal_context(revocation.sub, **place)
+        return self.env["gmail.keys"]._cipher().open(revocation.token, context=context)
 
     @api.model
     def _revoke_after_commit(self):
@@ -721,11 +526,11 @@ class GmailOauth(models.AbstractModel):
                 tokens.append(self._waiting_token(revocation))
             except errors.GoogleError as error:
                 _logger.info("Revocation %s is lost: %s", revocation.id, error.code)
-        setup = self.env["gmail.setup"]
-        endpoints, key_file = setup._endpoints(), setup._key_file()
+        keys = self.env["gmail.keys"]
+        endpoints, key_file = self.env["gmail.setup"]._endpoints(), keys._key_file()
 
         # A copy of the database may name the original's key.
-        owns_key = bool(setup._param(FINGERPRINT)) and not setup._is_copy()
+        owns_key = bool(keys._param(FINGERPRINT)) and not keys._is_copy()
 
         def leave():
             _revoke_all(endpoints, tokens)

@@ -55,7 +55,11 @@ class GmailPanel(models.AbstractModel):
             "is_admin": admin,
             # What stops every mailbox, as opposed to connecting new ones.
             "trouble": bool(mailboxes)
-            and (setup._switched_off() if setup._disabled() else setup._key_problem()),
+            and (
+                setup._switched_off()
+                if setup._disabled()
+                else self.env["gmail.keys"]._problem()
+            ),
             "mailboxes": [
                 {
                     "id": mailbox.id,

@@ -125,7 +125,7 @@ class GmailScheduler(models.AbstractModel):
         if self.env["gmail.setup"]._disabled():
             return False
         try:
-            self.env["gmail.oauth"]._cipher(create=False)
+            self.env["gmail.keys"]._cipher(create=False)
         except errors.GoogleError as error:
             _logger.warning("Gmail mailboxes rest on this host: %s", error.code)
             return False
@@ -285,7 +285,8 @@ class GmailScheduler(models.AbstractModel):
 
     @api.model
     def _cron_check(self):
-        """Announce accesses that end soon; use those once that nothing else uses."""
+        """Announce accesses that end soon; use those once that nothing else uses; end
+        those of users who are none any more."""
         if not self._is_able():
             return
         now = fields.Datetime.now()
@@ -306,7 +307,21 @@ class GmailScheduler(models.AbstractModel):
             .sudo()
             ._search([("state", "=", "connected"), ("can_read", "=", False)])
         )
-        work = [(self._tell_ending, mailbox_id) for mailbox_id in ending]
+        # Whose groups were changed from the groups' side.
+        gone = (
+            self.env["gmail.mailbox"]
+            .sudo()
+            ._search(
+                [
+                    ("state", "!=", "draft"),
+                    "|",
+                    ("user_id.active", "=", False),
+                    ("user_id.share", "=", True),
+                ]
+            )
+        )
+        work = [(self._end_gone, mailbox_id) for mailbox_id in gone]
+        work += [(self._tell_ending, mailbox_id) for mailbox_id in ending]
         work += [(self._try_unused, mailbox_id) for mailbox_id in unused]
         commit_progress = self.env["ir.cron"]._commit_progress
         commit_progress(remaining=len(work))
@@ -319,6 +334,10 @@ class GmailScheduler(models.AbstractModel):
                 _logger.error("Mailbox %s: %s", mailbox_id, errors.place(error))
             if not commit_progress(1):
                 break
+
+    def _end_gone(self, mailbox_id):
+        with self.env["gmail.connect"]._short_transaction() as env:
+            env["gmail.oauth"]._disconnect(env["gmail.mailbox"].browse(mailbox_id))
 
     def _try_unused(self, mailbox_id):
         mailbox = self.env["gmail.mailbox"].sudo().browse(mailbox_id)

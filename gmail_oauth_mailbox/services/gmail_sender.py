@@ -116,7 +116,7 @@ class GmailSender(models.AbstractModel):
     def _default_mailbox(self, user):
         """Return the mailbox (sudo) that ``user`` posts from; it may be empty."""
         mailboxes = self.env["gmail.mailbox"].sudo()
-        if not user or self._is_off():
+        if not user._is_internal() or self._is_off():
             return mailboxes
         return mailboxes.search(
             [
@@ -133,7 +133,7 @@ class GmailSender(models.AbstractModel):
         """Return the mailbox (sudo) of ``user`` with that address; it may be empty."""
         mailboxes = self.env["gmail.mailbox"].sudo()
         address = email_normalize(email_from)
-        if not user or not address or self._is_off():
+        if not user._is_internal() or not address or self._is_off():
             return mailboxes
         return mailboxes.search(
             [
@@ -172,7 +172,7 @@ class GmailSender(models.AbstractModel):
         False."""
         if self.env["gmail.setup"]._disabled():
             return self.env["gmail.setup"]._switched_off()
-        if problem := self.env["gmail.setup"]._key_problem():
+        if problem := self.env["gmail.keys"]._problem():
             return problem
         if mailbox.state in ("reconnect", "draft"):
             return self.env._(

@@ -1,24 +1,19 @@
-import hashlib
 import os
 import re
 from urllib.parse import urlsplit
 
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.exceptions import UserError
-from odoo.tools import config, email_normalize, ormcache, str2bool
+from odoo.tools import config, email_normalize, str2bool
 
-from ..lib import crypto, errors, oauth
+from ..lib import oauth
 from ..lib.transport import Transport
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
 SECRET_VARIABLE = "GMAIL_OAUTH_MAILBOX_CLIENT_SECRET"  # nosec B105: its name
-KEYS_VARIABLE = "GMAIL_OAUTH_MAILBOX_KEYS"
 CLIENT_ID = re.compile(r"[0-9A-Za-z_-]+\.apps\.googleusercontent\.com")
 DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-FINGERPRINT = "gmail_oauth_mailbox.key_fingerprint"
-KEY_NAME = "gmail_oauth_mailbox.key_name"
-IDENTITY = "gmail_oauth_mailbox.database_identity"
 GROUP = "gmail_oauth_mailbox.connect_group_id"
 DOMAINS = "gmail_oauth_mailbox.allowed_domains"
 CONTACTS = "gmail_oauth_mailbox.default_contacts"
@@ -27,12 +22,11 @@ SYNC_INTERVAL = "gmail_oauth_mailbox.default_sync_interval"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
 # A user waits for these: shorter than what mail may take.
 ASKING = Transport(read_timeout=15.0, total_timeout=25.0, max_bytes=2**20)
-MOST_SKEW = 30.0
 
 
 class GmailSetup(models.AbstractModel):
     """What the administrator set up: the Google application, who may connect, the
-    defaults of new mailboxes, the keys of this server."""
+    defaults of new mailboxes."""
 
     _name = "gmail.setup"
     _description = "Gmail Set-up"
@@ -210,348 +204,11 @@ class GmailSetup(models.AbstractModel):
             return self.env._(
                 "Google sign-in is not set up yet. Ask your administrator."
             )
-        return self._key_problem()
-
-    @api.model
-    def _key_problem(self):
-        """Return the sentence that says why no stored token can be used, or False."""
-        try:
-            if not self.env["gmail.oauth"]._cipher(create=False):
-                self._check_keys()
-        except errors.GoogleError as error:
-            return self.env["gmail.wording"]._of(error)
-        return False
+        return self.env["gmail.keys"]._problem()
 
     @api.model
     def _is_admin(self):
         return self.env.user.has_group("base.group_system")
-
-    # ------------------------------------------------------------------
-    # This server
-    # ------------------------------------------------------------------
-
-    @api.model
-    @ormcache()
-    def _database_identity(self):
-        """Return what tells this database from a copy of it: the cluster's identifier
-        and the database's oid.
-
-        A new name keeps both; a copy or a restored dump does not. A physical copy of
-        the whole cluster does: neutralize that one.
-        """
-        cr = self.env.cr
-        cr.execute("SELECT oid FROM pg_database WHERE datname = current_database()")
-        (oid,) = cr.fetchone()
-        cr.execute("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
-        cluster = 0
-        if cr.fetchone()[0]:
-            cr.execute("SELECT system_identifier FROM pg_control_system()")
-            (cluster,) = cr.fetchone()
-        return f"{cluster}/{oid}"
-
-    @api.model
-    def _is_copy(self):
-        """Whether this database was copied from the one that its tokens are for."""
-        if not self._param(FINGERPRINT):
-            return False
-        return self._param(IDENTITY) != self._database_identity()
-
-    @api.model
-    def _server_keys(self):
-        """Return the keys that the server's configuration sets, or ""."""
-        return (
-            os.environ.get(KEYS_VARIABLE)
-            or config.get("gmail_oauth_mailbox_keys")
-            or ""
-        ).strip()
-
-    @api.model
-    def _key_file(self):
-        """Return the path of this database's key file, in Odoo's data directory."""
-        name = re.sub(r"[^0-9A-Za-z-]", "_", self._key_name())
-        return os.path.join(config["data_dir"], "gmail_oauth_mailbox", f"{name}.key")
-
-    @api.model
-    def _key_name(self):
-        """Return the name that the key file got when it was made: a database that is
-        moved keeps it, and a neutralized copy makes one of its own."""
-        digest = hashlib.sha256(self._database_identity().encode()).hexdigest()
-        return self._param(KEY_NAME) or f"{self._param('database.uuid')}-{digest[:8]}"
-
-    def _check_keys(self):
-        """Check that the first key can be had, before anybody needs it.
-
-        :raises errors.KeyMissing: it cannot
-        """
-        path = self._key_file()
-        if self._server_keys() or os.path.exists(path):
-            self._keys(create=False)
-        else:
-            crypto.check_creatable(path)
-
-    @api.model
-    def _keys(self, create):
-        """Return the keys of this host, the one for sealing first.
-
-        :raises errors.KeyMissing: there is none, or it is no key
-        """
-        return crypto.load_keys(self._server_keys(), self._key_file(), create=create)
-
-    # ------------------------------------------------------------------
-    # Check set-up
-    # ------------------------------------------------------------------
-
-    @api.model
-    def _points(self):
-        """Test each point that connecting rests on.
-
-        :return: a list of (status, name, sentence); status is ``ok``, ``warning`` or
-            ``wrong``, the sentence says what to do
-        """
-        points = [
-            self._point_switch(),
-            self._point_client(),
-            self._point_secret(),
-            self._point_address(),
-            self._point_key(),
-            *self._points_google(),
-            self._point_api(),
-            self._point_lifetime(),
-            self._point_workers(),
-        ]
-        return [point for point in points if point]
-
-    def _point_switch(self):
-        name = self.env._("Switched on")
-        if self._disabled():
-            return (
-                "wrong",
-                name,
-                self.env._(
-                    "Everything is stopped by the system parameter "
-                    "gmail_oauth_mailbox.disabled. Set it to 0 to go on."
-                ),
-            )
-        if self._test_mode():
-            return (
-                "warning",
-                name,
-                self.env._(
-                    "Test mode: a stand-in answers instead of Google. Remove "
-                    "GMAIL_OAUTH_MAILBOX_GOOGLE_URL from the server's environment and "
-                    "configuration to use the real one."
-                ),
-            )
-        return "ok", name, self.env._("Mailboxes can be connected and used.")
-
-    def _point_client(self):
-        name = self.env._("Client ID")
-        client_id = self._client_id()
-        if not client_id:
-            sentence = self.env._(
-                "Enter the client ID from the Google Cloud console: Google Auth "
-                "Platform, Clients, type Web application."
-            )
-            return "wrong", name, sentence
-        if not CLIENT_ID.fullmatch(client_id):
-            sentence = self.env._(
-                "This does not look like a client ID: it ends in "
-                ".apps.googleusercontent.com. Copy it again from the console."
-            )
-            return "wrong", name, sentence
-        return "ok", name, client_id
-
-    def _point_secret(self):
-        name = self.env._("Client secret")
-        if self._server_secret():
-            sentence = self.env._("It is set by the server's configuration.")
-            return "ok", name, sentence
-        if self._client_secret():
-            sentence = self.env._(
-                "It is stored in the database. To keep it out of database dumps, set "
-                "GMAIL_OAUTH_MAILBOX_CLIENT_SECRET in the server's environment and "
-                "remove it here."
-            )
-            return "warning", name, sentence
-        return "wrong", name, self.env._("Enter the client secret from the console.")
-
-    def _point_address(self):
-        name = self.env._("Address of this Odoo")
-        base = split_url(self._param("web.base.url"))
-        if not base.hostname:
-            sentence = self.env._(
-                "The system parameter web.base.url is empty. Enter the address that "
-                "users open, with https."
-            )
-            return "wrong", name, sentence
-        if base.scheme != "https" and base.hostname not in LOOPBACK:
-            sentence = self.env._(
-                "Google accepts only https. Set the system parameter web.base.url to "
-                "the https address that users open, now it is %s.",
-                base.geturl(),
-            )
-            return "wrong", name, sentence
-        if not self._param("web.base.url.freeze") and base.scheme == "https":
-            sentence = self.env._(
-                "%s; it changes when an administrator logs in by another address. Set "
-                "the system parameter web.base.url.freeze to True.",
-                base.geturl(),
-            )
-            return "warning", name, sentence
-        return "ok", name, base.geturl()
-
-    def _point_key(self):
-        name = self.env._("Key of the stored tokens")
-        if problem := self._key_problem():
-            return "wrong", name, problem
-        self.env["gmail.oauth"]._cipher()
-        lost = self.env["gmail.oauth"]._count_lost_keys()
-        if lost:
-            sentence = self.env._(
-                "The tokens of %s mailboxes are encrypted with a key that this server "
-                "does not hold. Put it back behind the present one; if it is lost, say "
-                "so below, and their users reconnect.",
-                lost,
-            )
-            return "wrong", name, sentence
-        old = self.env["gmail.oauth"]._count_old_keys()
-        if old:
-            sentence = self.env._(
-                "%s stored tokens still wait to be encrypted with the new key. Keep "
-                "the old one until they are: a scheduled action does it.",
-                old,
-            )
-            return "warning", name, sentence
-        if self._server_keys():
-            sentence = self.env._("It is set by the server's configuration.")
-            return "ok", name, sentence
-        sentence = self.env._(
-            "It is in the file %s. Back it up apart from the database, and share it "
-            "between the hosts of this database.",
-            os.path.join("gmail_oauth_mailbox", os.path.basename(self._key_file())),
-        )
-        return "ok", name, sentence
-
-    def _points_google(self):
-        """Test what Google has to say about the client, its secret and its URI."""
-        if not (self._client_id() and self._client_secret()):
-            return []
-        wording = self.env["gmail.wording"]
-        secret, redirect = (
-            self.env._("Google knows client and secret"),
-            self.env._("Redirect URI registered"),
-        )
-        try:
-            skew = oauth.check_client(
-                ASKING,
-                self._endpoints(),
-                client_id=self._client_id(),
-                client_secret=self._client_secret(),
-                redirect_uri=self._redirect_uri(),
-            )
-        except errors.ConfigurationWrong:
-            sentence = self.env._(
-                "Google does not know this pair. Copy client ID and secret of the same "
-                "client again from the console."
-            )
-            return [("wrong", secret, sentence)]
-        except errors.GoogleError as error:
-            return [("wrong", secret, wording._of_question(error))]
-        points = [("ok", secret, self.env._("Google accepts them."))]
-        try:
-            refusal = oauth.check_redirect(
-                ASKING,
-                self._endpoints(),
-                client_id=self._client_id(),
-                redirect_uri=self._redirect_uri(),
-                scopes=self._scopes(True),
-            )
-        except errors.GoogleError as error:
-            points.append(("wrong", redirect, wording._of_question(error)))
-        else:
-            points.append(self._point_redirect(redirect, refusal))
-        if skew is not None and abs(skew) > MOST_SKEW:
-            sentence = self.env._(
-                "This server's clock differs from Google's by %s seconds, so proofs "
-                "of identity may be refused. Have it set by NTP.",
-                round(abs(skew)),
-            )
-            points.append(("wrong", self.env._("Clock"), sentence))
-        return points
-
-    def _point_redirect(self, name, refusal):
-        if not refusal:
-            return "ok", name, self._redirect_uri()
-        if refusal == "redirect_uri_mismatch":
-            sentence = self.env._(
-                "Google does not know %s. Add exactly this line to the authorized "
-                "redirect URIs of the client.",
-                self._redirect_uri(),
-            )
-        else:
-            sentence = self.env._(
-                "Google shows its error page for the sign-in of this application "
-                "(%s). Check the client, its consent screen and its scopes.",
-                refusal,
-            )
-        return "wrong", name, sentence
-
-    def _point_api(self):
-        """Test the Gmail API with a mailbox of the caller's own."""
-        name = self.env._("Gmail API")
-        mailbox = (
-            self.env["gmail.mailbox"]
-            .search([("user_id", "=", self.env.uid), ("state", "=", "connected")])
-            .sudo()
-            .filtered("can_read")[:1]
-        )
-        if not mailbox:
-            sentence = self.env._(
-                "Not tested: that takes a mailbox of yours. Connect one; if the API "
-                "is not enabled in the Google project, it says so."
-            )
-            return "warning", name, sentence
-        try:
-            self.env["gmail.oauth"]._test_connection(mailbox)
-        except UserError as error:
-            return "wrong", name, str(error)
-        return "ok", name, self.env._("Your own mailbox answers.")
-
-    def _point_lifetime(self):
-        """Tell a client in Testing by the end that Google gave to its accesses."""
-        name = self.env._("Lasting access")
-        ending = (
-            self.env["gmail.mailbox"]
-            .sudo()
-            .search_count([("state", "=", "connected"), ("access_ends", "!=", False)])
-        )
-        if not ending:
-            return None
-        sentence = self.env._(
-            "Google ends the access of %s mailboxes by itself. An application in the "
-            "status Testing gets seven days: publish it in the console, or make it "
-            "Internal, then have the users reconnect.",
-            ending,
-        )
-        return "warning", name, sentence
-
-    def _point_workers(self):
-        name = self.env._("Scheduled actions")
-        crons = self.env["gmail.scheduler"]._crons()
-        late = fields.Datetime.subtract(fields.Datetime.now(), minutes=15)
-        if not crons or not all(cron.active for cron in crons):
-            sentence = self.env._(
-                "A scheduled action of the Gmail mailboxes is switched off. Switch it "
-                "on in Settings, Technical, Scheduled Actions."
-            )
-            return "wrong", name, sentence
-        if all(cron.nextcall < late for cron in crons):
-            sentence = self.env._(
-                "They are due and do not run. Start Odoo with max_cron_threads of at "
-                "least 2."
-            )
-            return "wrong", name, sentence
-        return "ok", name, self.env._("They run.")
 
 
 def split_url(url):

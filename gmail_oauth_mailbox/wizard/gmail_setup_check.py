@@ -27,15 +27,14 @@ class GmailSetupCheck(models.TransientModel):
     def action_check(self):
         """Test each point; return the action that shows the results."""
         self._check_admin()
-        setup = self.env["gmail.setup"]
-        points = setup._points()
+        points = self.env["gmail.check"]._points()
         statuses = {status for status, _name, _sentence in points}
         check = self.create(
             {
                 "verdict": next(
                     (s for s in ("wrong", "warning") if s in statuses), "ok"
                 ),
-                "is_copy": setup._is_copy(),
+                "is_copy": self.env["gmail.keys"]._is_copy(),
                 "lacks_key": self._lacks_key(),
                 "line_ids": [
                     fields.Command.create(
@@ -56,17 +55,19 @@ class GmailSetupCheck(models.TransientModel):
 
     @api.model
     def _lacks_key(self):
-        setup = self.env["gmail.setup"]
-        if setup._is_copy():
+        if self.env["gmail.keys"]._is_copy():
             return False
-        return bool(setup._key_problem() or self.env["gmail.oauth"]._count_lost_keys())
+        return bool(
+            self.env["gmail.keys"]._problem()
+            or self.env["gmail.keys"]._count_lost_keys()
+        )
 
     @api.model
     def action_take_over(self):
         """Say that this database, and no other, uses the mailboxes from now on."""
         self._check_admin()
-        if self.env["gmail.setup"]._is_copy():
-            self.env["gmail.oauth"]._take_over()
+        if self.env["gmail.keys"]._is_copy():
+            self.env["gmail.keys"]._take_over()
         return self.action_check()
 
     @api.model
@@ -74,8 +75,12 @@ class GmailSetupCheck(models.TransientModel):
         """Say that the key is lost: all mailboxes have to be reconnected."""
         self._check_admin()
         if self._lacks_key():
-            self.env["gmail.oauth"]._forget_key()
-        return self.action_check()
+            self.env["gmail.keys"]._forget_key()
+        # Not checked at once: a key is noted in a transaction of its own, which does
+        # not see what this one forgot.
+        return self.env["gmail.mailbox"]._done(
+            self.env._("What the key held is forgotten. Check the set-up again.")
+        )
 
 
 class GmailSetupCheckLine(models.TransientModel):
