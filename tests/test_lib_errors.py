@@ -33,7 +33,7 @@ def google(message="", reason="", info=None, status=""):
             LIST,
             400,
             google("Mail service not enabled", "failedPrecondition"),
-            errors.PermissionMissing,
+            errors.AccessBlocked,
         ),
         (
             LIST,

@@ -229,7 +229,7 @@ def from_response(method, status, headers=None, body=b"", *, now=None):
         return RetryLater(f"Google answered {status}", seconds=wait, **details)
     if status == 400 and reason == "failedprecondition":
         if "mail service not enabled" in text:
-            return PermissionMissing(
+            return AccessBlocked(
                 "Gmail is switched off for this account",
                 **details,
                 kind="mail_service_off",

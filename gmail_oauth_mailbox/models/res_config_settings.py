@@ -116,6 +116,13 @@ class ResConfigSettings(models.TransientModel):
         client_id = (self.gmail_client_id or "").strip()
         secret = (self.gmail_client_secret or "").strip()
         if client_id != before:
+            if client_id and not self.env["gmail.setup"]._is_client_id(client_id):
+                raise ValidationError(
+                    self.env._(
+                        "This is no client ID: it ends in .apps.googleusercontent.com. "
+                        "Copy it again from the Google Cloud console."
+                    )
+                )
             parameters.set_param(CLIENT_ID, client_id)
         if secret:
             parameters.set_param(CLIENT_SECRET, secret)
@@ -144,7 +151,10 @@ class ResConfigSettings(models.TransientModel):
         url = changed.get("gmail_privacy_url")
         if url and not setup._is_web_address(url):
             raise ValidationError(
-                self.env._("The privacy policy is a web address, with https.")
+                self.env._(
+                    "The privacy policy is a web address, such as "
+                    "https://example.com/privacy."
+                )
             )
 
     def action_gmail_check(self):

@@ -93,9 +93,9 @@ class GmailConnect(models.AbstractModel):
         if not setup._address_allowed(address):
             raise UserError(
                 self.env._(
-                    "Only accounts of %(domains)s can be connected here, and "
-                    "%(address)s is none. Connect one of those, or ask your "
-                    "administrator.",
+                    "Only accounts of %(domains)s can be connected here; "
+                    "%(address)s is not one of them. Connect one of those, or ask "
+                    "your administrator.",
                     domains=", ".join(setup._allowed_domains()),
                     address=address,
                 )
@@ -253,7 +253,10 @@ class GmailConnect(models.AbstractModel):
                 [("state_hash", "=", self._hash(state))], limit=1
             )
             attempt.invalidate_recordset(["status"])
-            answered = attempt.status in ("claimed", *OUTCOMES)
+            # After a cancellation, an answer that allows is another one.
+            answered = attempt.status in ("claimed", *OUTCOMES) and (
+                attempt.status != "info"
+            )
             if not (answered and self._is_mine(attempt, session)):
                 return None, "unexpected"
         return self.env["gmail.authorization"].sudo().browse(attempt.id), None
@@ -300,7 +303,9 @@ class GmailConnect(models.AbstractModel):
         :return: (status, sentence, mailbox or None)
         """
         if params.get("error"):
-            return *self.env["gmail.wording"]._of_authorization(params["error"]), None
+            wording = self.env["gmail.wording"]
+            mailbox = attempt.mailbox_id
+            return *wording._of_authorization(params["error"], mailbox), None
         if params.get("iss") not in (None, "", *oauth.ISSUERS):
             raise UserError(
                 self.env._(
@@ -315,7 +320,7 @@ class GmailConnect(models.AbstractModel):
         try:
             with self.env.cr.savepoint():
                 self._check_identity(attempt, identity)
-                self._check_scopes(tokens)
+                self._check_scopes(attempt, tokens)
                 vault._check_gmail(tokens)
                 return self._keep(attempt, identity, tokens)
         except (UserError, errors.GoogleError):
@@ -334,7 +339,8 @@ class GmailConnect(models.AbstractModel):
             return self._connected(self._make_mailbox(attempt, identity, tokens))
         self.env["gmail.oauth"]._keep_waiting(attempt, identity, tokens)
         text = self.env._(
-            "You typed %(typed)s but picked %(picked)s at Google.",
+            "You typed %(typed)s but picked %(picked)s at Google. Connect that one "
+            "instead, or try again: Odoo's access to %(picked)s is withdrawn then.",
             typed=attempt.email,
             picked=identity.email,
         )
@@ -342,6 +348,12 @@ class GmailConnect(models.AbstractModel):
 
     def _connected(self, mailbox):
         """Return the outcome for a mailbox that was connected."""
+        if mailbox.can_read and mailbox.can_send and mailbox.backfill_done:
+            return (
+                "success",
+                self.env._("%s is connected again.", mailbox.email),
+                mailbox,
+            )
         if mailbox.can_read and mailbox.can_send:
             return (
                 "success",
@@ -415,8 +427,16 @@ class GmailConnect(models.AbstractModel):
                 )
             )
 
-    def _check_scopes(self, tokens):
-        if not {oauth.SCOPE_READ, oauth.SCOPE_SEND} & tokens.scopes:
+    def _check_scopes(self, attempt, tokens):
+        nothing = not {oauth.SCOPE_READ, oauth.SCOPE_SEND} & tokens.scopes
+        if nothing and attempt.mailbox_id:
+            raise UserError(
+                self.env._(
+                    "Nothing was changed: neither reading nor sending mail was "
+                    "allowed at Google. Reconnect again and leave the ticks on."
+                )
+            )
+        if nothing:
             raise UserError(
                 self.env._(
                     "Nothing was connected: neither reading nor sending mail was "

@@ -53,6 +53,7 @@ class GmailPanel(models.AbstractModel):
             "redirect_uri": bool(problem) and admin and setup._redirect_uri(),
             "test_mode": setup._test_mode(),
             "is_admin": admin,
+            "choice": internal and self._choice(),
             # What stops every mailbox, as opposed to connecting new ones.
             "trouble": bool(mailboxes)
             and (
@@ -78,6 +79,24 @@ class GmailPanel(models.AbstractModel):
                 for mailbox in mailboxes
             ],
         }
+
+    def _choice(self):
+        """Return the attempt whose account the caller has still to choose, or False:
+        she may have reloaded the page that asked."""
+        attempt = (
+            self.env["gmail.authorization"]
+            .sudo()
+            .search(
+                [
+                    ("user_id", "=", self.env.uid),
+                    ("status", "=", "choice"),
+                    ("expires_at", ">", fields.Datetime.now()),
+                ],
+                order="id desc",
+                limit=1,
+            )
+        )
+        return bool(attempt) and {"id": attempt.id, **self._outcome(attempt.id)}
 
     def _ending(self, mailbox):
         """Return the warning that Google is about to end the access, or False."""

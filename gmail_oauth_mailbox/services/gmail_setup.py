@@ -74,6 +74,10 @@ class GmailSetup(models.AbstractModel):
         return self._param("google_gmail_client_id").strip()
 
     @api.model
+    def _is_client_id(self, text):
+        return bool(CLIENT_ID.fullmatch(text))
+
+    @api.model
     def _server_secret(self):
         """Return the client secret that the server's configuration sets, or ""."""
         return (

@@ -23,11 +23,6 @@ class GmailWording(models.AbstractModel):
         if isinstance(error, errors.ReconnectNeeded):
             return self._of_ended(error, mailbox)
         if isinstance(error, errors.PermissionMissing):
-            if error.kind == "mail_service_off":
-                return self.env._(
-                    "Gmail is switched off for this Google account. Ask your Google "
-                    "Workspace administrator to switch it on."
-                )
             return self.env._(
                 "This was not allowed at Google. Reconnect the mailbox and leave the "
                 "ticks on."
@@ -46,6 +41,11 @@ class GmailWording(models.AbstractModel):
 
     @api.model
     def _of_ended(self, error, mailbox):
+        if error.kind == "mail_service_off":
+            return self.env._(
+                "Gmail is switched off for this Google account. Ask your Google "
+                "Workspace administrator to switch it on, then reconnect."
+            )
         if isinstance(error, errors.AccessBlocked):
             return self.env._(
                 "Your Google Workspace administrator does not allow this application. "
@@ -150,16 +150,16 @@ class GmailWording(models.AbstractModel):
     @api.model
     def _of_attempt(self, error):
         """Return the sentence for an error on the way of connecting."""
-        if isinstance(error, errors.AccessBlocked):
-            return self.env._(
-                "Nothing was connected: your Google Workspace administrator does not "
-                "allow this application. Ask for it to be allowed, then connect again."
-            )
-        if isinstance(error, errors.PermissionMissing):
+        if error.kind == "mail_service_off":
             return self.env._(
                 "Nothing was connected: this Google account has no Gmail. Connect "
                 "again and pick an account that has, or ask your Google Workspace "
                 "administrator to switch Gmail on."
+            )
+        if isinstance(error, errors.AccessBlocked):
+            return self.env._(
+                "Nothing was connected: your Google Workspace administrator does not "
+                "allow this application. Ask for it to be allowed, then connect again."
             )
         if isinstance(error, errors.ConfigurationWrong):
             return self._of_configuration(error)
@@ -193,8 +193,17 @@ class GmailWording(models.AbstractModel):
         return self._of_refusal(error)
 
     @api.model
-    def _of_authorization(self, word):
-        """Return (kind, sentence) for the word ``error`` in Google's answer."""
+    def _of_authorization(self, word, mailbox):
+        """Return (kind, sentence) for the word ``error`` in Google's answer.
+
+        :param mailbox: the one to reconnect, or empty
+        """
+        if word == "access_denied" and mailbox:
+            return "info", self.env._(
+                "Nothing was changed, since access was not allowed at Google. You can "
+                "reconnect %s at any time.",
+                mailbox.email,
+            )
         if word == "access_denied":
             return "info", self.env._(
                 "Nothing was connected, since access was not allowed at Google. You "

@@ -41,4 +41,5 @@ class GmailMailboxDisconnect(models.TransientModel):
         self.ensure_one()
         if self.keep_mail == "delete":
             return self.mailbox_id.action_delete()
-        return self.mailbox_id.action_disconnect()
+        action = self.mailbox_id.action_disconnect()
+        return {**action, "tag": "gmail_oauth_mailbox.closed"}

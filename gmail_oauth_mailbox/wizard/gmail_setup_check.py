@@ -23,7 +23,6 @@ class GmailSetupCheck(models.TransientModel):
         if not self.env["gmail.setup"]._is_admin():
             raise AccessError(self.env._("Only administrators check the set-up."))
 
-    @api.model
     def action_check(self):
         """Test each point; return the action that shows the results."""
         self._check_admin()
@@ -62,7 +61,6 @@ class GmailSetupCheck(models.TransientModel):
             or self.env["gmail.keys"]._count_lost_keys()
         )
 
-    @api.model
     def action_take_over(self):
         """Say that this database, and no other, uses the mailboxes from now on."""
         self._check_admin()
@@ -70,7 +68,6 @@ class GmailSetupCheck(models.TransientModel):
             self.env["gmail.keys"]._take_over()
         return self.action_check()
 
-    @api.model
     def action_forget_key(self):
         """Say that the key is lost: all mailboxes have to be reconnected."""
         self._check_admin()

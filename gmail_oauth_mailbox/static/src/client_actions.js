@@ -12,6 +12,13 @@ async function done(env, action, options) {
     ]);
 }
 
+/** Say what a dialog did, and close it: what is below reads its record again. */
+function closed(env, action) {
+    displayNotificationAction(env, action);
+    env.services.gmail_oauth_mailbox.loadInfo();
+    return { type: "ir.actions.act_window_close" };
+}
+
 /** Say that a record is deleted, and leave its form. */
 async function deleted(env, action) {
     displayNotificationAction(env, action);
@@ -26,4 +33,5 @@ async function deleted(env, action) {
 registry
     .category("actions")
     .add("gmail_oauth_mailbox.done", done)
+    .add("gmail_oauth_mailbox.closed", closed)
     .add("gmail_oauth_mailbox.deleted", deleted);

@@ -44,6 +44,8 @@ export class GmailStore {
         this.shownPictures = markRaw(new Map());
         this.calls = { list: 0, thread: 0 };
         this.isOpen = false;
+        // How the last attempt to connect failed.
+        this.failure = null;
         this.info = null;
         this.infoError = "";
         this.mailboxId = false;
@@ -360,12 +362,22 @@ export class GmailStore {
         }
     }
 
+    /** Load what the panel shows, and go on with what the last page began. */
+    async begin() {
+        const loading = this.loadInfo();
+        const told = await this.showOutcome();
+        await loading;
+        if (!told && this.info?.choice) {
+            this.askAboutPicked(this.info.choice.id, this.info.choice);
+        }
+    }
+
     /** Say how connecting ended, when this page was loaded by Google's answer. */
     async showOutcome() {
         const url = new URL(browser.location.href);
         const attempt = parseInt(url.searchParams.get(OUTCOME_KEY), 10);
         if (!attempt) {
-            return;
+            return false;
         }
         router.hideKeyFromUrl(OUTCOME_KEY);
         url.searchParams.delete(OUTCOME_KEY);
@@ -376,6 +388,7 @@ export class GmailStore {
         } else if (outcome) {
             await this.tellOutcome(outcome);
         }
+        return true;
     }
 
     async outcomeOf(attempt) {
@@ -398,31 +411,25 @@ export class GmailStore {
     }
 
     async tellOutcome(outcome) {
-        const failed = outcome.type === "danger";
-        if (outcome.message) {
-            const close = this.notification.add(outcome.message, {
+        if (outcome.type === "danger") {
+            // It stays in the panel until she has read it.
+            this.failure = outcome;
+        } else if (outcome.message) {
+            this.notification.add(outcome.message, {
                 type: outcome.type,
                 autocloseDelay: outcome.type === "success" ? 4000 : 10000,
-                // A failure stays until she has read it.
-                sticky: failed,
-                buttons: failed
-                    ? [
-                          {
-                              name: _t("Try again"),
-                              primary: true,
-                              onClick: () => {
-                                  close();
-                                  this.tryAgain(outcome.mailbox_id);
-                              },
-                          },
-                      ]
-                    : [],
             });
         }
         await this.open(outcome.mailbox_id || false);
     }
 
-    tryAgain(mailboxId) {
+    dismissFailure() {
+        this.failure = null;
+    }
+
+    tryAgain() {
+        const mailboxId = this.failure.mailbox_id;
+        this.dismissFailure();
         if (!this.mailboxes.some((mailbox) => mailbox.id === mailboxId)) {
             return this.addMailbox();
         }
@@ -448,7 +455,16 @@ export class GmailStore {
                 });
             },
             // Closed without a choice: as if nothing had been picked.
-            dismiss: () => call("action_discard_picked"),
+            dismiss: async () => {
+                await call("action_discard_picked");
+                this.notification.add(
+                    _t(
+                        "Nothing was connected. Odoo's access to %s is withdrawn.",
+                        picked
+                    ),
+                    { type: "info" }
+                );
+            },
         });
     }
 }
@@ -459,8 +475,7 @@ export const gmailService = {
         const store = reactive(new GmailStore(env, services));
         services.bus_service.subscribe(CHANGED, (payload) => store.onChanged(payload));
         env.bus.addEventListener("WEB_CLIENT_READY", () => {
-            store.loadInfo();
-            store.showOutcome();
+            store.begin();
         });
         return store;
     },
