@@ -334,7 +334,10 @@ class TestKeys(ConnectingCase):
     def test_a_host_without_the_key_touches_nothing(self):
         with self.keys(self.old):
             mailbox = self.connect(self.anna, ANNA)
-        for keys in ((self.new,), ("no key",)):
+        for keys, sentence in (
+            ((self.new,), "lacks the key"),
+            (("no key",), "is not valid"),
+        ):
             with self.subTest(keys), self.keys(*keys):
                 before = self.sealed()
                 mailbox.next_sync = "2020-01-01"
@@ -346,8 +349,8 @@ class TestKeys(ConnectingCase):
                 self.assertEqual(str(mailbox.next_sync.year), "2020")
                 self.assertEqual(self.sealed(), before)
                 state = self.env["gmail.mailbox"].with_user(self.anna).panel_state()
-                self.assertIn("lacks the key", state["trouble"])
-                with self.assertRaisesRegex(UserError, "lacks the key"):
+                self.assertIn(sentence, state["trouble"])
+                with self.assertRaisesRegex(UserError, sentence):
                     self.begin(email=PRIVATE)
         with self.keys(self.old):
             self.sync(mailbox)
@@ -461,6 +464,28 @@ class TestKeys(ConnectingCase):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(key)
+
+    @mute_logger(OAUTH, KEYS_SERVICE, SCHEDULER)
+    def test_a_mistyped_key_is_no_lost_one(self):
+        with self.keys(self.old):
+            mailbox = self.connect(self.anna, ANNA)
+        admin = self._user("gmail_boss", "Boss", "boss@x.test", "base.group_system")
+        check = self.env["gmail.setup.check"].with_user(admin)
+        with self.keys("mistyped"):
+            action = check.action_check()
+            self.assertFalse(check.browse(action["res_id"]).lacks_key)
+            check.action_forget_key()
+            self.assertTrue(self.env["gmail.oauth"]._has_credential(mailbox))
+            with self.assertRaisesRegex(UserError, "is not valid"):
+                mailbox.with_user(self.anna).action_test()
+
+    def test_deleting_a_user_withdraws_what_waits_for_her_choice(self):
+        user = self._user("gmail_leaver", "Leaver", "leaver@x.test")
+        attempt = self.authorize(user, ANNA, picks=PRIVATE)
+        self.assertEqual(attempt.status, "choice")
+        self.env["res.users"].browse(user.id).unlink()
+        self.run_cron("revoke")
+        self.assertFalse(self.connected_at_google(PRIVATE))
 
     def test_the_key_file_is_for_its_owner_alone(self):
         self.connect(self.anna, ANNA)

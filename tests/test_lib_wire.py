@@ -301,6 +301,14 @@ def test_a_dead_refresh_token_and_a_used_code_are_different_things(wire, transpo
     assert caught.value.code == "code_refused"
 
 
+def test_a_token_of_another_client_asks_to_reconnect(wire, transport):
+    """The administrator entered another client: its tokens are not this one's."""
+    wire.answer = lambda request: (401, {}, {"error": "unauthorized_client"})
+    with pytest.raises(errors.ReconnectNeeded) as caught:
+        renew(wire, transport)
+    assert caught.value.code == "client_changed"
+
+
 @pytest.mark.parametrize(
     "body",
     [b"<html>", {}, {"access_token": "", "expires_in": 1}, {"access_token": "x"}],

@@ -129,7 +129,7 @@ class TestSetup(ConnectingCase):
         keys = {"GMAIL_OAUTH_MAILBOX_KEYS": "garbage"}
         with patch.dict(os.environ, keys):
             self.assertEqual(self.points()["Key of the stored tokens"][0], "wrong")
-            with self.assertRaisesRegex(UserError, "lacks the key"):
+            with self.assertRaisesRegex(UserError, "is not valid"):
                 self.begin()
 
     def test_nothing_of_the_secret_stays_in_the_dialogs_row(self):
@@ -250,6 +250,10 @@ class TestSetup(ConnectingCase):
         crons = self.env["gmail.scheduler"]._crons()
         self.assertEqual(len(crons), 2)
         self.assertEqual(self.points()["Scheduled actions"][0], "ok")
+        revoke = self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_revoke")
+        revoke.active = False
+        self.assertIn("switched off", self.points()["Scheduled actions"][1])
+        revoke.active = True
         crons[0].active = False
         self.assertIn("switched off", self.points()["Scheduled actions"][1])
         crons.active = True

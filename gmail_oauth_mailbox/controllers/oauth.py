@@ -34,7 +34,7 @@ class GmailOauthController(http.Controller):
         return self._redirect(url, local=False)
 
     # Public, so that a lost session gets a sentence instead of a login page with the
-    # code in its address; gmail.oauth checks session, user and state itself.
+    # code in its address; gmail.connect checks session, user and state itself.
     @http.route(CALLBACK, type="http", auth="public", methods=["GET"], csrf=False)
     def callback(self, **params):
         attempt, ending = (

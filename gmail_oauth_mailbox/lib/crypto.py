@@ -60,7 +60,9 @@ def _read_or_create(path, create):
         try:
             _create(path)
         except OSError as error:
-            raise errors.KeyMissing("the key file cannot be made") from error
+            raise errors.KeyMissing(
+                "the key file cannot be made", kind="key_unwritable"
+            ) from error
     raise errors.KeyMissing("this host holds no key")
 
 
@@ -93,13 +95,22 @@ def check_creatable(path):
     while folder and not os.path.exists(folder):
         folder = os.path.dirname(folder)
     if not os.access(folder or ".", os.W_OK | os.X_OK):
-        raise errors.KeyMissing("the key file cannot be made")
+        raise errors.KeyMissing("the key file cannot be made", kind="key_unwritable")
 
 
 def set_aside(path):
-    """Rename a key file that is no use, so that another can be made."""
-    with contextlib.suppress(FileNotFoundError):
+    """Rename a key file that is no use, so that another can be made.
+
+    :raises errors.KeyMissing: its folder is not writable
+    """
+    try:
         os.rename(path, f"{path}.{secrets.token_hex(4)}.unusable")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise errors.KeyMissing(
+            "the key file cannot be renamed", kind="key_unwritable"
+        ) from error
 
 
 def remove_key_file(path):

@@ -202,17 +202,24 @@ def refresh(transport, endpoints, *, client_id, client_secret, refresh_token, no
     :raises errors.ConfigurationWrong: client id or secret are wrong
     :raises errors.RetryLater: Google cannot answer now
     """
-    return _token_request(
-        transport,
-        endpoints,
-        {
-            "grant_type": "refresh_token",
-            "client_id": client_id,
-            "client_secret": client_secret,
-            "refresh_token": refresh_token,
-        },
-        now,
-    )
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "refresh_token": refresh_token,
+    }
+    try:
+        return _token_request(transport, endpoints, form, now)
+    except errors.ConfigurationWrong as error:
+        if error.reason != "unauthorized_client":
+            raise
+        # The client is known; the token was given to another one.
+        raise errors.ReconnectNeeded(
+            "the token is another client's",
+            status=error.status,
+            reason=error.reason,
+            kind="client_changed",
+        ) from error
 
 
 def _token_request(transport, endpoints, form, now):

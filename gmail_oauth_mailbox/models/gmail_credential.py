@@ -6,7 +6,7 @@ class GmailCredential(models.Model):
 
     Without tokens, it keeps the account of a mailbox that is not connected now.
 
-    Nobody has access to it; services/gmail_oauth.py alone reads and writes it, and
+    Nobody has access to it; services/gmail_oauth.py alone has its tokens in clear, and
     hands out an authorised client instead of tokens. The two token columns hold
     ciphertext (lib/crypto.py).
     """

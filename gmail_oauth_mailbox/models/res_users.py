@@ -34,3 +34,4 @@ class ResUsers(models.Model):
         for mailbox in mailboxes.search([("user_id", "in", self.ids)]):
             self.env["gmail.oauth"]._disconnect(mailbox)
             mailbox._delete()
+        self.env["gmail.oauth"]._discard_waiting(self)

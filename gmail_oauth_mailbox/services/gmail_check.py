@@ -264,8 +264,12 @@ class GmailCheck(models.AbstractModel):
     def _point_workers(self):
         name = self.env._("Scheduled actions")
         crons = self.env["gmail.scheduler"]._crons()
+        others = self.env["ir.cron"].sudo().with_context(active_test=False)
+        for kind in ("revoke", "check", "keys"):
+            xmlid = f"gmail_oauth_mailbox.ir_cron_gmail_{kind}"
+            others |= self.env.ref(xmlid, raise_if_not_found=False) or others
         late = fields.Datetime.subtract(fields.Datetime.now(), minutes=15)
-        if not crons or not all(cron.active for cron in crons):
+        if not crons or not all(cron.active for cron in crons | others):
             sentence = self.env._(
                 "A scheduled action of the Gmail mailboxes is switched off. Switch it "
                 "on in Settings, Technical, Scheduled Actions."

@@ -60,7 +60,12 @@ class GmailConnect(models.AbstractModel):
                 [("user_id", "=", self.env.uid), ("email", "=", address)]
             )
             if same.filtered(
-                lambda m: m.state == "connected" and m.can_read and m.can_send
+                lambda m: (
+                    m.state == "connected"
+                    and m.can_read
+                    and m.can_send
+                    and not m.error_message
+                )
             ):
                 raise UserError(
                     self.env._(
@@ -225,14 +230,7 @@ class GmailConnect(models.AbstractModel):
                 attempt.id,
                 errors.place(error),
             )
-            self._note_failure(
-                attempt,
-                self.env._(
-                    "Nothing was connected: Odoo met a fault of its own. Connect "
-                    "again; if it persists, your administrator finds the place in "
-                    "the log."
-                ),
-            )
+            self._note_failure(attempt, self._fault())
         attempt.invalidate_recordset()
         return attempt, None
 
@@ -260,6 +258,12 @@ class GmailConnect(models.AbstractModel):
             if not (answered and self._is_mine(attempt, session)):
                 return None, "unexpected"
         return self.env["gmail.authorization"].sudo().browse(attempt.id), None
+
+    def _fault(self):
+        return self.env._(
+            "Nothing was connected: Odoo met a fault of its own. Connect again; if it "
+            "persists, your administrator finds the place in the log."
+        )
 
     def _note_failure(self, attempt, sentence):
         with self._short_transaction() as env:
@@ -326,6 +330,11 @@ class GmailConnect(models.AbstractModel):
         except (UserError, errors.GoogleError):
             vault._discard(attempt, tokens, identity)
             raise
+        except Exception as error:  # noqa: BLE001
+            # Raised, it would take the withdrawal of the tokens with it.
+            _logger.error("Attempt %s to connect: %s", attempt.id, errors.place(error))
+            vault._discard(attempt, tokens, identity)
+            return "danger", self._fault(), None
 
     def _check_allowed(self, user):
         """Check that the user may connect now, whatever was allowed at the start."""

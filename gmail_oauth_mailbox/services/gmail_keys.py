@@ -3,6 +3,7 @@ import logging
 import os
 import re
 from contextlib import suppress
+from functools import partial
 
 from odoo import api, models
 from odoo.tools import config, ormcache
@@ -162,6 +163,11 @@ class GmailKeys(models.AbstractModel):
                 (KEY_NAME, keys._key_name()),
             ):
                 parameters.set_param(name, value)
+        # What this transaction, which may be older, reads and keeps of them meanwhile
+        # is out of date.
+        clear = partial(self.env.registry.clear_cache, "stable")
+        self.env.cr.postcommit.add(clear)
+        self.env.cr.postrollback.add(clear)
         return fingerprint
 
     def _seal_context(self, sub, **place):
@@ -273,7 +279,23 @@ class GmailKeys(models.AbstractModel):
     def _count_lost_keys(self):
         """Return how many mailboxes' tokens no key of this host opens, though the
         database's own key is there."""
-        return self.env["gmail.credential"].sudo().search_count(self._lost_domain())
+        try:
+            domain = self._lost_domain()
+        except errors.KeyMissing:
+            return 0
+        return self.env["gmail.credential"].sudo().search_count(domain)
+
+    @api.model
+    def _is_lost(self):
+        """Whether the administrator may say that a key is lost: a mistyped one is to
+        be corrected instead."""
+        if self._is_copy() or not self._param(FINGERPRINT):
+            return False
+        try:
+            self._cipher(create=False)
+        except errors.KeyMissing as error:
+            return not (self._server_keys() and error.kind == "key_invalid")
+        return bool(self._count_lost_keys())
 
     def _lost_domain(self):
         keys = self._keys(create=False)
@@ -282,8 +304,12 @@ class GmailKeys(models.AbstractModel):
 
     @api.model
     def _forget_key(self):
-        """A key is lost: forget what it holds. Each mailbox asks its owner to
-        reconnect when it is next used; new tokens get the present key, or a new one."""
+        """A key is lost: forget what it holds, or everything when this host has no
+        key of this database. Each mailbox asks its owner to reconnect when it is next
+        used; new tokens get the present key, or a new one.
+
+        :raises errors.KeyMissing: the key file cannot be set aside
+        """
         try:
             self._cipher(create=False)
             domain = self._lost_domain()

@@ -51,7 +51,7 @@ class ConnectionHandle:
 
 
 class GmailOauth(models.AbstractModel):
-    """Tokens and authorised clients: the one reader and writer of tokens."""
+    """Tokens and authorised clients: the one place that has tokens in clear."""
 
     _name = "gmail.oauth"
     _description = "Gmail OAuth"
@@ -62,6 +62,9 @@ class GmailOauth(models.AbstractModel):
 
     def _exchange(self, attempt, code):
         """Exchange a code; return (Tokens, Identity), both checked by lib.
+
+        Where the identity is not proved, the tokens are dropped and not revoked:
+        whose grant that would end is not known.
 
         :raises errors.GoogleError: as Google answered
         """
@@ -490,8 +493,12 @@ class GmailOauth(models.AbstractModel):
         commit_progress(remaining=len(waiting))
         for revocation_id in waiting.ids:
             # It sees what is committed while it waits for the lock of the account.
-            with self.env["gmail.connect"]._short_transaction() as env:
-                env["gmail.oauth"]._revoke_row(revocation_id)
+            try:
+                with self.env["gmail.connect"]._short_transaction() as env:
+                    env["gmail.oauth"]._revoke_row(revocation_id)
+            except Exception as error:  # noqa: BLE001
+                # One row that fails must not keep the others waiting.
+                _logger.error("Revocation %s: %s", revocation_id, errors.place(error))
             if not commit_progress(1):
                 break
 

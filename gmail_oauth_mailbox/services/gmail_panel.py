@@ -96,7 +96,8 @@ class GmailPanel(models.AbstractModel):
                 limit=1,
             )
         )
-        return bool(attempt) and {"id": attempt.id, **self._outcome(attempt.id)}
+        outcome = bool(attempt) and self._outcome(attempt.id)
+        return bool(outcome) and {"id": attempt.id, **outcome}
 
     def _ending(self, mailbox):
         """Return the warning that Google is about to end the access, or False."""

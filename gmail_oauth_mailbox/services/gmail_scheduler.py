@@ -240,8 +240,18 @@ class GmailScheduler(models.AbstractModel):
                 """,
                 [sentence, mailbox.id],
             )
-            if env.cr.rowcount:
-                env["gmail.scheduler"]._tell_dead(mailbox.id, sentence)
+            died = env.cr.rowcount
+        if died:
+            self._tell_in_time(mailbox.id, sentence)
+
+    def _tell_in_time(self, mailbox_id, sentence):
+        """Tell the owner in a transaction of its own: whatever happens to it, the
+        mailbox's new state stands."""
+        try:
+            with self.env["gmail.connect"]._short_transaction() as env:
+                env["gmail.scheduler"]._tell_dead(mailbox_id, sentence)
+        except Exception as error:  # noqa: BLE001
+            _logger.error("Mailbox %s: %s", mailbox_id, errors.place(error))
 
     def _tell_dead(self, mailbox_id, sentence):
         """Tell the owner, once, that her mailbox needs reconnecting."""
@@ -355,8 +365,9 @@ class GmailScheduler(models.AbstractModel):
                 """
                 UPDATE gmail_mailbox SET ending_announced = true
                  WHERE id = %s AND ending_announced IS NOT TRUE
+                   AND state = 'connected' AND access_ends <= %s
                 """,
-                [mailbox_id],
+                [mailbox_id, fields.Datetime.now() + ENDING_AHEAD],
             )
             if not env.cr.rowcount:
                 return
@@ -424,10 +435,9 @@ class GmailScheduler(models.AbstractModel):
                     **parameters,
                 )
             )
-            if env.cr.rowcount and values.get("state") == "reconnect":
-                env["gmail.scheduler"]._tell_dead(
-                    lease.mailbox.id, values["error_message"]
-                )
+            died = env.cr.rowcount and values.get("state") == "reconnect"
+        if died:
+            self._tell_in_time(lease.mailbox.id, values["error_message"])
         lease.mailbox.invalidate_recordset()
         if "error_message" in values and lease.mailbox.exists():
             self.env["gmail.sync"].sudo()._announce(lease.mailbox, ())

@@ -61,6 +61,11 @@ class GmailWording(models.AbstractModel):
                 "Your company asks for a new sign-in at Google from time to time. "
                 "Reconnect the mailbox."
             )
+        if error.kind == "client_changed":
+            return self.env._(
+                "The Google application of this Odoo was changed, which ended the "
+                "access. Reconnect the mailbox."
+            )
         if error.kind in ("missing", "token_context"):
             return self.env._(
                 "Odoo holds no usable access to this mailbox. Reconnect it."
@@ -108,6 +113,16 @@ class GmailWording(models.AbstractModel):
             return self.env._(
                 "This database is a copy, or was moved, so its mailboxes rest. Ask "
                 "your administrator to take them over."
+            )
+        if error.kind == "key_invalid":
+            return self.env._(
+                "A key of this server is not valid. Ask your administrator to check "
+                "GMAIL_OAUTH_MAILBOX_KEYS, or the key file in Odoo's data directory."
+            )
+        if error.kind == "key_unwritable":
+            return self.env._(
+                "This server cannot write its key file. Ask your administrator to "
+                "make Odoo's data directory writable for Odoo."
             )
         if isinstance(error, errors.KeyMissing):
             return self.env._(

@@ -1,5 +1,7 @@
 from odoo import api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
+
+from ..lib import errors
 
 
 class GmailSetupCheck(models.TransientModel):
@@ -34,7 +36,7 @@ class GmailSetupCheck(models.TransientModel):
                     (s for s in ("wrong", "warning") if s in statuses), "ok"
                 ),
                 "is_copy": self.env["gmail.keys"]._is_copy(),
-                "lacks_key": self._lacks_key(),
+                "lacks_key": self.env["gmail.keys"]._is_lost(),
                 "line_ids": [
                     fields.Command.create(
                         {"status": status, "name": name, "sentence": sentence}
@@ -52,15 +54,6 @@ class GmailSetupCheck(models.TransientModel):
             "target": "new",
         }
 
-    @api.model
-    def _lacks_key(self):
-        if self.env["gmail.keys"]._is_copy():
-            return False
-        return bool(
-            self.env["gmail.keys"]._problem()
-            or self.env["gmail.keys"]._count_lost_keys()
-        )
-
     def action_take_over(self):
         """Say that this database, and no other, uses the mailboxes from now on."""
         self._check_admin()
@@ -71,12 +64,16 @@ class GmailSetupCheck(models.TransientModel):
     def action_forget_key(self):
         """Say that the key is lost: all mailboxes have to be reconnected."""
         self._check_admin()
-        if self._lacks_key():
-            self.env["gmail.keys"]._forget_key()
+        if self.env["gmail.keys"]._is_lost():
+            try:
+                self.env["gmail.keys"]._forget_key()
+            except errors.KeyMissing as error:
+                raise UserError(self.env["gmail.wording"]._of(error)) from error
         # Not checked at once: a key is noted in a transaction of its own, which does
         # not see what this one forgot.
         return self.env["gmail.mailbox"]._done(
-            self.env._("What the key held is forgotten. Check the set-up again.")
+            self.env._("What the key held is forgotten. Check the set-up again."),
+            tag="closed",
         )
 
 

@@ -382,7 +382,12 @@ export class GmailStore {
         router.hideKeyFromUrl(OUTCOME_KEY);
         url.searchParams.delete(OUTCOME_KEY);
         browser.history.replaceState(browser.history.state, null, url.href);
-        const outcome = await this.outcomeOf(attempt);
+        let outcome = null;
+        try {
+            outcome = await this.outcomeOf(attempt);
+        } catch (error) {
+            outcome = { type: "danger", message: sentenceOf(error), mailbox_id: false };
+        }
         if (outcome?.type === "choice") {
             this.askAboutPicked(attempt, outcome);
         } else if (outcome) {
@@ -456,7 +461,12 @@ export class GmailStore {
             },
             // Closed without a choice: as if nothing had been picked.
             dismiss: async () => {
-                await call("action_discard_picked");
+                const action = await call("action_discard_picked");
+                if (!action.context.default_email) {
+                    // Another tab was quicker.
+                    await this.loadInfo();
+                    return;
+                }
                 this.notification.add(
                     _t(
                         "Nothing was connected. Odoo's access to %s is withdrawn.",
