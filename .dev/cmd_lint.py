@@ -64,6 +64,12 @@ def checks(tree=REPOSITORY):
         "pylint-odoo": _python("pylint", f"--rcfile={SETTINGS}", ADDON),
         "bandit": _python("bandit", "-q", "-c", SETTINGS, "-r", ADDON),
         **_oca(tree),
+        **(_scripts() if node_env.ready() else {}),
+    }
+
+
+def _scripts():
+    return {
         "eslint": _node("eslint/bin/eslint.js", "eslint.config.cjs", *SCRIPTS),
         "prettier": _node(
             "prettier/bin/prettier.cjs", "prettier.config.cjs", "--check", *FORMATTED
@@ -77,6 +83,12 @@ def fixes(tree=REPOSITORY):
         "ruff check --fix": _ruff("check", "--fix-only"),
         "ruff format": _ruff("format"),
         **{f"{name} --fix": line for name, line in _oca(tree, "--fix").items()},
+        **(_script_fixes() if node_env.ready() else {}),
+    }
+
+
+def _script_fixes():
+    return {
         "eslint --fix": _node(
             "eslint/bin/eslint.js", "eslint.config.cjs", "--fix", *SCRIPTS
         ),

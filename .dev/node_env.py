@@ -1,10 +1,11 @@
 """Node, which comes as a Python wheel, and the npm packages pinned in .dev/js."""
 
+import functools
 import os
 import shutil
 
 import python_env
-from console import run, say
+from console import Problem, run, say
 from places import TOOLS, building, cache, digest, locked
 
 PINS = tuple(TOOLS / "js" / name for name in ("package.json", "package-lock.json"))
@@ -47,6 +48,24 @@ def _install(folder):
             shutil.rmtree(other, ignore_errors=True)
 
 
+@functools.cache
+def ready():
+    """
+    Whether the packages are there; the first time they are fetched.
+
+    Where npm's registry cannot be reached, the Python checks and the tests go on, and
+    it is said aloud what did not run.
+    """
+    try:
+        packages()
+    except Problem as problem:
+        say(f"eslint and prettier do NOT run: {problem}")
+        return False
+    return True
+
+
 def environment():
     """Variables with which configuration files in .dev/js find the packages."""
+    if not ready():
+        return dict(os.environ)
     return {**os.environ, "NODE_PATH": str(packages())}
