@@ -8,29 +8,15 @@ a copy all that reaches Google. Each prints a line ``RESULT json``.
 import json
 import os
 import sys
-from urllib.parse import parse_qsl, urlsplit
 
 sys.path.insert(0, os.environ["REPOSITORY"])
 
 from odoo.exceptions import UserError  # noqa: E402
 
-from tests.common import ANNA, BEN, Session  # noqa: E402
-from tests.google_standin import process  # noqa: E402
+from tests.common import ANNA, BEN, connect_for_good  # noqa: E402
 
 GROUPS = ("base.group_user", "base.group_partner_manager")
 CRONS = ("sync_1", "revoke", "check", "keys")
-
-
-def connect(owner, email):
-    service = env["gmail.connect"].with_user(owner)
-    session = Session()
-    session.uid = owner.id
-    attempt = service._begin(email)["url"].rpartition("/")[2]
-    url = service._start(int(attempt), session, "/odoo")
-    env.cr.commit()
-    params = dict(parse_qsl(urlsplit(process.authorize(url, email)).query))
-    service.sudo()._finish(params, session)
-    env.cr.commit()
 
 
 def original():
@@ -44,7 +30,7 @@ def original():
         users |= users.create(values)
     env.cr.commit()
     for user in users:
-        connect(user, user.email)
+        connect_for_good(env, user, user.email)
     env["gmail.mailbox"].search([("email", "=", BEN)]).with_user(
         users[1]
     ).action_disconnect()

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 sys.path.insert(0, os.environ["REPOSITORY"])
 
-from tests.common import ANNA, BEN, Session, mail  # noqa: E402
+from tests.common import ANNA, BEN, Session, connect_for_good, mail  # noqa: E402
 from tests.google_standin import process  # noqa: E402
 
 google = process.Standin(os.environ["GMAIL_OAUTH_MAILBOX_GOOGLE_URL"])
@@ -43,19 +43,7 @@ env.cr.commit()
 
 
 def connect(owner, email):
-    service = env["gmail.connect"].with_user(owner)
-    session = Session()
-    session.uid = owner.id
-    attempt = service._begin(email)["url"].rpartition("/")[2]
-    url = service._start(int(attempt), session, "/odoo")
-    env.cr.commit()
-    # A worker with cold caches has asked the database before it sees the answer.
-    env.cr.execute("SELECT 1")
-    answer = process.authorize(url, email)
-    params = dict(parse_qsl(urlsplit(answer).query))
-    attempt, ending = service.sudo()._finish(params, session)
-    env.cr.commit()
-    return ending or attempt.mailbox_id
+    return connect_for_good(env, owner, email)
 
 
 def post(owner, body):

@@ -37,7 +37,6 @@ class GmailPanel(models.AbstractModel):
     @api.model
     def _state(self):
         setup = self.env["gmail.setup"]
-        problem = setup._problem()
         admin = setup._is_admin()
         internal = self.env.user._is_internal()
         mailboxes = (
@@ -46,6 +45,9 @@ class GmailPanel(models.AbstractModel):
             else self.env["gmail.mailbox"]
         )
         unread = self._unread(mailboxes)
+        # Each looks at the key file: who has a mailbox is told what stops it, anybody
+        # else what stops connecting.
+        problem = not mailboxes and setup._problem()
         return {
             "enabled": bool(mailboxes) or setup._may_connect(self.env.user),
             "configured": not problem,
@@ -54,7 +56,6 @@ class GmailPanel(models.AbstractModel):
             "test_mode": setup._test_mode(),
             "is_admin": admin,
             "choice": internal and self._choice(),
-            # What stops every mailbox, as opposed to connecting new ones.
             "trouble": bool(mailboxes)
             and (
                 setup._switched_off()
