@@ -81,7 +81,16 @@ def mailboxes(page):
 
 
 def set_param(admin, name, value):
-    rpc(admin, "ir.config_parameter", "set_param", f"{name}", value)
+    """Set a system parameter, for good.
+
+    Odoo forgets the cached values before it writes: a thread that looks in between
+    keeps the old one in the server's memory for ever. Another parameter, written once
+    the first is committed, makes it look again.
+    """
+    rpc(admin, "ir.config_parameter", "set_param", name, value)
+    for again in (str(time.monotonic_ns()), False):
+        rpc(admin, "ir.config_parameter", "set_param", "tests.look_again", again)
+    assert rpc(admin, "ir.config_parameter", "get_param", name) == value
 
 
 @contextlib.contextmanager
