@@ -20,6 +20,7 @@ from googleapiclient.http import BatchHttpRequest
 
 from .common import ANNA, BEN, mail
 from .google_standin import gmail, process
+from .google_standin.query import compile_query
 from .google_standin.store import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -931,3 +932,68 @@ def test_batch_is_dropped_with_one_of_its_parts(google):
             timeout=30,
         )
     assert not google.control("faults")
+
+
+# -- search ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("from:anna@x.test", "A"),
+        ("from:na@x.test", ""),
+        ("from:anna@x.tes", ""),
+        ("from:anna", "A"),
+        ("from:ann", ""),
+        ("from:keller", "A"),
+        ("from:x.test", "AB"),
+        ("to:@x.test", "BC"),
+        ("{from:anna@x.test to:anna@x.test cc:anna@x.test}", "ABC"),
+        ("-{from:anna@x.test to:anna@x.test}", "C"),
+        ("from:(anna@x.test OR carla@else.test)", "AC"),
+        ("from:{anna@x.test carla@else.test}", "AC"),
+        ("-from:(anna OR carla)", "B"),
+        ("from:(anna keller)", "A"),
+        ("from:anna AND to:ben", "A"),
+        ("from:anna to:carla", ""),
+        ("from:anna OR from:ben", "AB"),
+        ("subject:(blue chairs) -subject:red", "A"),
+        ('subject:"chairs red"', "B"),
+        ("(subject:chairs from:ben) OR (subject:table from:carla)", "BC"),
+        ("{(subject:chairs -subject:blue) {subject:table}}", "BC"),
+        ("chairs OR table from:ben", "B"),
+        ("{rfc822msgid:<a.1@x.test> rfc822msgid:b.1@x.test}", "AB"),
+        ("", "ABC"),
+        ("( )", "ABC"),
+    ],
+)
+def test_search(query, found):
+    store = Store()
+    anna = store.accounts[ANNA]
+    for letter, sender, to, more in (
+        ("A", "Anna Keller <anna@x.test>", "ben@else.test", "blue chairs"),
+        ("B", "Ben <ben@x.test>", "Anna <anna@x.test>", "chairs red"),
+        ("C", "carla@else.test", "dora@x.test", "a table"),
+    ):
+        headers = {"Cc": "anna@x.test"} if letter == "C" else {}
+        headers["Message-ID"] = f"<{letter.lower()}.1@x.test>"
+        raw = mail(sender=sender, to=to, subject=f"{letter}: {more}", **headers)
+        store.add(anna, raw, {"INBOX"})
+    test, _named = compile_query(query, store, anna)
+    letters = [m.header("Subject")[0] for m in anna.messages.values() if test(m)]
+    assert "".join(letters) == found
+
+
+@pytest.mark.parametrize("query", ["frm:anna", "{from:a", "from:a)", "(from:a}"])
+def test_search_that_is_not_understood_is_refused(google, query):
+    response = get(google, tokens_of(google), "messages", q=query)
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [("{in:spam in:inbox}", True), ("-(in:trash)", False), ("in:(trash)", True)],
+)
+def test_search_shows_spam_and_trash_when_it_names_them(query, named):
+    store = Store()
+    assert compile_query(query, store, store.accounts[ANNA])[1] == named

@@ -2,8 +2,15 @@
 
 import re
 from datetime import datetime, timedelta, timezone
+from email.utils import getaddresses
 
-TOKEN = re.compile(r'(-?)(?:(\w+):)?("[^"]*"|\{[^}]*\}|\([^)]*\)|\S+)')
+# A group is opened with ( or {; a term's value is a phrase, an id or a word.
+TOKEN = re.compile(
+    r"(?P<open>(?P<minus>-?)(?:(?P<scope>\w+):)?(?P<kind>[({]))"
+    r"|(?P<close>[)}])"
+    r'|(?P<not>-?)(?:(?P<operator>\w+):)?(?P<value>"[^"]*"|<[^<>\s]*>|[^\s)}]+)'
+)
+ADDRESSES = ("from", "to", "cc", "bcc")
 IN = {
     "inbox": "INBOX",
     "sent": "SENT",
@@ -24,29 +31,66 @@ class BadQuery(ValueError):
 
 def compile_query(text, store, account):
     """Return a function (message) -> bool, and whether spam and trash are named."""
-    tests = []
-    alternatives = re.split(r"\s+OR\s+", text or "")
-    if len(alternatives) > 1:
-        parts = [compile_query(part, store, account)[0] for part in alternatives]
-        return (lambda message: any(part(message) for part in parts)), False
-    names_hidden = False
-    for match in TOKEN.finditer(text or ""):
-        minus, operator, value = match.groups()
-        value = value.strip('"').strip("(){}")
-        test = _test(operator and operator.lower(), value, store, account)
-        if (
-            operator == "in"
-            and not minus
-            and value.lower()
-            in (
-                "spam",
-                "trash",
-                "anywhere",
-            )
-        ):
-            names_hidden = True
-        tests.append((lambda m, t=test: not t(m)) if minus else test)
-    return (lambda message: all(test(message) for test in tests)), names_hidden
+    query = Query(text or "", store, account)
+    return query.group(None, None), query.names_hidden
+
+
+class Query:
+    """One search, read from left to right.
+
+    ``OR`` takes the terms on its two sides before the others are put together, as
+    in Google's other searches; Gmail's own help does not tell.
+    """
+
+    def __init__(self, text, store, account):
+        self.tokens = list(TOKEN.finditer(text))
+        self.store = store
+        self.account = account
+        self.names_hidden = False
+
+    def group(self, closing, scope, hidden=True):
+        """Return the test of what stands before ``closing``, or before the end.
+
+        :param scope: the operator of terms that have none of their own
+        :param hidden: whether a term can name spam and trash; a negated one cannot
+        """
+        terms, either = [], False
+        while self.tokens:
+            token = self.tokens.pop(0)
+            if token["close"]:
+                if token["close"] != closing:
+                    raise BadQuery(token[0])
+                break
+            if token[0] == "OR":
+                either = bool(terms)
+            elif token[0] != "AND":
+                test = self.term(token, scope, hidden)
+                if either:
+                    terms[-1].append(test)
+                else:
+                    terms.append([test])
+                either = False
+        else:
+            if closing:
+                raise BadQuery(closing)
+        join = any if closing == "}" else all
+        return lambda m: (not terms) or join(any(t(m) for t in ts) for ts in terms)
+
+    def term(self, token, scope, hidden):
+        minus = token["minus"] or token["not"]
+        hidden = hidden and not minus
+        if token["open"]:
+            closing = ")" if token["kind"] == "(" else "}"
+            inner = token["scope"] and token["scope"].lower()
+            test = self.group(closing, inner or scope, hidden)
+        else:
+            operator = token["operator"] and token["operator"].lower()
+            value = token["value"].strip('"')
+            operator = operator or scope
+            test = _test(operator, value, self.store, self.account)
+            if operator == "in" and value.lower() in ("spam", "trash", "anywhere"):
+                self.names_hidden = self.names_hidden or hidden
+        return (lambda m: not test(m)) if minus else test
 
 
 def _label(account, name):
@@ -62,6 +106,24 @@ def _when(value):
         return int(value)
     parts = [int(part) for part in re.split(r"[/-]", value)]
     return datetime(*parts, tzinfo=timezone.utc).timestamp()
+
+
+def _words(text):
+    return " ".join(["", *re.findall(r"\w+", text.lower()), ""])
+
+
+def _address(header, value):
+    """Return the test of an address operator: a whole address, or words of a name or
+    of an address."""
+    words = _words(value)
+
+    def test(message):
+        text = message.header(header)
+        if not value.startswith("@") and "@" in value:
+            return any(value == found.lower() for _n, found in getaddresses([text]))
+        return words in _words(text)
+
+    return test
 
 
 def _test(operator, value, store, account):  # noqa: C901
@@ -89,7 +151,9 @@ def _test(operator, value, store, account):  # noqa: C901
         if low != "attachment":
             raise BadQuery(value)
         return lambda m: m.has_attachment()
-    if operator in ("from", "to", "cc", "bcc", "subject"):
+    if operator in ADDRESSES:
+        return _address(operator, low)
+    if operator == "subject":
         return lambda m: low in m.header(operator).lower()
     if operator == "rfc822msgid":
         wanted = low.strip("<>")
