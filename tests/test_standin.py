@@ -997,3 +997,60 @@ def test_search_that_is_not_understood_is_refused(google, query):
 def test_search_shows_spam_and_trash_when_it_names_them(query, named):
     store = Store()
     assert compile_query(query, store, store.accounts[ANNA])[1] == named
+
+
+# -- history, and many accounts ----------------------------------------
+
+
+def history(google, tokens, start):
+    return get(google, tokens, "history", startHistoryId=start)
+
+
+def test_each_account_counts_its_own_history(google):
+    anna, ben = someone(google), someone(google)
+    tokens, others = tokens_of(google, anna), tokens_of(google, ben)
+    before = get(google, others, "profile").json()["historyId"]
+    start = get(google, tokens, "profile").json()["historyId"]
+    google.add_message(anna, mail())
+    assert get(google, others, "profile").json()["historyId"] == before
+    assert history(google, tokens, start).json()["historyId"] > start
+
+
+def test_history_expires_when_it_is_asked_to(google):
+    account = someone(google)
+    tokens = tokens_of(google, account)
+    google.add_message(account, mail())
+    start = get(google, tokens, "profile").json()["historyId"]
+    assert history(google, tokens, start).status_code == 200
+    change(google, account, action="expire_history")
+    assert history(google, tokens, start).status_code == 404
+    start = get(google, tokens, "profile").json()["historyId"]
+    gmail_id = google.add_message(account, mail())
+    found = history(google, tokens, start).json()["history"]
+    assert [record["messages"][0]["id"] for record in found] == [gmail_id]
+
+
+def test_many_accounts_are_added_and_connected_without_pages(google):
+    many = {"prefix": "user", "domain": "fleet.test", "count": 2000}
+    added = google.control("accounts", {"action": "add_many", **many})["accounts"]
+    assert added[0] == "user1@fleet.test" and len(added) == 2000
+    grant = {"account": added[-1], "action": "grant", "scopes": ["openid", READ]}
+    tokens = google.control("accounts", grant)
+    assert get(google, tokens, "profile").json()["emailAddress"] == added[-1]
+    assert refresh(google, tokens).json()["expires_in"] == tokens["expires_in"] == 3599
+    change(google, added[-1], action="revoke")
+    assert get(google, tokens, "profile").status_code == 401
+    with pytest.raises(requests.HTTPError):
+        google.control("accounts", {**grant, "client_id": "other"})
+
+
+def test_answer_joins_the_thread_of_what_it_answers():
+    store = Store()
+    anna = store.accounts[ANNA]
+    first = store.add(anna, mail(Message_ID="<1@x.test>"), {"INBOX"})
+    answer = mail(subject="Re: Offer for blue chairs", In_Reply_To="<1@x.test>")
+    assert store.add(anna, answer, {"INBOX"}).thread_id == first.thread_id
+    other = mail(subject="Other", In_Reply_To="<1@x.test>")
+    assert store.add(anna, other, {"INBOX"}).thread_id != first.thread_id
+    store.delete(anna, first)
+    assert store.add(anna, answer, {"INBOX"}).thread_id != first.thread_id

@@ -6,6 +6,7 @@ import email.policy
 import html
 import json
 import re
+import secrets
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from werkzeug.wrappers import Request, Response
 
 from . import gmail, oauth
-from .store import SETTINGS, date_of, text_of
+from .store import CLIENT_ID, SETTINGS, date_of, text_of
 
 BATCH_LIMIT = 100
 COMMAND_LINE = ("keep_message_id", "history_retention")
@@ -275,7 +276,9 @@ class Standin:
 
         - ``settings``: those of the store, or ``reset``;
         - ``accounts``: an ``account`` with new values, ``rename`` or an ``action``
-          (revoke, password); or the action add with ``email`` and ``name``;
+          (revoke, password, expire_history, or grant with ``scopes``, which gives
+          tokens); or the action add with ``email`` and ``name``, or add_many with
+          ``prefix``, ``domain`` and ``count``;
         - ``messages``: those of an ``account``, a new one, or a change of one;
         - ``faults``: the next ``count`` requests whose path matches ``path`` get
           ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
@@ -287,7 +290,9 @@ class Standin:
         name, _slash, rest = path.partition("/")
         if name == "accounts":
             if given:
-                self.change_account(dict(given))
+                answer = self.change_account(dict(given))
+                if answer is not None:
+                    return answer
             return [
                 {
                     "email": a.email,
@@ -340,12 +345,18 @@ class Standin:
         if action == "add":
             given.pop("account", None)
             store.add_account(given.pop("email"), **given)
-            return
+            return None
+        if action == "add_many":
+            return {"accounts": store.add_accounts(**given)}
         account = store.accounts[given.pop("account")]
         if action == "revoke":
-            store.grants.pop(account.sub, None)
+            store.end_grant(account)
         elif action == "password":
             store.change_password(account)
+        elif action == "expire_history":
+            store.expire_history(account)
+        elif action == "grant":
+            return self.granted(account, **given)
         elif action:
             raise Unknown(action)
         if "rename" in given:
@@ -354,6 +365,20 @@ class Standin:
             if key not in ACCOUNT_KEYS:
                 raise Unknown(key)
             setattr(account, key, value)
+        return None
+
+    def granted(self, account, scopes, client_id=CLIENT_ID):
+        """Return tokens without the pages' walk, for benches that connect many."""
+        if client_id != CLIENT_ID:
+            raise Unknown(client_id)
+        code = f"grant-{secrets.token_hex(8)}"
+        grant = self.store.grant(account, scopes)
+        return {
+            "refresh_token": self.store.new_refresh_token(grant, scopes, code),
+            "access_token": self.store.new_access_token(grant, scopes, code),
+            "sub": account.sub,
+            "expires_in": self.store.token_lifetime,
+        }
 
     def change(self, account, message, given):
         if given["action"] == "delete":

@@ -347,7 +347,7 @@ def profile(call):
         "emailAddress": account.email,
         "messagesTotal": len(account.messages),
         "threadsTotal": len({m.thread_id for m in account.messages.values()}),
-        "historyId": str(call.store.history_id()),
+        "historyId": str(call.account.history_id),
     }
 
 
@@ -501,7 +501,7 @@ def history_list(call):
     ]
     page, answer = page_of(call, records, "h")
     del answer["resultSizeEstimate"]
-    answer["historyId"] = str(call.store.history_id())
+    answer["historyId"] = str(call.account.history_id)
     if page:
         answer["history"] = [history_json(r) for r in page]
     return 200, answer

@@ -203,9 +203,13 @@ class Account:
     sub: str = ""
     messages: dict = field(default_factory=dict)
     labels: dict = field(default_factory=dict)
+    # The messages that have a Message-ID, by it.
+    known_ids: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
     drafts: dict = field(default_factory=dict)
     history_floor: int = 0
+    # The last number of its history; each account counts for itself.
+    history_id: int = 0
     verified: bool = False
     email_verified: bool = True
     # Whether it has a mailbox; a Google account need not.
@@ -220,6 +224,7 @@ class Account:
     def __post_init__(self):
         digest = hashlib.sha256(self.email.encode()).digest()
         self.sub = self.sub or str(10**20 + int.from_bytes(digest[:8]))
+        self.history_id = 100_000 + int.from_bytes(digest[8:10])
         self.labels = {name: name for name in SYSTEM_LABELS}
 
 
@@ -274,13 +279,14 @@ class Store:
             address: Account(address, *rest) for address, *rest in ACCOUNTS
         }
         self.grants = {}
+        # The grant of each token; the grant itself tells whether it is alive.
+        self.holders = {}
         self.codes = {}
         self.pages = {}
         for name, value in {**SETTINGS, **self.start}.items():
             setattr(self, name, value)
         self.faults = []
         self.requests = []
-        self._history = 100_000
         self._number = int(hashlib.sha256(b"gmail").hexdigest()[:12], 16)
 
     def now(self):
@@ -298,6 +304,17 @@ class Store:
             account.sub = str(int(account.sub) + 1)
         self.accounts[address] = account
         return account
+
+    def add_accounts(self, prefix, domain, count):
+        """Add accounts by their number from 1 on; return their addresses."""
+        added = {}
+        for number in range(1, count + 1):
+            address = f"{prefix}{number}@{domain}".lower()
+            added[address] = Account(address, f"User {number}", domain, False)
+        if taken := added.keys() & self.accounts.keys():
+            raise ValueError(f"{min(taken)} exists")
+        self.accounts.update(added)
+        return list(added)
 
     def rename(self, account, address):
         """Give an account another address; all else stays."""
@@ -320,12 +337,10 @@ class Store:
         self._number += 7919
         return f"{self._number:016x}"
 
-    def _next_history(self):
-        self._history += 3
-        return self._history
-
-    def history_id(self):
-        return self._history
+    @staticmethod
+    def _next_history(account):
+        account.history_id += 3
+        return account.history_id
 
     # -- messages ------------------------------------------------------
 
@@ -352,11 +367,13 @@ class Store:
                 raw=raw,
                 labels=set(labels),
                 internal_date=int(1000 * (now if date is None else date)),
-                history_id=self._next_history(),
+                history_id=self._next_history(account),
                 source=source,
             )
             message.thread_id = thread_id or self._thread_for(account, message)
             account.messages[message.id] = message
+            for name in self.message_ids(message):
+                account.known_ids.setdefault(name, []).append(message)
             if not record and message.internal_date < 1000 * (
                 now - self.history_retention
             ):
@@ -373,13 +390,11 @@ class Store:
                 f"{message.header('References')} {message.header('In-Reply-To')}"
             )
         )
-        if wanted:
-            subject = plain_subject(message.header("Subject"))
-            for other in account.messages.values():
-                if wanted & self.message_ids(other) and (
-                    plain_subject(other.header("Subject")) == subject
-                ):
-                    return other.thread_id
+        found = [m for name in wanted for m in account.known_ids.get(name, ())]
+        subject = plain_subject(message.header("Subject"))
+        for other in sorted(found, key=lambda m: m.id):
+            if plain_subject(other.header("Subject")) == subject:
+                return other.thread_id
         return message.id
 
     @staticmethod
@@ -393,7 +408,7 @@ class Store:
 
     def _record(self, account, kind, message, labels=None, now=None):
         if kind != "messagesAdded":
-            message.history_id = self._next_history()
+            message.history_id = self._next_history(account)
         account.history.append(
             {
                 "id": message.history_id,
@@ -419,6 +434,9 @@ class Store:
     def delete(self, account, message):
         with self.lock:
             account.messages.pop(message.id, None)
+            for name in self.message_ids(message):
+                if message in account.known_ids.get(name, ()):
+                    account.known_ids[name].remove(message)
             self._record(account, "messagesDeleted", message)
 
     def since(self, account, start):
@@ -427,9 +445,15 @@ class Store:
             limit = self.now() - self.history_retention
             while account.history and account.history[0]["at"] < limit:
                 account.history_floor = account.history.pop(0)["id"]
-            if not account.history_floor <= start <= self._history:
+            if not account.history_floor <= start <= account.history_id:
                 return None
             return [record for record in account.history if record["id"] > start]
+
+    def expire_history(self, account):
+        """Forget what happened so far: no number that was given before is known."""
+        with self.lock:
+            account.history.clear()
+            account.history_floor = self._next_history(account)
 
     def thread(self, account, thread_id):
         found = [m for m in account.messages.values() if m.thread_id == thread_id]
@@ -501,8 +525,14 @@ class Store:
         grant.scopes.update(scopes)
         return grant
 
+    def end_grant(self, account):
+        grant = self.grants.pop(account.sub, None)
+        if grant:
+            grant.forget()
+
     def new_access_token(self, grant, scopes, code):
         token = f"ya29.{secrets.token_urlsafe(40)}"
+        self.holders[token] = grant
         now = self.now()
         grant.access_tokens[token] = Token(
             frozenset(scopes), code, now, now + self.token_lifetime
@@ -516,6 +546,7 @@ class Store:
         if self.testing and set(scopes) - IDENTITY:
             life = min(life or TESTING_LIFE, TESTING_LIFE)
         token = f"1//{secrets.token_urlsafe(40)}"
+        self.holders[token] = grant
         grant.refresh_tokens[token] = Token(
             frozenset(scopes), code, now, now + life if life else None
         )
@@ -527,25 +558,26 @@ class Store:
     def rotate(self, grant, old):
         """Return a refresh token in place of another one."""
         token = f"1//{secrets.token_urlsafe(40)}"
+        self.holders[token] = grant
         grant.refresh_tokens[token] = grant.refresh_tokens.pop(old)
         return token
 
     def refreshable(self, name):
         """Return (grant, token) of a refresh token that is alive, or None."""
+        grant = self.holders.get(name)
+        token = grant and grant.refresh_tokens.get(name)
         now = self.now()
-        for grant in self.grants.values():
-            token = grant.refresh_tokens.get(name)
-            if token and now - token.used < UNUSED_LIFE:
-                if token.expires is None or now < token.expires:
-                    return grant, token
+        if token and now - token.used < UNUSED_LIFE:
+            if token.expires is None or now < token.expires:
+                return grant, token
         return None
 
     def access(self, name):
         """Return (account, scopes) of a valid access token, or None."""
-        for grant in self.grants.values():
-            token = grant.access_tokens.get(name)
-            if token and token.expires > self.now() and not grant.account.deleted:
-                return grant.account, token.scopes
+        grant = self.holders.get(name)
+        token = grant and grant.access_tokens.get(name)
+        if token and token.expires > self.now() and not grant.account.deleted:
+            return grant.account, token.scopes
         return None
 
     def forget_code(self, code):
@@ -554,10 +586,11 @@ class Store:
             grant.forget(code)
 
     def revoke(self, token):
-        for sub, grant in list(self.grants.items()):
-            if token in grant.refresh_tokens or token in grant.access_tokens:
-                del self.grants[sub]
-                return True
+        grant = self.holders.get(token)
+        if grant and (token in grant.refresh_tokens or token in grant.access_tokens):
+            del self.grants[grant.account.sub]
+            grant.forget()
+            return True
         return False
 
 
