@@ -69,6 +69,7 @@ def main(argv=None):
         keep_message_id=options.keep_message_id,
         history_retention=options.history_retention,
         now=options.now,
+        latency=options.latency / 1000,
     )
     gmail.part_json.original = options.body_charset == "original"
     if options.seed and not options.seed.is_dir():
@@ -77,11 +78,7 @@ def main(argv=None):
     server = make_server(
         "127.0.0.1",
         options.port,
-        Standin(
-            store,
-            latency=options.latency / 1000,
-            fill=lambda: fill_store(store, options),
-        ),
+        Standin(store, fill=lambda: fill_store(store, options)),
         threaded=True,
         request_handler=Quiet,
     )

@@ -10,16 +10,20 @@ import secrets
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from urllib.parse import parse_qs, urlsplit
 
 from werkzeug.wrappers import Request, Response
 
-from . import gmail, oauth
+from . import gmail, oauth, quota
 from .store import CLIENT_ID, SETTINGS, date_of, text_of
 
 BATCH_LIMIT = 100
+CHOICES = {
+    "quota_profile": (None, *quota.PROFILES),
+    "quota_answer": ("retry_after_text", "rate_limit"),
+}
 COMMAND_LINE = ("keep_message_id", "history_retention")
 ACCOUNT_KEYS = (
     "sub",
@@ -48,22 +52,39 @@ class Unknown(Exception):
     """Control was asked for something that is not there."""
 
 
+class Inner:
+    """The request in one part of a batch; ``method`` is None when it is not one.
+
+    Its own Authorization goes before that of the batch.
+    """
+
+    def __init__(self, part, outer):
+        inner = part.get_payload(decode=True) or b""
+        line, _end, rest = inner.replace(b"\r\n", b"\n").partition(b"\n")
+        match = REQUEST_LINE.match(line)
+        self.method = match and match[1].decode()
+        self.target = match and urlsplit(match[2].decode())
+        head, _end, self.body = rest.partition(b"\n\n")
+        self.headers = {"authorization": outer}
+        for row in head.decode("latin-1").splitlines():
+            name, colon, value = row.partition(":")
+            if colon:
+                self.headers[name.strip().lower()] = value.strip()
+
+
 class Standin:
     """One Google on one origin."""
 
-    def __init__(self, store, *, latency=0.0, fill=None):
+    def __init__(self, store, *, fill=None):
         self.store = store
         self.fill = fill or (lambda: None)
         self.oauth = oauth.OAuth(store)
-        self.latency = latency
         self._log_lock = threading.Lock()
 
     def __call__(self, environ, start_response):
         request = Request(environ)
         request.max_content_length = 64 * 1024 * 1024
         asked = request.query_string.decode("latin-1")
-        if self.latency and not request.path.startswith("/__standin__"):
-            time.sleep(self.latency)
         try:
             response = self.answer(request)
         except oauth.Refused as error:
@@ -109,6 +130,7 @@ class Standin:
             return self.api(request)
         if path in ("/batch", "/batch/gmail/v1"):
             return self.batch(request)
+        time.sleep(self.store.latency)
         query = parse_qs(request.query_string.decode(), keep_blank_values=True)
         if request.method == "GET":
             return self.get(path, query)
@@ -186,10 +208,33 @@ class Standin:
         query = parse_qs(request.query_string.decode())
         headers = {k.lower(): v for k, v in request.headers.items()}
         body = request.get_data()
-        return self.call(request.method, request.path, query, headers, body)
+        with self.running([headers.get("authorization", "")]) as (room,):
+            time.sleep(self.store.latency)
+            return self.call(request.method, request.path, query, headers, body, room)
 
-    def call(self, method, path, query, headers, body):
+    @contextmanager
+    def running(self, authorizations):
+        """Have calls run at once; give whether there is room for each."""
+        store, taken, room = self.store, [], []
+        with store.lock:
+            for authorization in authorizations:
+                access = gmail.access_of(store, authorization)
+                account = access and access[0]
+                most = store.most_concurrent
+                room.append(not account or most is None or account.running < most)
+                if account and room[-1]:
+                    account.running += 1
+                    taken.append(account)
+        try:
+            yield room
+        finally:
+            with store.lock:
+                for account in taken:
+                    account.running -= 1
+
+    def call(self, method, path, query, headers, body, room):
         call = gmail.Call(self.store, method, path, query, headers, body)
+        call.room = room
         try:
             return gmail.dispatch(call)
         except gmail.ApiError as error:
@@ -205,14 +250,21 @@ class Standin:
         )
         parts = message.get_payload() if message.is_multipart() else []
         if not parts or len(parts) > BATCH_LIMIT:
-            text = "Inner request count exceeds the limit" if parts else "Empty batch"
+            text = (
+                "Inner request count exceeds the limit. "
+                f"Received: {len(parts)}, Limit: {BATCH_LIMIT}"
+            )
+            text = text if parts else "Empty batch"
             error = gmail.ApiError(400, "badRequest", text)
             return as_json(400, error.body)
+        outer = request.headers.get("Authorization", "")
+        calls = [Inner(part, outer) for part in parts]
+        with self.running([c.headers["authorization"] for c in calls]) as room:
+            time.sleep(self.store.latency)
+            answers = [self.part(*both) for both in zip(calls, room, strict=True)]
         boundary = "batch_standin"
         pieces = []
-        for part in parts:
-            outer = request.headers.get("Authorization", "")
-            status, body, headers = self.part(part, outer)
+        for part, (status, body, headers) in zip(parts, answers, strict=True):
             content = (
                 b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
             )
@@ -234,25 +286,18 @@ class Standin:
             b"".join(pieces), content_type=f"multipart/mixed; boundary={boundary}"
         )
 
-    def part(self, part, outer):
-        inner = part.get_payload(decode=True) or b""
-        line, _end, rest = inner.replace(b"\r\n", b"\n").partition(b"\n")
-        match = REQUEST_LINE.match(line)
-        if not match:
+    def part(self, inner, room):
+        if not inner.method:
             error = gmail.ApiError(400, "badRequest", "Failed to parse batch part")
             return 400, error.body, {}
-        head, _end, body = rest.partition(b"\n\n")
-        headers = {"authorization": outer}
-        for row in head.decode("latin-1").splitlines():
-            name, colon, value = row.partition(":")
-            if colon:
-                headers[name.strip().lower()] = value.strip()
-        method, target = match[1].decode(), urlsplit(match[2].decode())
+        method, target = inner.method, inner.target
         query = parse_qs(target.query)
         answer = self.perhaps(
             method,
             target.path,
-            lambda: self.call(method, target.path, query, headers, body),
+            lambda: self.call(
+                method, target.path, query, inner.headers, inner.body, room
+            ),
         )
         status, found = answer[:2]
         extra = answer[2] if len(answer) > 2 else {}
@@ -284,61 +329,86 @@ class Standin:
           ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
           answer; with ``drop`` none, whether or not the work was done;
         - ``clock``: ``forward`` by seconds;
+        - ``units``: what each account and the project spent; ``reset`` forgets it;
         - ``log``: the requests that came; status 0 got no answer.
         """
-        store = self.store
         name, _slash, rest = path.partition("/")
-        if name == "accounts":
-            if given:
-                answer = self.change_account(dict(given))
-                if answer is not None:
-                    return answer
-            return [
-                {
-                    "email": a.email,
-                    "name": a.name,
-                    "messages": len(a.messages),
-                    "connected": a.sub in store.grants,
-                    **{key: getattr(a, key) for key in ACCOUNT_KEYS},
-                }
-                for a in store.accounts.values()
-            ]
-        if name == "messages":
-            account = store.accounts[given.get("account") or args.get("account")]
-            if not given:
-                return [shown(m) for m in account.messages.values()]
-            if rest:
-                return self.change(account, account.messages[rest], given)
-            raw = base64.b64decode(given["raw"])
-            date = min(date_of(raw, store.now()), store.now())
-            labels = given.get("labels")
-            labels = ["INBOX", "UNREAD"] if labels is None else labels
-            message = store.add(account, raw, labels, date=date)
-            return shown(message)
-        if name == "faults":
-            if given:
-                store.faults.append(
-                    {"method": "*", "count": 1, "body": {}, "status": 500, **given}
-                )
-            elif args.get("clear"):
-                store.faults.clear()
-            return store.faults
-        if name == "clock":
-            store.offset += float(given.get("forward", 0))
-            return {"now": store.now()}
-        if name == "log":
-            return store.requests
-        if name == "settings":
-            if given.get("reset"):
-                store.reset()
-                self.fill()
-            known = (*SETTINGS, *COMMAND_LINE)
-            for key in given.keys() - {"reset"}:
-                if key not in known:
-                    raise Unknown(key)
-                setattr(store, key, given[key])
-            return {key: getattr(store, key) for key in known}
-        raise Unknown(name)
+        control = getattr(self, f"control_{name}", None)
+        if not control:
+            raise Unknown(name)
+        return control(rest, args, given)
+
+    def control_accounts(self, _rest, _args, given):
+        if given:
+            answer = self.change_account(dict(given))
+            if answer is not None:
+                return answer
+        return [
+            {
+                "email": a.email,
+                "name": a.name,
+                "messages": len(a.messages),
+                "connected": a.sub in self.store.grants,
+                **{key: getattr(a, key) for key in ACCOUNT_KEYS},
+            }
+            for a in self.store.accounts.values()
+        ]
+
+    def control_messages(self, rest, args, given):
+        store = self.store
+        account = store.accounts[given.get("account") or args.get("account")]
+        if not given:
+            return [shown(m) for m in account.messages.values()]
+        if rest:
+            return self.change(account, account.messages[rest], given)
+        raw = base64.b64decode(given["raw"])
+        date = min(date_of(raw, store.now()), store.now())
+        labels = given.get("labels")
+        labels = ["INBOX", "UNREAD"] if labels is None else labels
+        return shown(store.add(account, raw, labels, date=date))
+
+    def control_faults(self, _rest, args, given):
+        store = self.store
+        if given:
+            store.faults.append(
+                {"method": "*", "count": 1, "body": {}, "status": 500, **given}
+            )
+        elif args.get("clear"):
+            store.faults.clear()
+        return store.faults
+
+    def control_clock(self, _rest, _args, given):
+        self.store.offset += float(given.get("forward", 0))
+        return {"now": self.store.now()}
+
+    def control_log(self, _rest, _args, _given):
+        return self.store.requests
+
+    def control_units(self, _rest, _args, given):
+        store = self.store
+        if given.get("reset"):
+            store.forget_units()
+        now = store.now()
+        units = {
+            a.email: a.meter.shown(now)
+            for a in store.accounts.values()
+            if a.meter.total or a.meter.refused
+        }
+        return {**units, "project": store.project_meter.shown(now)}
+
+    def control_settings(self, _rest, _args, given):
+        store = self.store
+        if given.get("reset"):
+            store.reset()
+            self.fill()
+        known = (*SETTINGS, *COMMAND_LINE)
+        for key in given.keys() - {"reset"}:
+            if key not in known:
+                raise Unknown(key)
+            if given[key] not in CHOICES.get(key, (given[key],)):
+                raise Unknown(given[key])
+            setattr(store, key, given[key])
+        return {key: getattr(store, key) for key in known}
 
     def change_account(self, given):
         store, action = self.store, given.pop("action", None)

@@ -9,6 +9,7 @@ import zlib
 
 from googleapiclient import discovery_cache
 
+from . import quota
 from .query import BadQuery, compile_query
 from .store import SYSTEM_LABELS, b64, unb64
 
@@ -92,6 +93,54 @@ def api_disabled():
     )
 
 
+RATE_LIMITS = {
+    "user_per_minute": "Queries per minute per user",
+    "project_per_minute": "Queries per minute",
+}
+
+
+def spent(store, limit, free):
+    """Return the error of a call that the quota does not allow.
+
+    :param free: when there is room again, in seconds
+    """
+    if limit == "project_per_day":
+        text = (
+            "Daily Limit Exceeded. The quota will be reset at midnight Pacific Time "
+            "(PT)."
+        )
+        return ApiError(403, "dailyLimitExceeded", text, domain="usageLimits")
+    if limit == "user_per_minute" and store.quota_answer == "retry_after_text":
+        text = f"User-rate limit exceeded.  Retry after {quota.moment(free)}"
+        return ApiError(403, "userRateLimitExceeded", text, domain="usageLimits")
+    name = RATE_LIMITS[limit]
+    return ApiError(
+        429,
+        "rateLimitExceeded",
+        f"Quota exceeded for quota metric 'Queries' and limit '{name}' of service "
+        "'gmail.googleapis.com' for consumer 'project_number:1'.",
+        domain="global",
+        details=[
+            {
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "RATE_LIMIT_EXCEEDED",
+                "domain": "googleapis.com",
+                "metadata": {
+                    "service": "gmail.googleapis.com",
+                    "consumer": "projects/1",
+                    "quota_metric": "gmail.googleapis.com/default",
+                    "quota_limit_value": str(quota.limits_of(store)[limit]),
+                },
+            }
+        ],
+    )
+
+
+def too_many():
+    text = "Too many concurrent requests for user"
+    return ApiError(429, "rateLimitExceeded", text, domain="usageLimits")
+
+
 def not_found():
     return ApiError(404, "notFound", "Requested entity was not found.")
 
@@ -114,6 +163,8 @@ class Call:
         self.body = body
         self.account = None
         self.granted = frozenset()
+        # Whether there is room for it beside the user's other calls.
+        self.room = True
 
     def first(self, name, default=None):
         values = self.query.get(name)
@@ -197,11 +248,15 @@ def route(method, pattern):
     return register
 
 
+def access_of(store, authorization):
+    """Return (account, scopes) of a request's Authorization, or None."""
+    kind, _blank, token = authorization.partition(" ")
+    return store.access(token) if kind.lower() == "bearer" else None
+
+
 def dispatch(call):
     """Return (status, body or None) of a call; raises ApiError."""
-    authorization = call.headers.get("authorization", "")
-    kind, _blank, token = authorization.partition(" ")
-    access = call.store.access(token) if kind.lower() == "bearer" else None
+    access = access_of(call.store, call.headers.get("authorization", ""))
     if not access:
         raise ApiError(
             401,
@@ -234,6 +289,11 @@ def dispatch(call):
             "Request had insufficient authentication scopes.",
             {"WWW-Authenticate": 'Bearer error="insufficient_scope"'},
         )
+    if not call.room:
+        raise too_many()
+    refused = quota.spend(call.store, account, method["id"])
+    if refused:
+        raise spent(call.store, *refused)
     for name in call.query:
         if name not in method["parameters"]:
             text = f'Invalid JSON payload received. Unknown name "{name}"'

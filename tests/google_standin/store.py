@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from email.header import decode_header, make_header
 from email.utils import getaddresses, parsedate_to_datetime
 
+from .quota import Meter
+
 CLIENT_ID = "standin-client.apps.googleusercontent.com"
 CLIENT_SECRET = "standin-secret"
 SYSTEM_LABELS = (
@@ -63,6 +65,18 @@ SETTINGS = {
     "client_secret": CLIENT_SECRET,
     # The project has not switched on the Gmail API.
     "api_disabled": False,
+    # Google's usage limits: "new" or "legacy"; None counts units as of a new project
+    # and refuses none. A limit of None is the profile's.
+    "quota_profile": None,
+    "user_per_minute": None,
+    "project_per_minute": None,
+    "project_per_day": None,
+    # How a user over the limit is refused: "retry_after_text" or "rate_limit".
+    "quota_answer": "retry_after_text",
+    # How many requests of one user may run at once; the parts of a batch do.
+    "most_concurrent": None,
+    # Seconds that each request takes.
+    "latency": 0.0,
     # What a hostile or broken Google would say instead; see OAuth.
     "lies": {},
 }
@@ -220,6 +234,9 @@ class Account:
     deleted: bool = False
     # The Workspace asks for a new sign-in.
     rapt: bool = False
+    meter: Meter = field(default_factory=Meter, compare=False)
+    # How many of its requests run now.
+    running: int = 0
 
     def __post_init__(self):
         digest = hashlib.sha256(self.email.encode()).digest()
@@ -264,12 +281,20 @@ class Grant:
 class Store:
     """All state, behind one lock."""
 
-    def __init__(self, *, keep_message_id=False, history_retention=7 * 86400, now=None):
+    def __init__(
+        self,
+        *,
+        keep_message_id=False,
+        history_retention=7 * 86400,
+        now=None,
+        latency=0.0,
+    ):
         self.lock = threading.RLock()
         self.start = {
             "keep_message_id": keep_message_id,
             "history_retention": history_retention,
             "offset": (now - time.time()) if now else 0.0,
+            "latency": latency,
         }
         self.reset()
 
@@ -285,12 +310,19 @@ class Store:
         self.pages = {}
         for name, value in {**SETTINGS, **self.start}.items():
             setattr(self, name, value)
+        self.project_meter = Meter()
         self.faults = []
         self.requests = []
         self._number = int(hashlib.sha256(b"gmail").hexdigest()[:12], 16)
 
     def now(self):
         return time.time() + self.offset
+
+    def forget_units(self):
+        """Begin to count at nothing, for the limits too."""
+        self.project_meter = Meter()
+        for account in self.accounts.values():
+            account.meter = Meter()
 
     # -- accounts ------------------------------------------------------
 
