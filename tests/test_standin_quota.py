@@ -268,3 +268,145 @@ def test_requests_at_once_are_too_many(google):
             thread.join()
     assert sorted(found) == [200, 200, 429]
     assert get(google, tokens, "profile").elapsed.total_seconds() < 1
+
+
+# -- faults ------------------------------------------------------------
+
+
+def fault(google, path, **values):
+    google.control("faults", {"path": path, **values})
+
+
+def ids_of(response):
+    return [i for i, _status, _body in answers_of(response)]
+
+
+def in_order(*numbers):
+    return [f"<response-{number}>" for number in numbers]
+
+
+def test_fault_hits_one_part_of_a_batch(google):
+    _account, tokens = connected(google)
+    fault(google, "/labels$", in_batch=True, status=503)
+    assert get(google, tokens, "labels").status_code == 200
+    parts = [("profile", None), ("labels", None), ("labels", None)]
+    assert statuses(post_batch(google, parts, tokens)) == [200, 503, 200]
+    fault(google, "/labels$", in_batch=False, status=503)
+    assert statuses(post_batch(google, parts, tokens)) == [200, 200, 200]
+    assert get(google, tokens, "labels").status_code == 503
+
+
+def test_fault_hits_one_account(google):
+    (one, first), (_two, second) = connected(google), connected(google)
+    fault(google, "/profile$", account=one, status=429)
+    parts = [("profile", second), ("profile", first), ("profile", first)]
+    assert statuses(post_batch(google, parts)) == [200, 429, 200]
+    hit = google.control("faults/hits")[-1]
+    assert (hit["account"], hit["in_batch"], hit["method"]) == (one, True, "GET")
+    assert hit["fault"]["status"] == 429
+
+
+def test_fault_hits_a_whole_batch(google):
+    account, tokens = connected(google)
+    parts = [("profile", None)] * 2
+    fault(google, "^/batch", status=503)
+    assert post_batch(google, parts, tokens).status_code == 503
+    fault(google, "^/batch", as_type="text/html")
+    response = post_batch(google, parts, tokens)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/html"
+    assert response.text.startswith("<!DOCTYPE html>")
+    # Nothing was asked of the account.
+    assert account not in google.control("units")
+    fault(google, "/profile$", as_type="text/html", in_batch=True)
+    found = answers_of(post_batch(google, parts, tokens))
+    assert found[0][2].startswith("<!DOCTYPE") and found[1][2].startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"lose_parts": [0, 2]}, in_order(1, 3)),
+        ({"lose_parts": 3}, in_order(0)),
+        ({"unmatched": True}, in_order("foreign", 0, 1, 2, 3)),
+        ({"lose_parts": [1], "unmatched": True}, in_order("foreign", 0, 2, 3)),
+    ],
+)
+def test_batch_answers_with_other_parts(google, changes, expected):
+    account, tokens = connected(google)
+    fault(google, "^/batch", **changes)
+    assert ids_of(post_batch(google, [("profile", None)] * 4, tokens)) == expected
+    # The work was done all the same.
+    assert google.control("units")[account]["total"] == 4
+    assert not google.control("faults")
+
+
+def test_batch_answers_in_another_order(google):
+    _account, tokens = connected(google)
+    for number in (2, 20):
+        fault(google, "^/batch", shuffle=True)
+        found = ids_of(post_batch(google, [("profile", None)] * number, tokens))
+        assert found != in_order(*range(number))
+        assert sorted(found) == sorted(in_order(*range(number)))
+
+
+@pytest.mark.parametrize(("limit", "size"), [(10, 10), (0.5, None), (10**6, None)])
+def test_answer_is_cut_and_reads_as_complete(google, limit, size):
+    _account, tokens = connected(google)
+    whole = get(google, tokens, "labels").content
+    size = size or min(len(whole), int(limit * len(whole)))
+    fault(google, "/labels$", truncate=limit)
+    response = get(google, tokens, "labels")
+    assert response.status_code == 200
+    assert response.content == whole[:size]
+    assert response.headers["Content-Length"] == str(size)
+    fault(google, "/labels$", truncate=limit)
+    found = answers_of(post_batch(google, [("labels", None)] * 2, tokens))
+    assert [b.encode() for _i, _s, b in found] == [whole[:size], whole]
+    fault(google, "^/batch", truncate=100)
+    assert len(post_batch(google, [("labels", None)], tokens).content) == 100
+
+
+def test_history_is_repeated_and_out_of_order(google):
+    account, tokens = connected(google)
+    start = get(google, tokens, "profile").json()["historyId"]
+    for _number in range(5):
+        google.add_message(account, mail())
+
+    def listed(**changes):
+        if changes:
+            fault(google, "/history$", **changes)
+        found = get(google, tokens, "history", startHistoryId=start).json()
+        return [record["id"] for record in found["history"]]
+
+    right = listed()
+    assert listed(repeat_history=True) == right + right
+    wrong = listed(reorder_history=True)
+    assert wrong != right and sorted(wrong) == right
+    both = listed(repeat_history=True, reorder_history=True)
+    assert sorted(both) == sorted(right + right)
+    start = get(google, tokens, "profile").json()["historyId"]
+    fault(google, "/history$", repeat_history=True)
+    assert "history" not in get(google, tokens, "history", startHistoryId=start).json()
+
+
+def test_fault_comes_by_chance_and_the_same_each_time(google):
+    _account, tokens = connected(google)
+
+    def row(seed):
+        forever = {"count": 10**9, "chance": 0.3, "seed": seed}
+        fault(google, "/profile$", status=503, **forever)
+        found = statuses(post_batch(google, [("profile", None)] * 100, tokens))
+        (shown,) = google.control("faults")
+        assert (shown["hits"], shown["seen"]) == (found.count(503), 100)
+        google.control("faults?clear=1")
+        return found
+
+    found = row(1)
+    assert row(1) == found != row(2)
+    assert 15 <= found.count(503) <= 45
+
+
+def test_fault_that_is_not_known_is_refused(google):
+    with pytest.raises(requests.HTTPError):
+        fault(google, "/profile$", trunkate=1)

@@ -4,7 +4,6 @@ import base64
 import email
 import email.policy
 import html
-import json
 import re
 import secrets
 import socket
@@ -16,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from werkzeug.wrappers import Request, Response
 
-from . import gmail, oauth, quota
+from . import faults, gmail, oauth, quota
+from .faults import as_json
 from .store import CLIENT_ID, SETTINGS, date_of, text_of
 
 BATCH_LIMIT = 100
@@ -35,13 +35,6 @@ ACCOUNT_KEYS = (
     "rapt",
 )
 REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE)\s+(\S+)(?:\s+HTTP/1\.1)?\s*$")
-
-
-def as_json(status, body, headers=None):
-    content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
-    response = Response(content, status=status, mimetype="application/json")
-    response.headers.extend(headers or {})
-    return response
 
 
 class Dropped(ConnectionError):
@@ -121,7 +114,12 @@ class Standin:
         path = request.path
         if path.startswith("/__standin__/"):
             return self.control(request, path.removeprefix("/__standin__/"))
-        found = self.perhaps(request.method, path, lambda: self.route(request))
+        authorization = request.headers.get("Authorization", "")
+        found = self.perhaps(
+            request.method, path, authorization, lambda: self.route(request)
+        )
+        if isinstance(found, faults.Parts):
+            return found.response()
         return found if isinstance(found, Response) else as_json(*found)
 
     def route(self, request):
@@ -139,29 +137,46 @@ class Standin:
             return self.post(path, form, query)
         return as_json(405, {"error": "method_not_allowed"})
 
-    def perhaps(self, method, path, answer):
-        """Return ``answer()``, or what a fault that control asked for gives instead."""
-        fault = self.fault(method, path)
+    def perhaps(self, method, path, authorization, answer, *, in_batch=False):
+        """Return ``answer()``, or what a fault that control asked for makes of it."""
+        fault = self.fault(method, path, authorization, in_batch)
         if not fault:
             return answer()
         time.sleep(fault.get("delay", 0))
-        if fault.get("pass"):
-            given = answer()
+        if faults.is_true(fault):
+            given = faults.changed(fault, answer())
         else:
-            given = fault["status"], fault["body"], fault.get("headers", {})
+            given = faults.instead(fault)
         if fault.get("drop"):
             raise Dropped
         return given
 
-    def fault(self, method, path):
+    def fault(self, method, path, authorization, in_batch):
         """Return the fault for a request, if control asked for one; count it."""
+        if not self.store.faults:
+            return None
+
+        def account():
+            access = gmail.access_of(self.store, authorization)
+            return access and access[0].email
+
         with self.store.lock:
             for fault in self.store.faults:
-                if fault["method"] in ("*", method) and re.search(fault["path"], path):
-                    fault["count"] -= 1
+                if faults.meant(fault, method, path, account, in_batch):
+                    if not faults.hits(fault):
+                        continue
                     if fault["count"] <= 0:
                         self.store.faults.remove(fault)
-                    return fault
+                    self.store.fault_hits.append(
+                        {
+                            "fault": {k: fault[k] for k in fault if k in faults.KNOWN},
+                            "method": method,
+                            "path": path,
+                            "account": account(),
+                            "in_batch": in_batch,
+                        }
+                    )
+                    return dict(fault)
         return None
 
     def get(self, path, query):
@@ -262,28 +277,9 @@ class Standin:
         with self.running([c.headers["authorization"] for c in calls]) as room:
             time.sleep(self.store.latency)
             answers = [self.part(*both) for both in zip(calls, room, strict=True)]
-        boundary = "batch_standin"
-        pieces = []
-        for part, (status, body, headers) in zip(parts, answers, strict=True):
-            content = (
-                b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
-            )
-            lines = [
-                f"--{boundary}",
-                "Content-Type: application/http",
-                f"Content-ID: <response-{(part['Content-ID'] or '').strip('<> ')}>",
-                "",
-                f"HTTP/1.1 {status} {'OK' if status < 300 else 'Error'}",
-                "Content-Type: application/json; charset=UTF-8",
-                *(f"{k}: {v}" for k, v in headers.items()),
-                f"Content-Length: {len(content)}",
-                "",
-                "",
-            ]
-            pieces.append("\r\n".join(lines).encode() + content + b"\r\n")
-        pieces.append(f"--{boundary}--\r\n".encode())
-        return Response(
-            b"".join(pieces), content_type=f"multipart/mixed; boundary={boundary}"
+        return faults.Parts(
+            faults.part_of((part["Content-ID"] or "").strip("<> "), *answer)
+            for part, answer in zip(parts, answers, strict=True)
         )
 
     def part(self, inner, room):
@@ -295,9 +291,11 @@ class Standin:
         answer = self.perhaps(
             method,
             target.path,
+            inner.headers["authorization"],
             lambda: self.call(
                 method, target.path, query, inner.headers, inner.body, room
             ),
+            in_batch=True,
         )
         status, found = answer[:2]
         extra = answer[2] if len(answer) > 2 else {}
@@ -327,7 +325,14 @@ class Standin:
         - ``messages``: those of an ``account``, a new one, or a change of one;
         - ``faults``: the next ``count`` requests whose path matches ``path`` get
           ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
-          answer; with ``drop`` none, whether or not the work was done;
+          answer; with ``drop`` none, whether or not the work was done; only those of
+          an ``account``; only the parts of a batch with ``in_batch`` true, only whole
+          requests with false; with a ``chance`` below 1, by the throws of ``seed``.
+          With ``as_type`` the answer is of that content type, of status 200. The true
+          answer is changed by ``truncate`` (to bytes, or a share of them),
+          ``lose_parts`` (indexes, or how many from the end), ``shuffle`` and
+          ``unmatched`` (parts of a batch), ``repeat_history`` and
+          ``reorder_history``. ``faults/hits`` tells what was hit;
         - ``clock``: ``forward`` by seconds;
         - ``units``: what each account and the project spent; ``reset`` forgets it;
         - ``log``: the requests that came; status 0 got no answer.
@@ -367,12 +372,14 @@ class Standin:
         labels = ["INBOX", "UNREAD"] if labels is None else labels
         return shown(store.add(account, raw, labels, date=date))
 
-    def control_faults(self, _rest, args, given):
+    def control_faults(self, rest, args, given):
         store = self.store
+        if rest == "hits":
+            return store.fault_hits
         if given:
-            store.faults.append(
-                {"method": "*", "count": 1, "body": {}, "status": 500, **given}
-            )
+            for key in given.keys() - faults.KNOWN:
+                raise Unknown(key)
+            store.faults.append(faults.new(given))
         elif args.get("clear"):
             store.faults.clear()
         return store.faults

@@ -312,6 +312,7 @@ class Store:
             setattr(self, name, value)
         self.project_meter = Meter()
         self.faults = []
+        self.fault_hits = []
         self.requests = []
         self._number = int(hashlib.sha256(b"gmail").hexdigest()[:12], 16)
 
