@@ -1054,3 +1054,41 @@ def test_answer_joins_the_thread_of_what_it_answers():
     assert store.add(anna, other, {"INBOX"}).thread_id != first.thread_id
     store.delete(anna, first)
     assert store.add(anna, answer, {"INBOX"}).thread_id != first.thread_id
+
+
+def test_attachment_ids_differ_each_time_and_all_are_good(google):
+    tokens = tokens_of(google)
+    change(google, ANNA, action="prepare")
+
+    def attachments(part):
+        if "attachmentId" in part["body"]:
+            yield part["body"]
+        for child in part.get("parts", ()):
+            yield from attachments(child)
+
+    found = get(google, tokens, "messages", q="has:attachment", maxResults=5).json()
+    for reference in found["messages"]:
+        path = f"messages/{reference['id']}"
+        bodies = []
+        for _time in range(2):
+            message = get(google, tokens, path).json()
+            check(message, "Message", STYLES["full"])
+            bodies += attachments(message["payload"])
+        ids = {body["attachmentId"] for body in bodies}
+        assert len(ids) == len(bodies) >= 2
+        for body in bodies:
+            content = get(google, tokens, f"{path}/attachments/{body['attachmentId']}")
+            assert content.json()["size"] == body["size"]
+
+
+def test_answer_follows_the_labels(google):
+    tokens = tokens_of(google)
+    gmail_id = google.add_message(ANNA, mail())
+    before = get(google, tokens, f"messages/{gmail_id}").json()
+    google.control(
+        f"messages/{gmail_id}", {"account": ANNA, "action": "modify", "add": ["SENT"]}
+    )
+    after = get(google, tokens, f"messages/{gmail_id}").json()
+    assert {*after["labelIds"]} - {*before["labelIds"]} == {"SENT"}
+    assert int(after["historyId"]) > int(before["historyId"])
+    assert after["payload"] == before["payload"]

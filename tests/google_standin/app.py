@@ -261,7 +261,7 @@ class Standin:
             return as_json(404, {"error": {"code": 404, "message": "Not Found"}})
         head = f"Content-Type: {request.headers.get('Content-Type', '')}\r\n\r\n"
         message = email.message_from_bytes(
-            head.encode() + request.get_data(), policy=email.policy.HTTP
+            head.encode() + request.get_data(), policy=email.policy.compat32
         )
         parts = message.get_payload() if message.is_multipart() else []
         if not parts or len(parts) > BATCH_LIMIT:
@@ -319,9 +319,10 @@ class Standin:
 
         - ``settings``: those of the store, or ``reset``;
         - ``accounts``: an ``account`` with new values, ``rename`` or an ``action``
-          (revoke, password, expire_history, or grant with ``scopes``, which gives
-          tokens); or the action add with ``email`` and ``name``, or add_many with
-          ``prefix``, ``domain`` and ``count``;
+          (revoke, password, expire_history, prepare, which makes first answers as fast
+          as later ones, or grant with ``scopes``, which gives tokens); or the action
+          add with ``email`` and ``name``, or add_many with ``prefix``, ``domain`` and
+          ``count``;
         - ``messages``: those of an ``account``, a new one, or a change of one;
         - ``faults``: the next ``count`` requests whose path matches ``path`` get
           ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
@@ -430,6 +431,8 @@ class Standin:
             store.end_grant(account)
         elif action == "password":
             store.change_password(account)
+        elif action == "prepare":
+            gmail.prepare(account)
         elif action == "expire_history":
             store.expire_history(account)
         elif action == "grant":

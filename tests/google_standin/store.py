@@ -171,6 +171,8 @@ class Message:
     size: int = 0
     parsed: object = None
     root: Part = None
+    # What an answer needs and the bytes alone tell, once it was made.
+    kept: dict = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self):
         self.parsed = email.message_from_bytes(self.raw, policy=email.policy.compat32)
