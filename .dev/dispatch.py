@@ -10,6 +10,7 @@ from console import Problem
 COMMANDS = {
     "run": "start PostgreSQL, the stand-in Google and Odoo with the addon",
     "test": "run lint and every test (arguments go to pytest)",
+    "bench": "run the benchmarks, all or those named (--json FILE writes the rows)",
     "lint": "run every check of the code (--fix repairs what tools can repair)",
     "odoo": "run Odoo's own command line in this environment",
 }

@@ -80,18 +80,19 @@ class Odoo:
         """Odoo's command line; the configuration is named by ODOO_RC."""
         return [str(self.python), "-m", "odoo", *arguments]
 
-    def run(self, database, *arguments, script=None, check_log=True):
+    def run(self, database, *arguments, script=None, check_log=True, **variables):
         """
         Run Odoo to its end on a database; returns its log (str).
 
-        `script` (str) is fed to standard input. Raises Problem when Odoo fails or
-        logs at WARNING or above what log_check does not allow.
+        `script` (str) is fed to standard input, `variables` are added to the
+        environment. Raises Problem when Odoo fails or logs at WARNING or above what
+        log_check does not allow.
         """
         with self.configured(database) as configuration:
             done = subprocess.run(
                 self.command(*arguments),
                 input=script,
-                env=self.environment(ODOO_RC=str(configuration)),
+                env=self.environment(ODOO_RC=str(configuration), **variables),
                 cwd=self.root,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

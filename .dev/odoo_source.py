@@ -3,11 +3,11 @@
 import contextlib
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 
+import debian
 from console import Problem, follow, run, say
 from places import building, cache, digest, locked
 
@@ -25,7 +25,6 @@ UNSTABLE = (
     "fonts-dejavu-core",
 )
 # Version 4.7; the one of unstable has other file names.
-OLD_STABLE = "bookworm"
 FROM_OLD_STABLE = ("fonts-font-awesome",)
 PYTHON_FOLDER = pathlib.Path("usr/lib/python3/dist-packages")
 # Not in the package; its absence is a console error, which fails browser tests.
@@ -61,102 +60,14 @@ def key():
     return digest(package.read_bytes())
 
 
-def _machine_sources():
-    """Yield (options, URI) of the machine's own apt entries, both notations."""
-    apt = pathlib.Path("/etc/apt")
-    lists = [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.list"))]
-    for path in lists:
-        if not path.is_file():
-            continue
-        for line in path.read_text().splitlines():
-            match = re.match(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+\S+", line.strip())
-            if match:
-                yield match[1] or "", match[2]
-    for path in sorted(apt.glob("sources.list.d/*.sources")):
-        for stanza in re.split(r"\n\s*\n", path.read_text()):
-            fields = {
-                match[1].lower(): match[2].strip()
-                for match in re.finditer(r"(?m)^([A-Za-z-]+):[ \t]*(.*)$", stanza)
-            }
-            if fields.get("enabled", "yes") == "no" or "uris" not in fields:
-                continue
-            signed = fields.get("signed-by", "")
-            options = f"signed-by={signed}" if signed.startswith("/") else ""
-            for uri in fields["uris"].split():
-                yield options, uri
-
-
-def _debian_mirror():
-    """The machine's own Debian mirror as (options, URI)."""
-    for options, uri in _machine_sources():
-        if uri.rstrip("/").endswith("/debian"):
-            return options, uri
-    raise Problem(
-        "No Debian mirror among this machine's apt sources. Add one (a line `deb "
-        f"<mirror>/debian stable main`) {INSTEAD}"
-    )
-
-
-def _apt_configuration(folder):
-    """Write a private apt configuration; the system's own stays untouched."""
-    if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise Problem(f"apt-get is not on this machine: use Debian {INSTEAD}")
-    options, uri = _debian_mirror()
-    prefix = f"deb [{options}] " if options else "deb "
-    for part in ("lists/partial", "cache/archives/partial"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    (folder / "sources.list").write_text(
-        "".join(f"{prefix}{uri} {suite} main\n" for suite in ("sid", OLD_STABLE))
-    )
-    settings = {
-        "Dir::Etc::SourceList": folder / "sources.list",
-        "Dir::Etc::SourceParts": "/dev/null",
-        "Dir::Etc::Preferences": "/dev/null",
-        "Dir::Etc::PreferencesParts": "/dev/null",
-        "Dir::State::Lists": folder / "lists",
-        "Dir::Cache": folder / "cache",
-        "Acquire::Languages": "none",
-        "Acquire::Retries": "3",
-        "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
-        "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
-    }
-    if os.geteuid() == 0:
-        # apt's own user cannot write into a home folder.
-        settings["APT::Sandbox::User"] = "root"
-    path = folder / "apt.conf"
-    path.write_text("".join(f'{name} "{value}";\n' for name, value in settings.items()))
-    return {**os.environ, "APT_CONFIG": str(path)}
-
-
 def _fetch(target):
     """Download Odoo and what it links to, and unpack all of it into `target`."""
     folder = cache() / "apt"
-    environment = _apt_configuration(folder)
-    debs = folder / "debs"
-    debs.mkdir(exist_ok=True)
-    remedy = f"Check the network and the apt mirror, then run again, {INSTEAD}"
-    say("reading the package lists of Debian unstable")
-    run(["apt-get", "update"], remedy, env=environment, cwd=debs)
-    wanted = [f"{name}/sid" for name in UNSTABLE]
-    wanted += [f"{name}/{OLD_STABLE}" for name in FROM_OLD_STABLE]
-    say("downloading Odoo 19 and the packages that it links to (125 MB)")
-    # What is already here and whole is not downloaded again.
-    follow(
-        ["apt-get", "-q", "-o", "APT::Status-Fd=1", "download", *wanted],
-        remedy,
-        _share,
-        env=environment,
-        cwd=debs,
-    )
+    wanted = dict.fromkeys(UNSTABLE, "sid")
+    wanted |= dict.fromkeys(FROM_OLD_STABLE, debian.OLD_STABLE)
     with building(target) as temporary:
-        for name in UNSTABLE + FROM_OLD_STABLE:
-            found = sorted(debs.glob(f"{name}_*.deb"), key=lambda p: p.stat().st_mtime)
-            if not found:
-                raise Problem(f"apt-get brought no {name}. {remedy}")
-            say(f"unpacking {name}")
-            run(["dpkg-deb", "-x", found[-1], temporary], "Free 2 GB of disk space.")
-            if name == "odoo-19":
-                (temporary / "package.txt").write_text(found[-1].name)
+        files = debian.fetch(folder, temporary, wanted, "125 MB", INSTEAD)
+        (temporary / "package.txt").write_text(files["odoo-19"])
         odoo = temporary / PYTHON_FOLDER / "odoo"
         for addons in (odoo / "addons", odoo.parent / "addons"):
             asset = addons / MISSING_ASSET
@@ -166,14 +77,6 @@ def _fetch(target):
                     asset.unlink()
                 asset.write_text("")
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _share(line):
-    """How far apt-get is, from a line of its status (apt's progress-reporting.md)."""
-    match = re.match(r"(dl|pm)status:[^:]*:(\d+)", line)
-    if not match:
-        return None
-    return f"{'downloaded' if match[1] == 'dl' else 'installed'}: {match[2]} %"
 
 
 def chromium():
@@ -201,7 +104,7 @@ def chromium():
                 [*prefix, "apt-get", "install", "-y", "--no-install-recommends"]
                 + ["-q", "-o", "APT::Status-Fd=1", "chromium"],
                 by_hand,
-                _share,
+                debian.share,
                 env=environment,
             )
     found = shutil.which("chromium")

@@ -1,14 +1,19 @@
 """./dev says in one sentence what is wrong and what to do; skipped tests fail a run."""
 
+import email
+import json
 import os
 import pathlib
 import socket
 import subprocess
 import sys
 
+import cmd_bench
 import cmd_lint
 import node_env
 import pytest
+
+from .bench import bench, corpus, memory, profile, units
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 ADDON = "gmail_oauth_mailbox"
@@ -37,7 +42,7 @@ def told(done):
 def test_help_names_every_command():
     done = dev("--help")
     assert done.returncode == 0
-    for command in ("run", "test", "lint", "odoo"):
+    for command in ("run", "test", "bench", "lint", "odoo"):
         assert f"\n  {command}" in done.stdout
 
 
@@ -192,6 +197,80 @@ def test_a_failed_check_fails_lint(monkeypatch, capfd):
     assert told.err.endswith("lint failed: bad\n")
     del commands["bad"]
     assert cmd_lint.main() == 0
+
+
+def test_bench_names_what_it_does_not_know(capsys):
+    with pytest.raises(SystemExit):
+        cmd_bench.parse(["take_out"])
+    assert "no benchmark 'take_out'; there are take_in, sql" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cmd_bench.parse(["--messages", "0"])
+
+
+def test_bench_table_shows_median_range_and_ratio():
+    rows = [
+        bench.row("take_in", "messages/s", [200, 220, 210.04], 15),
+        bench.row("units", "units/useful message", [201.5]),
+    ]
+    assert rows[0] == {
+        "name": "take_in",
+        "value": 210.04,
+        "unit": "messages/s",
+        "baseline": 15,
+        "ratio": 14.0027,
+        "runs": [200, 220, 210.04],
+    }
+    heading, first, second = (
+        line.split() for line in cmd_bench.table(rows).split("\n")
+    )
+    assert heading[:2] == ["name", "value"]
+    assert first[1:5] == ["210", "200", "..", "220"]
+    assert first[-3:] == ["14", "x", "3"]
+    assert second == ["units", "202", "units/useful", "message", "-", "-", "1"]
+
+
+def test_bench_takes_in_without_an_imap_server(tmp_path):
+    file = tmp_path / "rows.json"
+    arguments = ["--messages", "10", "--runs", "1", "--json", str(file)]
+    done = dev("bench", "take_in", "--sample", "0", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(file.read_text())
+    assert [row["name"] for row in rows] == ["take_in", "sql"]
+    for row in rows:
+        assert list(row) == ["name", "value", "unit", "baseline", "ratio", "runs"]
+        assert row["runs"] == [row["value"]]
+        assert row["value"] > 0
+        assert row["baseline"] is None
+
+
+def test_bench_corpus_is_the_same_each_time():
+    first, again = list(corpus.mixed(160)), list(corpus.mixed(160))
+    assert first == again
+    messages = [email.message_from_bytes(raw) for raw, _sender in first]
+    attached = [m for m in messages if m.get_content_type() == "multipart/mixed"]
+    assert len(attached) == 40
+    assert not [part for m in messages for part in m.walk() if part.defects]
+    charsets = {p.get_content_charset() for m in messages for p in m.walk()}
+    assert charsets >= {"utf-8", "iso-8859-1", "koi8-r", "iso-2022-jp"}
+
+
+def test_bench_profile_gives_helpers_to_their_callers():
+    sanitize = ("/addons/gmail_oauth_mailbox/lib/sanitize.py", 1, "clean")
+    execute = ("~", 0, "<method 'execute' of 'psycopg2.extensions.cursor' objects>")
+    helper = ("~", 0, "<method 'lower' of 'str' objects>")
+    stats = {
+        sanitize: (1, 1, 3.0, 4.0, {}),
+        execute: (1, 1, 2.0, 2.0, {}),
+        helper: (4, 4, 1.0, 1.0, {sanitize: (4, 4, 1.0, 1.0)}),
+    }
+    assert profile.Shares(stats).seconds() == {"sanitising": 4.0, "SQL": 2.0}
+
+
+def test_bench_slope_and_prices():
+    assert memory.slope([[1000, 50], [2000, 60], [3000, 70]]) == 10
+    assert units.price("/gmail/v1/users/me/messages/abc") == 20
+    assert units.price("/gmail/v1/users/me/messages") == 5
+    assert units.price("/token") == 0
 
 
 def test_lint_knows_no_other_option():

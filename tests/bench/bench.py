@@ -1,0 +1,133 @@
+"""What the benchmarks share: the corpus, a stand-in, Odoo on fresh databases."""
+
+import contextlib
+import json
+import pathlib
+import statistics
+import time
+import urllib.error
+import urllib.request
+
+from cmd_run import VARIABLE, process, wait_for
+from console import Problem, say
+from places import REPOSITORY, building, cache, locked
+
+from . import corpus
+
+SCRIPT = pathlib.Path(__file__).with_name("in_odoo.py")
+
+
+def row(name, unit, runs, baseline=None, digits=3):
+    """One row of a table: the median of `runs`, its baseline, and value / baseline."""
+    value = statistics.median(runs)
+    return {
+        "name": name,
+        "value": round(value, digits),
+        "unit": unit,
+        "baseline": None if baseline is None else round(baseline, digits),
+        "ratio": round(value / baseline, 4) if baseline else None,
+        "runs": [round(value, digits) for value in runs],
+    }
+
+
+class Bench:
+    """The place where benchmarks run.
+
+    :param odoo: odoo_server.Odoo
+    :param options: of the command line
+    :param stack: ends what lives as long as the command
+    :ivar notes: lines to print below the table
+    """
+
+    def __init__(self, odoo, options, stack):
+        self.odoo = odoo
+        self.options = options
+        self.notes = []
+        self._stack = stack
+        self._origin = None
+
+    def messages(self, default):
+        return self.options.messages or default
+
+    def corpus(self, kind, count):
+        """Return the folder of a corpus, written once: mail/ and senders.json."""
+        name = f"{kind}-{corpus.VERSION}-{corpus.SEED}-{count}"
+        folder = cache() / "bench" / name
+        if not folder.exists():
+            with locked("bench"):
+                if not folder.exists():
+                    say(f"writing {count} messages ({kind})")
+                    with building(folder) as draft:
+                        corpus.write(draft, getattr(corpus, kind)(count))
+        return folder
+
+    @contextlib.contextmanager
+    def google(self, folder):
+        """Run a stand-in whose one mailbox holds the corpus; yield its origin."""
+        log = cache() / "log" / "bench-standin.log"
+        log.parent.mkdir(exist_ok=True)
+        command = [str(self.odoo.python), "-m", "tests.google_standin", "--port", "0"]
+        command += ["--no-default-seed", "--seed", str(folder / "mail")]
+        with process(command, log, cwd=REPOSITORY) as child:
+            yield self._ready(child, log)
+
+    @staticmethod
+    def _ready(child, log):
+        """Wait for the line that names the origin, once all mail is read."""
+        while child.poll() is None:
+            text = log.read_text()
+            if " at http" in text:
+                origin = text.rsplit(" ", 1)[1].strip()
+                wait_for(f"{origin}/__standin__/accounts", child, log)
+                return origin
+            time.sleep(0.1)
+        raise Problem(f"The stand-in Google did not start; see {log}.")
+
+    @staticmethod
+    def control(origin, path):
+        """Read a control path of a stand-in; None when it has no such path."""
+        try:
+            url = f"{origin}/__standin__/{path}"
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    @contextlib.contextmanager
+    def database(self, stock=False):
+        """Yield the name of a fresh database, with the addon or without it."""
+        if stock:
+            source = self.odoo.base_template()
+        else:
+            # A copy of one's own: another command may replace the template.
+            if self._origin is None:
+                copy = self.odoo.temporary(self.odoo.addon_template(), "bench")
+                self._origin = self._stack.enter_context(copy)
+            source = self._origin
+        with self.odoo.temporary(source, "bench") as database:
+            yield database
+
+    def in_odoo(self, database, act, google="", **values):
+        """Run one function of in_odoo.py in `odoo shell`; return what it gives.
+
+        :param values: its arguments
+        """
+        output = self.odoo.run(
+            database,
+            "shell",
+            "--no-http",
+            script=SCRIPT.read_text(),
+            check_log=False,
+            REPOSITORY=str(REPOSITORY),
+            BENCH_ACT=act,
+            BENCH_VALUES=json.dumps(values),
+            **{VARIABLE: google},
+        )
+        log = cache() / "log" / f"bench-{act}.log"
+        log.write_text(output)
+        for line in output.splitlines():
+            if line.startswith("RESULT "):
+                return json.loads(line.partition(" ")[2])
+        raise Problem(f"{act} ended without a result; see {log}.")

@@ -1,0 +1,227 @@
+"""Fed to ``odoo shell``: the parts of the benchmarks that run inside Odoo.
+
+BENCH_ACT names the function, BENCH_VALUES holds its arguments as JSON; what it returns
+is printed as a line ``RESULT json``.
+"""
+
+# ruff: noqa: F821 - odoo shell provides `env`.
+import json
+import os
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.environ["REPOSITORY"])
+
+from odoo import sql_db  # noqa: E402
+
+from tests.common import ANNA, connect_for_good  # noqa: E402
+
+GROUPS = ("base.group_user", "base.group_partner_manager")
+# A round that takes nothing in is repeated this often before it counts as stuck.
+MOST_IDLE = 20
+
+
+class Meter:
+    """Seconds and SQL statements (of all cursors) of a block."""
+
+    def __enter__(self):
+        self.statements = sql_db.sql_counter
+        self.started = time.perf_counter()
+        return self
+
+    def __exit__(self, *_error):
+        self.seconds = time.perf_counter() - self.started
+        self.statements = sql_db.sql_counter - self.statements
+
+
+def memory(what):
+    """Kilobytes of this process: VmRSS (now) or VmHWM (its peak)."""
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith(f"{what}:"):
+                return int(line.split()[1])
+    return 0
+
+
+def forget_peak():
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
+def connected(contacts=()):
+    """Return a mailbox (sudo) that is connected and wants all mail."""
+    set_param = env["ir.config_parameter"].set_param
+    set_param("google_gmail_client_id", "standin-client.apps.googleusercontent.com")
+    set_param("google_gmail_client_secret", "standin-secret")
+    anna = env["res.users"].create(
+        {
+            "login": "bench_anna",
+            "name": "Anna Keller",
+            "email": ANNA,
+            "group_ids": [(6, 0, [env.ref(group).id for group in GROUPS])],
+        }
+    )
+    env["res.partner"].create([{"name": a, "email": a} for a in contacts])
+    env.cr.commit()
+    mailbox = connect_for_good(env, anna, ANNA)
+    if mailbox._name != "gmail.mailbox":
+        raise SystemExit(f"not connected: {mailbox}")
+    mailbox.history_days = 0
+    env.cr.commit()
+    return mailbox
+
+
+def fill(mailbox):
+    """Run the scheduled action until all mail is here."""
+    idle = 0
+    while not mailbox.backfill_done:
+        before = mailbox.progress_done
+        env["gmail.scheduler"]._cron_sync()
+        env.invalidate_all()
+        if mailbox.progress_done == before:
+            idle += 1
+            time.sleep(0.2)
+        if idle > MOST_IDLE or mailbox.state != "connected":
+            raise SystemExit(f"stuck: {mailbox.state} {mailbox.error_message}")
+
+
+def count(table):
+    env.cr.execute(f"SELECT count(*) FROM {table}")
+    return env.cr.fetchone()[0]
+
+
+def take_in(contacts=()):
+    """Take all mail in; return how long it took."""
+    mailbox = connected(contacts)
+    with Meter() as meter:
+        fill(mailbox)
+    env.cr.execute(
+        "SELECT count(DISTINCT message_id) FROM gmail_participant"
+        " WHERE role = 'from' AND partner_id IS NOT NULL"
+    )
+    (useful,) = env.cr.fetchone()
+    return {
+        "seconds": meter.seconds,
+        "statements": meter.statements,
+        "messages": count("gmail_message"),
+        "useful": useful,
+    }
+
+
+def fetchmail(port, messages):
+    """Let stock fetchmail take in all mail as leads, as its scheduled action does."""
+    server = env["fetchmail.server"].create(
+        {
+            "name": "Bench",
+            "server_type": "imap",
+            "server": "127.0.0.1",
+            "port": port,
+            "user": ANNA,
+            "password": "bench",
+            "object_id": env["ir.model"]._get("crm.lead").id,
+        }
+    )
+    server.button_confirm_login()
+    env.cr.commit()
+    cron = env.ref("mail.ir_cron_mail_gateway_action")
+    servers = env["fetchmail.server"].with_context(cron_id=cron.id)
+    before = count("mail_message WHERE message_type = 'email'")
+    # It takes 50 messages at a time.
+    rounds = messages // 50 + 1
+    with Meter() as meter:
+        for _round in range(rounds):
+            servers._fetch_mails()
+            env.cr.commit()
+    env.invalidate_all()
+    return {
+        "seconds": meter.seconds,
+        "statements": meter.statements,
+        "messages": count("mail_message WHERE message_type = 'email'") - before,
+        "leads": count("crm_lead"),
+        "error": server.error_message or "",
+    }
+
+
+class Sampler(threading.Thread):
+    """Notes the memory of this process each time `step` more messages are in."""
+
+    def __init__(self, mailbox_id, step):
+        super().__init__(daemon=True)
+        self.mailbox_id = mailbox_id
+        self.step = step
+        self.samples = []
+        self.over = threading.Event()
+
+    def run(self):
+        due = self.step
+        while not self.over.wait(0.1):
+            with env.registry.cursor() as cr:
+                cr.execute(
+                    "SELECT progress_done FROM gmail_mailbox WHERE id = %s",
+                    [self.mailbox_id],
+                )
+                done = cr.fetchone()[0] or 0
+            if done >= due:
+                self.samples.append([done, memory("VmRSS")])
+                due = done - done % self.step + self.step
+
+
+def growth(step):
+    """Take all mail in; return [messages, kilobytes] on the way."""
+    mailbox = connected()
+    sampler = Sampler(mailbox.id, step)
+    start = memory("VmRSS")
+    sampler.start()
+    with Meter() as meter:
+        fill(mailbox)
+    sampler.over.set()
+    sampler.join()
+    return {
+        "start": start,
+        "samples": sampler.samples,
+        "messages": count("gmail_message"),
+        "seconds": meter.seconds,
+    }
+
+
+def large():
+    """Take one large message in and fetch its attachment; return kilobytes."""
+    mailbox = connected()
+    start = memory("VmRSS")
+    forget_peak()
+    fill(mailbox)
+    taken = memory("VmHWM")
+    attachment = env["gmail.attachment"].search([])
+    forget_peak()
+    attachment.check_access("read")
+    fetched = env["gmail.files"]._fetch(attachment)
+    size = len(fetched.attachment_id.raw)
+    env.cr.commit()
+    return {
+        "start": start,
+        "taken": taken,
+        "fetched": memory("VmHWM"),
+        "size": size,
+        "messages": count("gmail_message"),
+    }
+
+
+def profile(file):
+    """Take all mail in under cProfile; write its statistics to a file."""
+    import cProfile
+
+    mailbox = connected()
+    profiler = cProfile.Profile()
+    with Meter() as meter:
+        profiler.runcall(fill, mailbox)
+    profiler.dump_stats(file)
+    return {"seconds": meter.seconds, "messages": count("gmail_message")}
+
+
+print(
+    "RESULT",
+    json.dumps(
+        globals()[os.environ["BENCH_ACT"]](**json.loads(os.environ["BENCH_VALUES"]))
+    ),
+)
