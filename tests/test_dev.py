@@ -10,10 +10,11 @@ import sys
 
 import cmd_bench
 import cmd_lint
+import debian
 import node_env
 import pytest
 
-from .bench import bench, corpus, memory, profile, units
+from .bench import bench, corpus, dovecot, memory, profile, take_in, units
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 ADDON = "gmail_oauth_mailbox"
@@ -241,6 +242,36 @@ def test_bench_takes_in_without_an_imap_server(tmp_path):
         assert row["runs"] == [row["value"]]
         assert row["value"] > 0
         assert row["baseline"] is None
+
+
+class Here:
+    """Stands in for tests.bench.bench.Bench: nothing is run."""
+
+    def __init__(self):
+        self.notes = []
+        self.options = cmd_bench.parse(["take_in", "--messages", "10", "--runs", "1"])
+
+    def messages(self, _default):
+        return self.options.messages
+
+    def corpus(self, _kind, _count):
+        return pathlib.Path()
+
+
+def test_bench_says_what_keeps_stock_fetchmail_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(dovecot, "cache", lambda: tmp_path)
+    monkeypatch.setattr(debian.shutil, "which", lambda _program: None)
+    one = {"messages": 10, "seconds": 0.1, "statements": 12}
+    monkeypatch.setattr(take_in, "ours", lambda *_arguments: one)
+    here = Here()
+    rows = take_in.measure(here)
+    assert [(row["value"], row["baseline"]) for row in rows] == [
+        (100, None),
+        (1.2, None),
+    ]
+    (sentence,) = here.notes
+    assert sentence.startswith("Stock fetchmail was not measured: apt-get is not on")
+    assert "leave stock fetchmail out (--sample 0)" in sentence
 
 
 def test_bench_corpus_is_the_same_each_time():

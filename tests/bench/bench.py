@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import statistics
 import time
@@ -64,11 +65,14 @@ class Bench:
     @contextlib.contextmanager
     def google(self, folder):
         """Run a stand-in whose one mailbox holds the corpus; yield its origin."""
-        log = cache() / "log" / "bench-standin.log"
+        # Of this command alone: the address is read from it.
+        log = cache() / "log" / f"bench-standin-{os.getpid()}.log"
         log.parent.mkdir(exist_ok=True)
+        self._stack.callback(log.unlink, missing_ok=True)
         command = [str(self.odoo.python), "-m", "tests.google_standin", "--port", "0"]
         command += ["--no-default-seed", "--seed", str(folder / "mail")]
-        with process(command, log, cwd=REPOSITORY) as child:
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        with process(command, log, cwd=REPOSITORY, env=environment) as child:
             yield self._ready(child, log)
 
     @staticmethod
@@ -81,7 +85,7 @@ class Bench:
                 wait_for(f"{origin}/__standin__/accounts", child, log)
                 return origin
             time.sleep(0.1)
-        raise Problem(f"The stand-in Google did not start; see {log}.")
+        raise Problem(f"The stand-in Google did not start:\n{log.read_text()[-2000:]}")
 
     @staticmethod
     def control(origin, path):

@@ -1,6 +1,7 @@
 """profile: where the time of a take-in goes, by cProfile.
 
 The profiler slows Python down and C hardly, so shares are a guide, not a measurement.
+It sees one thread: what others do meanwhile counts as waiting.
 """
 
 import pstats
