@@ -1038,6 +1038,11 @@ def test_many_accounts_are_added_and_connected_without_pages(google):
     tokens = google.control("accounts", grant)
     assert get(google, tokens, "profile").json()["emailAddress"] == added[-1]
     assert refresh(google, tokens).json()["expires_in"] == tokens["expires_in"] == 3599
+    many = {"action": "grant_many", "accounts": added[:9], "scopes": [READ]}
+    granted = google.control("accounts", many)
+    for address, others in granted.items():
+        assert get(google, others, "profile").json()["emailAddress"] == address
+    assert list(granted) == added[:9]
     change(google, added[-1], action="revoke")
     assert get(google, tokens, "profile").status_code == 401
     with pytest.raises(requests.HTTPError):

@@ -321,8 +321,8 @@ class Standin:
         - ``accounts``: an ``account`` with new values, ``rename`` or an ``action``
           (revoke, password, expire_history, prepare, which makes first answers as fast
           as later ones, or grant with ``scopes``, which gives tokens); or the action
-          add with ``email`` and ``name``, or add_many with ``prefix``, ``domain`` and
-          ``count``;
+          add with ``email`` and ``name``, add_many with ``prefix``, ``domain`` and
+          ``count``, or grant_many with ``accounts`` and ``scopes``;
         - ``messages``: those of an ``account``, a new one, or a change of one;
         - ``faults``: the next ``count`` requests whose path matches ``path`` get
           ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
@@ -426,6 +426,11 @@ class Standin:
             return None
         if action == "add_many":
             return {"accounts": store.add_accounts(**given)}
+        if action == "grant_many":
+            return {
+                address: self.granted(store.accounts[address], given["scopes"])
+                for address in given["accounts"]
+            }
         account = store.accounts[given.pop("account")]
         if action == "revoke":
             store.end_grant(account)
