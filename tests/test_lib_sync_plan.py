@@ -10,8 +10,13 @@ from odoo.addons.gmail_oauth_mailbox.lib.sync_plan import (
     backfill_query,
     history_steps,
     merge_history,
+    plan_fetch,
 )
-from odoo.addons.gmail_oauth_mailbox.lib.types import HistoryChange, HistoryPage
+from odoo.addons.gmail_oauth_mailbox.lib.types import (
+    HistoryChange,
+    HistoryPage,
+    MessageRef,
+)
 
 LABELS = ("INBOX", "UNREAD", "TRASH", "Label_1")
 
@@ -166,3 +171,20 @@ def test_unwanted_mail_is_in_no_step():
     steps = history_steps(changes, size=2, unwanted=frozenset({"PROMO"}))
     assert [plan.fetch for plan, _cursor in steps] == [("good",)]
     assert steps[0][1] == "9"
+
+
+def test_the_cheapest_calls():
+    refs = [MessageRef(f"m{n}", t) for n, t in enumerate("abacab")] + [
+        MessageRef("x", ""),
+        MessageRef("y", ""),
+        MessageRef("m0", "a"),
+    ]
+    asks = plan_fetch(refs, 20, 40)
+    assert [(a.kind, a.gmail_id, a.gmail_ids) for a in asks] == [
+        ("thread", "a", ("m0", "m2", "m4")),
+        ("message", "m1", ("m1",)),
+        ("message", "m5", ("m5",)),
+        ("message", "m3", ("m3",)),
+        ("message", "x", ("x",)),
+        ("message", "y", ("y",)),
+    ]

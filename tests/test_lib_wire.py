@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from google.auth import crypt, jwt
 
 from odoo.addons.gmail_oauth_mailbox.lib import errors, oauth
-from odoo.addons.gmail_oauth_mailbox.lib.gmail_api import GmailClient
+from odoo.addons.gmail_oauth_mailbox.lib.gmail_api import GmailClient, Ways
 from odoo.addons.gmail_oauth_mailbox.lib.transport import Transport
 from odoo.addons.gmail_oauth_mailbox.lib.types import Label, MessageRef, ParsedMessage
 
@@ -477,15 +477,20 @@ class Gmail:
         self.wire = wire
         self.sizes = []
         self.part = lambda gmail_id, count: (200, message(gmail_id))
+        self.single = lambda request: (503, {}, b"")
         self.asked = {}
         wire.answer = self.answer
 
     def answer(self, request):
-        assert request.path == "/batch/gmail/v1"
+        if request.path != "/batch/gmail/v1":
+            return self.single(request)
         found = re.findall(
-            rb"Content-ID: <(\w+)>\r\n\r\nGET /gmail/v1/users/me/messages/([\w-]+)\?",
+            rb"Content-ID: <([\w-]+)>\r\n\r\n"
+            rb"GET /gmail/v1/users/me/(?:messages|threads)/([\w-]+)\?",
             request.body,
         )
+        token = re.search(rb"Authorization: Bearer (\S+)", request.body)
+        self.token = token[1].decode() if token else request.token
         self.sizes.append(len(found))
         pieces = []
         for key, gmail_id in found:
@@ -500,7 +505,8 @@ class Gmail:
                 b"--b1\r\nContent-Type: application/http\r\nContent-ID: <response-"
                 + key
                 + f">\r\n\r\nHTTP/1.1 {status} Any\r\n".encode()
-                + b"Content-Type: application/json\r\n\r\n"
+                + b"Content-Type: application/json\r\n"
+                + f"Content-Length: {len(body)}\r\n\r\n".encode()
                 + body
             )
         # Google promises the order of the request; nothing here relies on it.
@@ -761,6 +767,108 @@ def test_missing_parts_are_asked_for_again(gmail, client):
     results = dict(client.get_messages(["x"]))
     assert type(results["x"]) is errors.RetryLater
     assert gmail.asked["x"] == 3
+    # A call of its own brings what batches do not.
+    gmail.single = lambda request: (200, {}, json.dumps(message("x")).encode())
+    assert dict(client.get_messages(["x"]))["x"].subject == "No x"
+
+
+def test_a_part_that_is_cut_is_asked_for_again(gmail, client, wire):
+    inner = gmail.answer
+
+    def cut(request):
+        status, headers, body = inner(request)
+        return status, headers, body[: len(body) // 2] if gmail.sizes == [3] else body
+
+    wire.answer = cut
+    results = dict(client.get_messages(IDS[:3]))
+    assert [results[i].subject for i in IDS[:3]] == ["No m0", "No m1", "No m2"]
+    assert max(gmail.asked.values()) == 2
+
+
+def test_what_nobody_asked_for_is_dropped(gmail, client, wire):
+    inner = gmail.answer
+    foreign = (
+        b"--b1\r\nContent-Type: application/http\r\nContent-ID: <response-0>\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(message("m0", "forged")).encode()
+    )
+
+    def more(request):
+        status, headers, body = inner(request)
+        return status, headers, foreign + b"\r\n" + body
+
+    wire.answer = more
+    results = dict(client.get_messages(IDS[:2]))
+    assert set(results) == {"m0", "m1"}
+    assert "forged" not in results["m0"].body_text
+
+
+def test_google_may_want_the_token_on_the_whole_batch(gmail, wire, transport):
+    inner, ways = gmail.answer, Ways()
+    wire.answer = lambda r: inner(r) if r.token else (401, {}, b"{}")
+    client = GmailClient(transport, wire.endpoints, "t0", ways=ways)
+    results = dict(client.get_messages(IDS[:3]))
+    assert all(isinstance(result, ParsedMessage) for result in results.values())
+    assert not ways.per_part
+    before = len(gmail.sizes)
+    list(GmailClient(transport, wire.endpoints, "t0", ways=ways).get_messages(["m1"]))
+    assert len(gmail.sizes) == before + 1
+
+
+def test_three_of_a_conversation_come_as_a_whole(gmail, client):
+    refs = [MessageRef(f"m{n}", "t1" if n < 3 else "t2") for n in range(5)]
+    gmail.part = lambda i, n: (
+        (200, {"id": i, "messages": [message("m0"), message("m2"), message("m9")]})
+        if i == "t1"
+        else (200, message(i))
+    )
+    results = dict(client.fetch(refs))
+    assert gmail.asked == {"t1": 1, "m3": 1, "m4": 1}
+    assert set(results) == {"m0", "m1", "m2", "m3", "m4"}
+    assert isinstance(results["m1"], errors.Gone)
+    assert results["m2"].subject == "No m2"
+    # A conversation that cannot be read is read message by message.
+    gmail.asked.clear()
+    gmail.part = lambda i, n: (400, {}) if i == "t1" else (200, message(i))
+    results = dict(client.fetch(refs))
+    assert all(isinstance(result, ParsedMessage) for result in results.values())
+
+
+class Meter:
+    """Has so many units."""
+
+    def __init__(self, units):
+        self.left = units
+        self.heard = []
+
+    def take(self, units, least=None):
+        least = units if least is None else least
+        if self.left < least:
+            raise errors.QuotaSpent(seconds=9.0)
+        granted = min(units, self.left)
+        self.left -= granted
+        return granted
+
+    def give_back(self, units):
+        self.left += units
+
+    def told(self, error):
+        self.heard.append(error)
+
+
+def test_the_meter_decides_how_much_is_asked(gmail, wire, transport):
+    meter = Meter(130)
+    client = GmailClient(transport, wire.endpoints, "t0", meter=meter)
+    results = dict(client.get_messages(IDS[:30]))
+    assert gmail.sizes == [6]
+    spent = [i for i, r in results.items() if isinstance(r, errors.QuotaSpent)]
+    assert spent == IDS[6:30]
+    assert meter.left == 10 and not meter.heard
+    limit = {"error": {"errors": [{"reason": "userRateLimitExceeded"}]}}
+    # What Google refuses costs nothing, and all are told when it asks to wait.
+    meter.left = 20
+    gmail.part = lambda i, n: (403, limit)
+    assert isinstance(dict(client.get_messages(["x"]))["x"], errors.RetryLater)
+    assert meter.left == 20 and meter.heard
 
 
 def test_batches_shrink_and_grow_back(gmail, client):
@@ -821,14 +929,7 @@ def test_a_refused_batch_is_no_fault_of_its_messages(wire, client, status, kind)
     assert {type(result) for result in results.values()} == {kind}
 
 
-def test_rejected_tokens_in_a_batch(gmail, client, wire):
-    inner = gmail.answer
-
-    def answer(request):
-        gmail.token = request.token
-        return inner(request)
-
-    wire.answer = answer
+def test_rejected_tokens_in_a_batch(gmail, client):
     gmail.part = lambda i, n: (
         (200, message(i)) if gmail.token == "t1" else (401, {"error": {}})
     )

@@ -25,15 +25,22 @@ class Part:
     headers: dict[str, str]
     body: bytes = field(repr=False)
 
+    @property
+    def is_whole(self):
+        """Whether the body is as long as its head says."""
+        length = self.headers.get("content-length", "")
+        return not length.isdigit() or len(self.body) >= int(length)
 
-def encode(uris):
+
+def encode(calls):
     """Return (content type, body) of a batch of GET requests.
 
-    :param uris: {id: address}; ids are plain words
+    :param calls: {id: (address, access token or None)}; ids are words with hyphens. A
+        part's Authorization "applies only to that call" (batch guide).
     """
     boundary = f"batch_{secrets.token_hex(12)}"
     lines = []
-    for key, uri in uris.items():
+    for key, (uri, token) in calls.items():
         address = urlsplit(uri)
         path = f"{address.path}?{address.query}" if address.query else address.path
         lines += [
@@ -44,6 +51,7 @@ def encode(uris):
             "",
             f"GET {path} HTTP/1.1",
             "Accept: application/json",
+            *([f"Authorization: Bearer {token}"] if token else []),
             "",
             "",
         ]
@@ -71,24 +79,33 @@ def decode(content_type, body):
         head_end = END_OF_HEAD.search(piece, status.end())
         head = piece[status.end() : head_end.start() if head_end else len(piece)]
         content = piece[head_end.end() :] if head_end else b""
-        parts[key[1].decode("ascii", "replace")] = Part(
-            int(status[1]), _headers(head), content
+        # Of two answers to one part, the first counts.
+        parts.setdefault(
+            key[1].decode("ascii", "replace"),
+            Part(int(status[1]), _headers(head), content),
         )
     return parts
 
 
 def _pieces(body, delimiter):
     """Yield what stands between the delimiters, each at the start of a line."""
-    pattern = re.compile(
-        rb"(?:\A|\r?\n)" + re.escape(delimiter) + rb"(--)?[ \t]*\r?\n?"
-    )
-    start = None
-    for match in pattern.finditer(body):
+    start, position = None, 0
+    while True:
+        found = body.find(delimiter, position)
+        if found < 0:
+            break
+        position = found + len(delimiter)
+        if found and body[found - 1 : found] != b"\n":
+            continue
         if start is not None:
-            yield body[start : match.start()]
-        if match[1]:
+            end = found - 1
+            yield body[start : end - 1 if body[end - 1 : end] == b"\r" else end]
+        if body[position : position + 2] == b"--":
             return
-        start = match.end()
+        line = body.find(b"\n", position)
+        if line < 0:
+            return
+        start = line + 1
     if start is not None:
         yield body[start:]
 

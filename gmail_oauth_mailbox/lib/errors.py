@@ -4,6 +4,7 @@
 
     GoogleError
     ├── RetryLater              wait, then do the same again
+    │   ├── QuotaSpent          our own meter says so; nothing was sent
     │   ├── ConcurrencyLimit    fewer requests at once
     │   ├── SendingLimit        sending waits, reading goes on
     │   └── Unreachable         no answer; ``sent_maybe`` tells whether it arrived
@@ -84,6 +85,12 @@ class RetryLater(GoogleError):
         super().__init__(message, **details)
         self.seconds = seconds
         self.scope = scope
+
+
+class QuotaSpent(RetryLater):
+    """Our own meter says wait: nothing was sent."""
+
+    default_kind = "quota"
 
 
 class ConcurrencyLimit(RetryLater):

@@ -9,13 +9,14 @@ import functools
 import json
 import secrets
 import time
+from dataclasses import dataclass, field
 
 from googleapiclient import discovery_cache
 from googleapiclient.discovery import build_from_document
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload
 
-from . import batch, errors
+from . import batch, errors, quota, sync_plan
 from .message import decode_data, find_part, parse_message, part_of_raw
 from .transport import ApiHttp
 from .types import (
@@ -40,6 +41,11 @@ SHORT_WAIT = 2.0
 SMALL_UPLOAD = 1_000_000
 HISTORY_PAGE = 500
 GET = "gmail.users.messages.get"
+GET_THREAD = "gmail.users.threads.get"
+# Google's limit for a batch.
+MOST_PARTS = 100
+# The kind of the error for a part that a batch's answer lacks, whole or in part.
+LOST_PART = "missing_part"
 CHANGE_KINDS = (
     ("messagesAdded", "added"),
     ("labelsAdded", "labels_added"),
@@ -76,12 +82,52 @@ def _resource(root, *path):
     return resource
 
 
+@dataclass
+class Ways:
+    """What Google turned out to understand; shared by all clients of a process.
+
+    :ivar per_part: a batch's parts may carry an Authorization each
+    :ivar polling: so one batch may ask several mailboxes
+    """
+
+    per_part: bool = True
+    polling: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PollAsk:
+    """A mailbox that is asked for its changes."""
+
+    key: object
+    access_token: str = field(repr=False)
+    start: str
+
+
+class _NoMeter:
+    """Counts nothing and lets everything pass."""
+
+    def take(self, units, least=None):
+        return units
+
+    def give_back(self, units):
+        """Nothing was taken."""
+
+    def told(self, error):
+        """Nobody else has to know."""
+
+
 class GmailClient:
     """The Gmail of one mailbox.
 
     Each method raises errors.GoogleError, the class saying what to do about it.
 
     :param access_token: valid now
+    :param profile: quota.Profile of the Google project
+    :param meter: has ``take(units, least)``, which returns how many units may be spent
+        now or raises errors.QuotaSpent, ``give_back(units)``, and ``told(error)`` for
+        each RetryLater of Google's
+    :param ref: a word that names the mailbox in batches
+    :param ways: Ways
     :param renew: called without arguments when Google rejects the token; returns
         another one
     :param sleep: for the short pauses within ``get_messages``
@@ -95,8 +141,16 @@ class GmailClient:
         user="me",
         renew=None,
         *,
+        profile=quota.PROFILES["new"],
+        meter=None,
+        ref="",
+        ways=None,
         sleep=time.sleep,
     ):
+        self._profile = profile
+        self._meter = meter or _NoMeter()
+        self._ref = ref
+        self._ways = ways or Ways()
         self._transport = transport
         self._endpoints = endpoints
         self._access_token = access_token
@@ -125,12 +179,19 @@ class GmailClient:
             raise self._rejected_twice(error) from error
 
     def _call_once(self, request):
+        units = self._profile.cost(request.methodId)
+        self._meter.take(units)
         try:
             answer = request.execute(http=ApiHttp(self._transport, self._access_token))
         except HttpError as error:
-            raise errors.from_response(
+            # What Google refuses costs nothing.
+            self._meter.give_back(units)
+            refusal = errors.from_response(
                 request.methodId, int(error.resp.status), error.resp, error.content
-            ) from None
+            )
+            if isinstance(refusal, errors.RetryLater):
+                self._meter.told(refusal)
+            raise refusal from None
         except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict):
@@ -225,29 +286,7 @@ class GmailClient:
                 maxResults=HISTORY_PAGE,
             )
         )
-        changes = []
-        for record in answer.get("history") or ():
-            for key, kind in CHANGE_KINDS:
-                for item in record.get(key) or ():
-                    message = item.get("message") or {}
-                    if not message.get("id"):
-                        continue
-                    of_change = kind.startswith("labels_")
-                    labels = (item if of_change else message).get("labelIds")
-                    changes.append(
-                        HistoryChange(
-                            kind=kind,
-                            gmail_id=message["id"],
-                            thread_id=message.get("threadId") or "",
-                            label_ids=tuple(labels or ()),
-                            history_id=str(record.get("id") or ""),
-                        )
-                    )
-        return HistoryPage(
-            changes=tuple(changes),
-            history_id=str(answer.get("historyId") or start),
-            next_page_token=answer.get("nextPageToken") or None,
-        )
+        return history_page(answer, start)
 
     def get_message(self, gmail_id):
         """Return the ParsedMessage (20 units; 5 in projects from before May 2026)."""
@@ -384,49 +423,116 @@ class GmailClient:
     # ------------------------------------------------------------------
 
     def get_messages(self, ids):
-        """Yield (id, ParsedMessage or GoogleError) for each id, each once.
+        """Yield (id, ParsedMessage or GoogleError) for each id, each once."""
+        return self.fetch(MessageRef(gmail_id, "") for gmail_id in ids)
 
-        Batches shrink when Google complains of too much at once and grow back; only
-        parts that failed are asked for again, after a short pause. When Google asks
-        for a longer one, the rest gets that error and no more requests are sent.
+    def fetch(self, refs):
+        """Yield (id, ParsedMessage or GoogleError) for each MessageRef, each once.
+
+        A conversation of which three or more messages are wanted is asked for as a
+        whole. Batches shrink when Google complains of too much at once and grow back;
+        only parts that failed are asked for again, after a short pause. When Google
+        asks for a longer one, or the quota is spent, the rest gets that error and no
+        more requests are sent.
         """
-        waiting = list(dict.fromkeys(ids))
+        cost = self._profile.cost
+        waiting = sync_plan.plan_fetch(refs, cost(GET), cost(GET_THREAD))
         rounds = dict.fromkeys(waiting, 0)
         renewed = False
         while waiting:
-            size = BATCH_SIZES[self._size]
-            chunk, waiting = waiting[:size], waiting[size:]
+            chunk, stop = self._affordable(waiting)
+            if stop:
+                yield from self._rest(waiting, stop)
+                return
+            waiting = waiting[len(chunk) :]
             results = self._get_batch(chunk)
             rejected = [
-                i for i in chunk if isinstance(results[i], errors.AccessTokenRejected)
+                ask
+                for ask in chunk
+                if isinstance(results[ask], errors.AccessTokenRejected)
             ]
             if rejected:
                 results.update(self._after_rejection(rejected, results, renewed))
                 renewed = True
-            again, stop = [], None
-            for gmail_id in chunk:
-                result = results[gmail_id]
+            again = []
+            for ask in chunk:
+                result = results[ask]
                 if result is None:
-                    again.append(gmail_id)
+                    again.append(ask)
                     continue
                 if isinstance(result, errors.RetryLater):
-                    rounds[gmail_id] += 1
+                    rounds[ask] = rounds.get(ask, 0) + 1
                     patient = (result.seconds or 0) <= SHORT_WAIT
-                    if patient and rounds[gmail_id] < ROUNDS:
-                        again.append(gmail_id)
+                    if patient and rounds[ask] < ROUNDS:
+                        again.append(ask)
                         continue
+                    if result.kind == LOST_PART:
+                        # Batches do not bring it; a call of its own tells.
+                        result = self._alone(ask)
+                if ask.kind == "thread" and isinstance(
+                    result, (errors.BadItem, errors.Gone)
+                ):
+                    # Its messages one by one; some of them may be readable, and there.
+                    again += [sync_plan.Ask("message", g, (g,)) for g in ask.gmail_ids]
+                    continue
+                if isinstance(result, errors.RetryLater) or self._ends_all(result):
                     stop = result
-                if self._ends_all(result):
-                    stop = result
-                yield gmail_id, result
+                yield from self._of_ask(ask, result)
             if stop is not None:
-                for gmail_id in [*again, *waiting]:
-                    yield gmail_id, stop
+                yield from self._rest([*again, *waiting], stop)
                 return
-            self._adapt([results[i] for i in chunk])
-            if any(isinstance(results[i], errors.RetryLater) for i in again):
-                self._sleep(min(0.25 * 2 ** max(rounds[i] for i in again), SHORT_WAIT))
+            self._adapt([results[ask] for ask in chunk])
+            late = [
+                ask for ask in again if isinstance(results.get(ask), errors.RetryLater)
+            ]
+            if late:
+                self._sleep(min(0.25 * 2 ** max(rounds[a] for a in late), SHORT_WAIT))
             waiting = again + waiting
+
+    def _affordable(self, waiting):
+        """Return (the next calls that the quota allows, None), or ((), the error)."""
+        chunk, units = [], []
+        for ask in waiting[: BATCH_SIZES[self._size]]:
+            chunk.append(ask)
+            units.append(self._cost(ask))
+        try:
+            granted = self._meter.take(sum(units), units[0])
+        except errors.QuotaSpent as error:
+            return (), error
+        while sum(units) > granted:
+            chunk.pop()
+            units.pop()
+        self._meter.give_back(granted - sum(units))
+        return chunk, None
+
+    def _cost(self, ask):
+        return self._profile.cost(GET if ask.kind == "message" else GET_THREAD)
+
+    @staticmethod
+    def _of_ask(ask, result):
+        """Yield (id, result) of each message that was asked for."""
+        if ask.kind == "message" or isinstance(result, errors.GoogleError):
+            for gmail_id in ask.gmail_ids:
+                yield gmail_id, result
+            return
+        found = {message.gmail_id: message for message in result}
+        for gmail_id in ask.gmail_ids:
+            yield gmail_id, found.get(gmail_id) or errors.Gone("it is not there")
+
+    @staticmethod
+    def _rest(asks, error):
+        for ask in asks:
+            for gmail_id in ask.gmail_ids:
+                yield gmail_id, error
+
+    def _alone(self, ask):
+        """Return what a call of its own gives."""
+        try:
+            if ask.kind == "thread":
+                return self.get_thread(ask.gmail_id)
+            return self.get_message(ask.gmail_id)
+        except errors.GoogleError as error:
+            return error
 
     @staticmethod
     def _ends_all(result):
@@ -453,7 +559,7 @@ class GmailClient:
 
     def _adapt(self, results):
         """Shrink after a complaint, grow back after a few batches without one."""
-        if any(isinstance(result, errors.RetryLater) for result in results):
+        if any(isinstance(result, errors.ConcurrencyLimit) for result in results):
             self._size = min(self._size + 1, len(BATCH_SIZES) - 1)
             self._good_batches = 0
             return
@@ -462,70 +568,189 @@ class GmailClient:
             self._size -= 1
             self._good_batches = 0
 
-    def _get_batch(self, ids):
-        """Return {id: ParsedMessage or GoogleError} of one batch."""
-        messages = self._on("messages")
-        uris = {
-            str(number): messages.get(userId=self._user, id=i, format="full").uri
-            for number, i in enumerate(ids)
-        }
+    def _get_batch(self, asks):
+        """Return {Ask: ParsedMessage, list of them, or GoogleError} of one batch.
+
+        None stands for a part that has to be asked for again.
+        """
+        secret = secrets.token_hex(6)
+        keys = {ask: f"{self._ref}-{secret}-{n}" for n, ask in enumerate(asks)}
         try:
-            parts = self._post_batch(uris)
+            parts = self._post_batch({keys[ask]: self._uri(ask) for ask in asks})
         except errors.RequestRefused as error:
+            self._give_back(asks)
             if error.code != "too_large":
-                return dict.fromkeys(ids, error)
-            return self._get_in_halves(ids)
+                return dict.fromkeys(asks, error)
+            return self._get_in_halves(asks)
         except errors.GoogleError as error:
-            return dict.fromkeys(ids, error)
+            self._give_back(asks)
+            if isinstance(error, errors.RetryLater):
+                self._meter.told(error)
+            return dict.fromkeys(asks, error)
         results = {}
-        for number, gmail_id in enumerate(ids):
-            part = parts.get(str(number))
-            if part is None:
-                results[gmail_id] = errors.RetryLater(
-                    "Google's answer lacks this message", kind="missing_part"
-                )
-            else:
-                results[gmail_id] = self._read_part(part)
+        for ask in asks:
+            results[ask] = self._read_part(ask, parts.get(keys[ask]))
+            if isinstance(results[ask], errors.GoogleError):
+                self._give_back([ask])
+        for result in results.values():
+            if isinstance(result, errors.RetryLater) and result.kind != LOST_PART:
+                self._meter.told(result)
+                break
         return results
 
-    def _get_in_halves(self, ids):
+    def _give_back(self, asks):
+        self._meter.give_back(sum(map(self._cost, asks)))
+
+    def _uri(self, ask):
+        if ask.kind == "thread":
+            request = self._on("threads").get
+        else:
+            request = self._on("messages").get
+        return request(userId=self._user, id=ask.gmail_id, format="full").uri
+
+    def _get_in_halves(self, asks):
         """Too large together; one that is too large alone is left out."""
-        if len(ids) == 1:
+        if len(asks) == 1:
             too_large = errors.BadItem("the message is too large", kind="too_large")
-            return {ids[0]: too_large}
-        half = len(ids) // 2
-        return {**self._get_batch(ids[:half]), **self._get_batch(ids[half:])}
+            return {asks[0]: too_large}
+        half = len(asks) // 2
+        return {**self._get_batch(asks[:half]), **self._get_batch(asks[half:])}
 
     def _post_batch(self, uris):
-        content_type, body = batch.encode(uris)
-        answer = self._transport.request(
-            "POST",
-            self._endpoints.batch,
-            headers={
-                "Content-Type": content_type,
-                "Authorization": f"Bearer {self._access_token}",
-                "Accept-Encoding": "gzip, deflate",
-            },
-            data=body,
-            repeatable=True,
-        )
-        if answer.status == 200:
-            parts = batch.decode(answer.headers.get("Content-Type") or "", answer.body)
-            if parts is not None:
-                return parts
-            raise errors.RetryLater("Google's answer is no batch", kind="no_batch")
-        # Not of one message: a refusal here is about the batch as a whole.
-        raise errors.from_response(
-            "gmail.batch", answer.status, answer.headers, answer.body
-        )
-
-    def _read_part(self, part):
-        if not 200 <= part.status < 300:
-            return errors.from_response(GET, part.status, part.headers, part.body)
         try:
-            content = json.loads(part.body)
-        except (ValueError, RecursionError):
+            per_part = self._ways.per_part
+            token = self._access_token
+            return post_batch(
+                self._transport,
+                self._endpoints,
+                {key: (uri, token if per_part else None) for key, uri in uris.items()},
+                None if per_part else token,
+            )
+        except errors.AccessTokenRejected:
+            if not per_part:
+                raise
+        # Google may want the token on the whole batch after all.
+        calls = {key: (uri, None) for key, uri in uris.items()}
+        parts = post_batch(self._transport, self._endpoints, calls, token)
+        self._ways.per_part = False
+        return parts
+
+    def _read_part(self, ask, part):
+        method = GET if ask.kind == "message" else GET_THREAD
+        content = read_part(method, part)
+        if isinstance(content, errors.GoogleError):
+            return content
+        if not content.get("id"):
             return errors.BadItem("Google's answer is not readable", kind="unreadable")
-        if not isinstance(content, dict) or not content.get("id"):
-            return errors.BadItem("Google's answer is not readable", kind="unreadable")
+        if ask.kind == "thread":
+            return [parse_message(item) for item in content.get("messages") or ()]
         return parse_message(content)
+
+
+# ----------------------------------------------------------------------
+# Batches
+# ----------------------------------------------------------------------
+
+
+def post_batch(transport, endpoints, calls, access_token=None):
+    """Send a batch; return {id: batch.Part} of the answers that are there.
+
+    :param calls: {id: (address, access token or None)}
+    :param access_token: for the batch as a whole
+    :raises errors.GoogleError: the batch as a whole was refused
+    """
+    content_type, body = batch.encode(calls)
+    headers = {"Content-Type": content_type, "Accept-Encoding": "gzip, deflate"}
+    if access_token:
+        headers["Authorization"] = f"Bearer {access_token}"
+    answer = transport.request(
+        "POST", endpoints.batch, headers=headers, data=body, repeatable=True
+    )
+    if answer.status == 200:
+        parts = batch.decode(answer.headers.get("Content-Type") or "", answer.body)
+        if parts is not None:
+            return parts
+        raise errors.RetryLater("Google's answer is no batch", kind="no_batch")
+    # Not of one message: a refusal here is about the batch as a whole.
+    raise errors.from_response(
+        "gmail.batch", answer.status, answer.headers, answer.body
+    )
+
+
+def read_part(method, part):
+    """Return the JSON of a part as a dict, or the GoogleError that it stands for."""
+    if part is None or not part.is_whole:
+        return errors.RetryLater("Google's answer lacks this part", kind=LOST_PART)
+    if not 200 <= part.status < 300:
+        return errors.from_response(method, part.status, part.headers, part.body)
+    try:
+        content = json.loads(part.body)
+    except (ValueError, RecursionError):
+        content = None
+    if isinstance(content, dict):
+        return content
+    if "content-length" not in part.headers:
+        return errors.RetryLater("Google's answer is cut", kind=LOST_PART)
+    return errors.BadItem("Google's answer is not readable", kind="unreadable")
+
+
+def history_page(answer, start):
+    """Return the HistoryPage of a history.list answer (dict)."""
+    changes = []
+    for record in answer.get("history") or ():
+        for key, kind in CHANGE_KINDS:
+            for item in record.get(key) or ():
+                message = item.get("message") or {}
+                if not message.get("id"):
+                    continue
+                of_change = kind.startswith("labels_")
+                labels = (item if of_change else message).get("labelIds")
+                changes.append(
+                    HistoryChange(
+                        kind=kind,
+                        gmail_id=message["id"],
+                        thread_id=message.get("threadId") or "",
+                        label_ids=tuple(labels or ()),
+                        history_id=str(record.get("id") or ""),
+                    )
+                )
+    return HistoryPage(
+        changes=tuple(changes),
+        history_id=str(answer.get("historyId") or start),
+        next_page_token=answer.get("nextPageToken") or None,
+    )
+
+
+def poll_history(transport, endpoints, asks):
+    """Ask many mailboxes for their changes, by one request each 100.
+
+    :param asks: list of PollAsk
+    :return: {key: HistoryPage or GoogleError}
+    :raises errors.GoogleError: a batch as a whole was refused
+    """
+    results = {}
+    for start in range(0, len(asks), MOST_PARTS):
+        secret = secrets.token_hex(6)
+        chunk = {
+            f"{secret}-{number}": ask
+            for number, ask in enumerate(asks[start : start + MOST_PARTS])
+        }
+        history = _resource(endpoints.gmail, "history")
+        calls = {
+            key: (
+                history.list(
+                    userId="me",
+                    startHistoryId=str(ask.start),
+                    maxResults=HISTORY_PAGE,
+                ).uri,
+                ask.access_token,
+            )
+            for key, ask in chunk.items()
+        }
+        parts = post_batch(transport, endpoints, calls)
+        for key, ask in chunk.items():
+            content = read_part(errors.HISTORY, parts.get(key))
+            if not isinstance(content, errors.GoogleError):
+                content = history_page(content, ask.start)
+            results[ask.key] = content
+    return results

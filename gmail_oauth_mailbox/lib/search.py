@@ -9,6 +9,10 @@ UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
 
+MARKS = dict.fromkeys(
+    code for code in range(0x20000) if unicodedata.category(chr(code)) == "Mn"
+)
+
 
 def fold(text):
     """Return ``text`` as bare words in lower case, without accents.
@@ -18,9 +22,10 @@ def fold(text):
     >>> fold("Rückfrage: carla.roth@example.com")
     'ruckfrage carla roth example com'
     """
-    spread = unicodedata.normalize("NFKD", text)
-    bare = "".join(c for c in spread if unicodedata.category(c) != "Mn")
-    return " ".join(WORD.findall(unicodedata.normalize("NFC", bare).lower()))
+    if not text.isascii():
+        bare = unicodedata.normalize("NFKD", text).translate(MARKS)
+        text = unicodedata.normalize("NFC", bare)
+    return " ".join(WORD.findall(text.lower()))
 
 
 def words(text):

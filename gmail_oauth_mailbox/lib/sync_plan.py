@@ -92,6 +92,39 @@ def history_steps(changes, *, size, unwanted=NEVER):
     return steps
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call: a message, or a conversation for several of its messages.
+
+    :ivar kind: ``message`` or ``thread``
+    :ivar gmail_ids: those that are wanted of it
+    """
+
+    kind: str
+    gmail_id: str
+    gmail_ids: tuple[str, ...]
+
+
+def plan_fetch(refs, message_cost, thread_cost):
+    """Return the cheapest calls for messages, as a list of Ask in their order.
+
+    :param refs: iterable of MessageRef
+    :param message_cost: units of messages.get
+    :param thread_cost: units of threads.get
+    """
+    threads = {}
+    for ref in dict.fromkeys(refs):
+        key = ref.thread_id or f" {ref.gmail_id}"
+        threads.setdefault(key, []).append(ref.gmail_id)
+    asks = []
+    for key, gmail_ids in threads.items():
+        if len(gmail_ids) * message_cost > thread_cost and not key.startswith(" "):
+            asks.append(Ask("thread", key, tuple(gmail_ids)))
+        else:
+            asks += [Ask("message", gmail_id, (gmail_id,)) for gmail_id in gmail_ids]
+    return asks
+
+
 def _flatten(changes):
     for item in changes:
         if hasattr(item, "changes"):
