@@ -134,12 +134,9 @@ class GmailCase(HttpCase):
     def sync(self, mailbox):
         """Run the scheduled action until the mailbox is up to date."""
         for _round in range(20):
-            mailbox.next_sync = "2020-01-01"
-            self.env.flush_all()
-            self.env.ref(
-                "gmail_oauth_mailbox.ir_cron_gmail_sync_1"
-            ).method_direct_trigger()
-            self.env.invalidate_all()
+            mailbox.next_sync = mailbox.next_backfill = "2020-01-01"
+            self.run_cron("sync_1")
+            self.run_cron("backfill_1")
             if mailbox.backfill_done or mailbox.state != "connected":
                 return
         self.fail(f"not up to date: {mailbox.error_message}")

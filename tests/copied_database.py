@@ -16,7 +16,7 @@ from odoo.exceptions import UserError  # noqa: E402
 from tests.common import ANNA, BEN, connect_for_good  # noqa: E402
 
 GROUPS = ("base.group_user", "base.group_partner_manager")
-CRONS = ("sync_1", "revoke", "check", "keys")
+CRONS = ("sync_1", "backfill_1", "revoke", "check", "keys")
 
 
 def original():

@@ -169,7 +169,7 @@ left = env["gmail.revocation"].search_count([])
 result("reconnected", granted=granted, state=shared.state, left=left)
 
 # A mailbox is deleted while a worker reads it.
-lease = env["gmail.scheduler"]._claim()
+(lease,) = env["gmail.scheduler"]._claim("new")
 env.cr.commit()
 held = lease.mailbox
 with env.registry.cursor() as cr:

@@ -17,18 +17,25 @@ CONTENT = (
     "gmail.label",
 )
 REFUSED = (AccessError, MissingError, UserError)
-SECRET = ("gmail.credential", "gmail.authorization", "gmail.revocation")
+SECRET = (
+    "gmail.credential",
+    "gmail.authorization",
+    "gmail.revocation",
+    "gmail.quota",
+)
 SERVICES = (
     "gmail.check",
     "gmail.connect",
     "gmail.files",
     "gmail.keys",
+    "gmail.meter",
     "gmail.oauth",
     "gmail.panel",
     "gmail.reply",
     "gmail.scheduler",
     "gmail.sender",
     "gmail.setup",
+    "gmail.store",
     "gmail.sync",
     "gmail.wording",
 )

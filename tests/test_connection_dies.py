@@ -6,7 +6,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
-from .common import ANNA, ConnectingCase
+from .common import ANNA, BEN, ConnectingCase
 
 SEND = "https://www.googleapis.com/auth/gmail.send"
 
@@ -27,6 +27,10 @@ class TestConnectionDies(ConnectingCase):
     def run_sync(self, mailbox):
         mailbox.next_sync = "2020-01-01"
         self.run_cron("sync_1")
+
+    def trouble(self, user):
+        """Return what the panel says of all mailboxes."""
+        return self.env["gmail.mailbox"].with_user(user).panel_state()["trouble"]
 
     def notices(self):
         """Return Anna's notifications since the test began."""
@@ -163,14 +167,29 @@ class TestConnectionDies(ConnectingCase):
 
     def test_a_wrong_client_keeps_the_tokens(self):
         mailbox = self.connect(self.anna, ANNA)
+        other = self.connect(self.ben, BEN)
+        other.next_sync = "2100-01-01"
         self.age(mailbox)
         self.google.control("settings", {"client_secret": "another"})
         self.run_sync(mailbox)
         self.assertEqual(mailbox.state, "connected")
         self.assertIn("Ask your administrator", mailbox.error_message)
+        self.assertFalse(self.notices())
+        # Nobody else asks Google now, and the administrators know.
+        before = len(self.google.log())
+        self.run_sync(other)
+        self.assertEqual(len(self.google.log()), before)
+        self.assertIn("right now (invalid_client)", self.trouble(self.anna))
+        admin = self.env.ref("base.user_admin").partner_id
+        told = self.env["mail.message"].search([("partner_ids", "=", admin.id)])
+        self.assertIn("rest for a while", "".join(told.mapped("subject")))
+        # It goes on by itself when the pause is over.
         self.google.control("settings", {"client_secret": "standin-secret"})
+        self.env["gmail.quota"].search(
+            [("mailbox_id", "=", False)]
+        ).paused_until = "2020-01-01"
         self.sync(mailbox)
-        self.assertFalse(mailbox.error_message or self.notices())
+        self.assertFalse(mailbox.error_message or self.trouble(self.anna))
 
     def test_a_mailbox_that_only_sends_is_looked_after(self):
         mailbox = self.connect(self.anna, ANNA, scopes=[SEND])

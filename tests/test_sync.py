@@ -345,7 +345,7 @@ class TestSync(GmailCase):
             self.google.add_message(ANNA, mail(subject=f"Buy {number}"), labels)
         good = self.google.add_message(ANNA, mail(subject="From a customer"))
         before = len(self.google.log())
-        with patch.object(gmail_scheduler, "SLICE", 0):
+        with patch.dict(gmail_scheduler.SLICES, new=0, backfill=0):
             self.sync(self.box)
         self.assertIn(good, self.stored().mapped("gmail_id"))
         paths = [entry["path"] for entry in self.google.log()[before:]]
@@ -409,7 +409,7 @@ class TestSync(GmailCase):
             self.google.add_message(ANNA, mail(subject=f"Number {number}"))
             for number in range(60)
         }
-        with patch.object(gmail_scheduler, "SLICE", 0):
+        with patch.dict(gmail_scheduler.SLICES, new=0, backfill=0):
             self.sync(self.box)
         self.assertLessEqual(wanted, set(self.stored().mapped("gmail_id")))
 

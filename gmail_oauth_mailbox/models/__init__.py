@@ -11,6 +11,7 @@ from . import (
     gmail_mailbox,
     gmail_message,
     gmail_participant,
+    gmail_quota,
     gmail_revocation,
     gmail_thread,
     ir_mail_server,

@@ -21,7 +21,12 @@ class GmailLabel(models.Model):
     is_synced = fields.Boolean(
         "In Odoo",
         default=True,
-        help="Mail that carries a label which is switched off stays in Gmail only.",
+        help="Mail that carries a label which is switched off is in Gmail only.",
+    )
+
+    is_leaving = fields.Boolean(
+        readonly=True,
+        help="It was switched off: its mail is about to be removed from Odoo.",
     )
 
     _mailbox_gmail_id_unique = models.Constraint(
@@ -49,7 +54,16 @@ class GmailLabel(models.Model):
     def write(self, vals):
         if not self.env.su and set(vals) - {"is_synced"}:
             raise AccessError(self.env._("Labels are changed in Gmail."))
+        switched = self.browse()
+        if "is_synced" in vals:
+            switched = self.filtered(lambda x: x.is_synced != bool(vals["is_synced"]))
         result = super().write(vals)
-        if vals.get("is_synced"):
-            self.mailbox_id.sudo()._restart_backfill()
+        if switched:
+            on = bool(vals["is_synced"])
+            switched.sudo().is_leaving = not on
+            mailboxes = switched.mailbox_id.sudo()
+            if on:
+                mailboxes._restart_backfill()
+            else:
+                self.env["gmail.scheduler"]._wake(mailboxes)
         return result

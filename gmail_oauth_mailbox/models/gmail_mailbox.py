@@ -113,6 +113,25 @@ class GmailMailbox(models.Model):
     next_sync = fields.Datetime(
         "Next Synchronisation", readonly=True, copy=False, index="btree_not_null"
     )
+    next_backfill = fields.Datetime(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="When the next page of older mail may be asked for",
+    )
+    labels_taken = fields.Datetime(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    waits_until = fields.Datetime(
+        readonly=True,
+        copy=False,
+        help="Nothing is asked of Gmail before; see the reason.",
+    )
+    waits_for = fields.Selection(
+        [("quota", "Gmail's quota"), ("google", "Google"), ("project", "the project")],
+        readonly=True,
+        copy=False,
+    )
     lease_until = fields.Datetime(readonly=True, copy=False, groups="base.group_system")
     lease_token = fields.Integer(readonly=True, copy=False, groups="base.group_system")
     error_message = fields.Char("Problem", readonly=True, copy=False)
@@ -162,7 +181,10 @@ class GmailMailbox(models.Model):
     is_mine = fields.Boolean(compute="_compute_is_mine")
 
     _user_email_idx = models.Index("(user_id, email)")
-    _due_idx = models.Index("(next_sync) WHERE state = 'connected'")
+    _due_idx = models.Index("(next_sync, id) WHERE state = 'connected'")
+    _backfill_idx = models.Index(
+        "(next_backfill, id) WHERE state = 'connected' AND backfill_done IS NOT TRUE"
+    )
 
     @api.depends("user_id")
     @api.depends_context("uid")
@@ -256,6 +278,7 @@ class GmailMailbox(models.Model):
                 "backfill_page": False,
                 "progress_done": 0,
                 "progress_total": 0,
+                "next_backfill": fields.Datetime.now(),
             }
         )
         self.env["gmail.scheduler"]._wake(self)

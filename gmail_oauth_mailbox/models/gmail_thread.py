@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class GmailThread(models.Model):
-    """A conversation of a mailbox; its counters are kept by services/gmail_sync.py."""
+    """A conversation of a mailbox; its counters are kept by services/gmail_store.py."""
 
     _name = "gmail.thread"
     _inherit = "gmail.owned"

@@ -13,6 +13,7 @@ PARAMETERS = {
     "gmail_default_contacts": PREFIX + "default_contacts",
     "gmail_default_history": PREFIX + "default_history_days",
     "gmail_default_interval": PREFIX + "default_sync_interval",
+    "gmail_quota_profile": PREFIX + "quota_profile",
 }
 
 
@@ -49,6 +50,12 @@ class ResConfigSettings(models.TransientModel):
     gmail_default_contacts = fields.Boolean("Ask for contacts too")
     gmail_default_history = fields.Selection(HISTORY_WINDOWS, "Mail of the last")
     gmail_default_interval = fields.Integer("Synchronise every (minutes)")
+    gmail_quota_profile = fields.Selection(
+        [("new", "Since May 2026"), ("legacy", "Before May 2026")],
+        "Google project made",
+        help="Google gives projects that used the Gmail API before May 2026 more calls "
+        "a minute. When in doubt, leave the newer one.",
+    )
     gmail_privacy_url = fields.Char(
         "Privacy policy",
         help="Linked in the dialog in which users connect. Google asks for one.",
@@ -85,6 +92,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_default_contacts": defaults["contacts"],
             "gmail_default_history": days if days in dict(HISTORY_WINDOWS) else False,
             "gmail_default_interval": defaults["sync_interval"],
+            "gmail_quota_profile": self.env["gmail.meter"]._profile_name(),
         }
 
     def set_values(self):
@@ -101,6 +109,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_default_contacts": self.gmail_default_contacts,
             "gmail_default_history": self.gmail_default_history,
             "gmail_default_interval": self.gmail_default_interval,
+            "gmail_quota_profile": self.gmail_quota_profile,
         }
         changed = {n: v for n, v in wanted.items() if (v or False) != before[n]}
         self._check_gmail_choices(changed)
@@ -130,6 +139,7 @@ class ResConfigSettings(models.TransientModel):
             self.gmail_client_secret = False
         if secret or client_id != before:
             # Mailboxes that rest since the former ones were refused go on at once.
+            self.env["gmail.meter"]._project_works()
             self.env["gmail.scheduler"]._wake(
                 self.env["gmail.mailbox"].sudo().search([("state", "=", "connected")])
             )

@@ -8,7 +8,7 @@ from odoo.exceptions import UserError
 from odoo.tools import escape_psql
 
 from ..lib import crypto, errors, oauth
-from ..lib.gmail_api import GmailClient
+from ..lib.gmail_api import GmailClient, PollAsk, Ways, poll_history
 from ..lib.transport import Transport
 from ..lib.types import Identity, Tokens
 from .gmail_keys import FINGERPRINT
@@ -29,6 +29,8 @@ UNINSTALL_SECONDS = 60
 
 # One pooled transport per process; it is thread-safe.
 TRANSPORT = Transport()
+# What Google turned out to understand, for this process.
+WAYS = Ways()
 
 
 def _revoke_all(endpoints, tokens):
@@ -255,12 +257,13 @@ class GmailOauth(models.AbstractModel):
         else:
             credential.create({**values, "mailbox_id": mailbox.id})
 
-    def _access_token(self, mailbox, force=False):
+    def _access_token(self, mailbox, force=False, credential=None):
         """Return a valid access token, renewing it under a row lock.
 
+        :param credential: the mailbox's, for whoever has it already
         :raises errors.ReconnectNeeded: no token, or Google takes it back
         """
-        credential = self._credential(mailbox)
+        credential = credential or self._credential(mailbox)
         if not credential.refresh_token:
             raise errors.ReconnectNeeded("no token is stored", kind="missing")
         context = self.env["gmail.keys"]._seal_context(
@@ -318,21 +321,75 @@ class GmailOauth(models.AbstractModel):
         return tokens.access_token
 
     @contextmanager
-    def _client(self, mailbox):
+    def _client(self, mailbox, lane="interactive"):
         """Yield a GmailClient that acts for the mailbox.
 
+        :param lane: whose quota it spends: interactive, new or backfill
         :raises errors.GoogleError: as the calls do
         """
         setup = self.env["gmail.setup"]
         if setup._disabled():
             raise errors.ConfigurationWrong("switched off", kind="disabled")
         token = self._access_token(mailbox)
-        yield GmailClient(
-            TRANSPORT,
-            setup._endpoints(),
-            token,
-            renew=lambda: self._access_token(mailbox, force=True),
-        )
+        with self.env["gmail.meter"]._meter(mailbox, lane) as meter:
+            yield GmailClient(
+                TRANSPORT,
+                setup._endpoints(),
+                token,
+                renew=lambda: self._access_token(mailbox, force=True),
+                profile=meter.profile,
+                meter=meter,
+                ref=str(mailbox.id),
+                ways=WAYS,
+            )
+
+    @api.model
+    def _poll(self, mailboxes):
+        """Ask for the changes of many mailboxes by few requests.
+
+        :param mailboxes: gmail.mailbox (sudo) with a cursor
+        :return: {mailbox id: HistoryPage} of those that answered; the others have
+            something to be dealt with one by one
+        :raises errors.QuotaSpent: the project's quota does not allow it now
+        """
+        allowed = WAYS.polling and self.env["gmail.setup"]._batch_polling()
+        if not mailboxes or not allowed:
+            return {}
+        credentials = self.env["gmail.credential"].sudo()
+        by_mailbox = {
+            credential.mailbox_id.id: credential
+            for credential in credentials.search([("mailbox_id", "in", mailboxes.ids)])
+        }
+        asks = []
+        for mailbox in self.env["gmail.meter"]._not_paused(mailboxes):
+            with suppress(errors.GoogleError):
+                token = self._access_token(
+                    mailbox, credential=by_mailbox.get(mailbox.id)
+                )
+                asks.append(PollAsk(mailbox.id, token, mailbox.history_cursor))
+        if not asks:
+            return {}
+        profile = self.env["gmail.meter"]._profile()
+        units = len(asks) * profile.cost("gmail.users.history.list")
+        self.env["gmail.meter"]._reserve(False, "new", units, units, False)
+        endpoints = self.env["gmail.setup"]._endpoints()
+        try:
+            results = poll_history(TRANSPORT, endpoints, asks)
+        except (
+            errors.RequestRefused,
+            errors.AccessTokenRejected,
+            errors.PermissionMissing,
+        ) as error:
+            _logger.info("Mailboxes are not asked together: %s", error.code)
+            WAYS.polling = False
+            return {}
+        if all(isinstance(r, errors.AccessTokenRejected) for r in results.values()):
+            WAYS.polling = len(results) < 3
+        return {
+            key: page
+            for key, page in results.items()
+            if not isinstance(page, errors.GoogleError)
+        }
 
     @api.model
     def _test_connection(self, mailbox):

@@ -56,12 +56,7 @@ class GmailPanel(models.AbstractModel):
             "test_mode": setup._test_mode(),
             "is_admin": admin,
             "choice": internal and self._choice(),
-            "trouble": bool(mailboxes)
-            and (
-                setup._switched_off()
-                if setup._disabled()
-                else self.env["gmail.keys"]._problem()
-            ),
+            "trouble": bool(mailboxes) and self._trouble(),
             "mailboxes": [
                 {
                     "id": mailbox.id,
@@ -117,14 +112,35 @@ class GmailPanel(models.AbstractModel):
         )
         return {mailbox.id: count for mailbox, count in groups}
 
+    def _trouble(self):
+        """Return the sentence for what stops every mailbox, or False."""
+        setup = self.env["gmail.setup"]
+        if setup._disabled():
+            return setup._switched_off()
+        pause = self.env["gmail.meter"]._project_pause()
+        if pause:
+            return self.env["gmail.wording"]._of_pause(*pause)
+        return self.env["gmail.keys"]._problem()
+
     @api.model
     def _progress(self, mailbox):
-        return {
-            "running": mailbox.state == "connected"
+        """Return how far the first synchronisation is, and what it waits for.
+
+        ``minutes`` is what the rest takes at the pace that Google's quota allows;
+        ``waits`` the sentence that says why nothing happens just now, or False.
+        """
+        running = (
+            mailbox.state == "connected"
             and mailbox.can_read
-            and not mailbox.backfill_done,
+            and not mailbox.backfill_done
+        )
+        left = max(0, mailbox.progress_total - mailbox.progress_done)
+        return {
+            "running": running,
             "done": mailbox.progress_done,
             "total": mailbox.progress_total,
+            "minutes": running and self.env["gmail.meter"]._minutes(left),
+            "waits": running and self.env["gmail.wording"]._of_wait(mailbox),
         }
 
     @api.model

@@ -6,10 +6,10 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, config
 
 from ..lib import errors
-from .gmail_sync import CONFLICTS
+from .gmail_store import CONFLICTS
 
 _logger = logging.getLogger(__name__)
 
@@ -18,17 +18,69 @@ _logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 # A mailbox is put back after this many seconds, so that a long backfill does not
 # keep the new mail of others waiting.
-SLICE = 10
-CRON_SECONDS = 60
+SLICES = {"new": 2, "backfill": 10}
+CRON_SECONDS = {"new": 2, "backfill": 60}
+# What came is stored at least so often (seconds).
+COMMIT_EVERY = 1.0
+# Mailboxes that one batch asks for changes; Google's limit for a batch.
+FLEET = 100
 LONGEST_PAUSE = timedelta(hours=1)
 # An access that Google limits is announced to end this long before.
 ENDING_AHEAD = timedelta(days=2)
 # More of them in a row are no accident.
 MOST_CONFLICTS = 5
-CRONS = (
-    "gmail_oauth_mailbox.ir_cron_gmail_sync_1",
-    "gmail_oauth_mailbox.ir_cron_gmail_sync_2",
-)
+# One row runs in one worker at a time, hence two rows for each lane.
+CRONS = {
+    "new": (
+        "gmail_oauth_mailbox.ir_cron_gmail_sync_1",
+        "gmail_oauth_mailbox.ir_cron_gmail_sync_2",
+    ),
+    "backfill": (
+        "gmail_oauth_mailbox.ir_cron_gmail_backfill_1",
+        "gmail_oauth_mailbox.ir_cron_gmail_backfill_2",
+    ),
+}
+# What stops this host only.
+OF_THIS_HOST = (errors.KeyMissing, errors.CopiedDatabase)
+CLAIM_NEW = """
+    UPDATE gmail_mailbox
+       SET lease_until = %(until)s,
+           next_sync = %(until)s,
+           lease_token = COALESCE(lease_token, 0) + 1
+     WHERE id IN (
+            SELECT m.id
+              FROM gmail_mailbox m
+              JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
+             WHERE m.state = 'connected'
+               AND m.can_read
+               AND m.next_sync <= %(now)s
+               AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
+             ORDER BY m.next_sync, m.id
+             LIMIT %(most)s
+               FOR UPDATE OF m SKIP LOCKED)
+ RETURNING id, lease_token
+"""
+# A mailbox without a cursor is the other lane's: the cursor comes before any list.
+CLAIM_BACKFILL = """
+    UPDATE gmail_mailbox
+       SET lease_until = %(until)s,
+           next_backfill = %(until)s,
+           lease_token = COALESCE(lease_token, 0) + 1
+     WHERE id IN (
+            SELECT m.id
+              FROM gmail_mailbox m
+              JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
+             WHERE m.state = 'connected'
+               AND m.can_read
+               AND m.backfill_done IS NOT TRUE
+               AND m.history_cursor IS NOT NULL
+               AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)
+               AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
+             ORDER BY m.next_backfill NULLS FIRST, m.id
+             LIMIT %(most)s
+               FOR UPDATE OF m SKIP LOCKED)
+ RETURNING id, lease_token
+"""
 
 
 class LeaseLost(Exception):
@@ -39,23 +91,31 @@ class Lease:
     """The right of one worker to synchronise one mailbox.
 
     :param env: of the worker, superuser
+    :param lane: new or backfill
     :param mailbox_id: the mailbox
     :param token: fencing token: the claim's number, checked in each transaction
     """
 
-    def __init__(self, env, mailbox_id, token):
+    def __init__(self, env, lane, mailbox_id, token):
         self.env = env
+        self.lane = lane
         self.mailbox = env["gmail.mailbox"].browse(mailbox_id)
         self.token = token
-        self.ends = time.monotonic() + SLICE
+        self.ends = time.monotonic() + SLICES[lane]
+        self.committed = time.monotonic()
 
     @property
     def is_over(self):
         """Whether the mailbox should be put back at the next chance."""
         return time.monotonic() >= self.ends
 
+    @property
+    def wants_commit(self):
+        return time.monotonic() >= self.committed + COMMIT_EVERY
+
     def commit(self):
-        """Commit what was stored, if the lease still holds, and prolong it.
+        """Commit what was stored, if the lease still holds, and prolong it. Backfill
+        gives way to new mail that is due, of any mailbox.
 
         :raises LeaseLost: nothing is committed then
         """
@@ -63,15 +123,28 @@ class Lease:
         self.env.cr.execute(
             """
             UPDATE gmail_mailbox
-               SET lease_until = %s
-             WHERE id = %s AND lease_token = %s AND state = 'connected'
-         RETURNING id
+               SET lease_until = %(until)s
+             WHERE id = %(id)s AND lease_token = %(token)s AND state = 'connected'
+         RETURNING next_sync <= %(now)s OR EXISTS (
+                   SELECT FROM gmail_mailbox
+                    WHERE state = 'connected' AND can_read AND next_sync <= %(late)s
+                      AND (lease_until IS NULL OR lease_until <= %(now)s))
             """,
-            [fields.Datetime.now() + LEASE, self.mailbox.id, self.token],
+            {
+                "until": fields.Datetime.now() + LEASE,
+                "now": fields.Datetime.now(),
+                "late": fields.Datetime.now() - timedelta(seconds=2),
+                "id": self.mailbox.id,
+                "token": self.token,
+            },
         )
-        if not self.env.cr.rowcount:
+        row = self.env.cr.fetchone()
+        if not row:
             raise LeaseLost
+        if self.lane == "backfill" and row[0]:
+            self.ends = 0
         self.env["ir.cron"]._commit_progress(1)
+        self.committed = time.monotonic()
 
 
 class GmailScheduler(models.AbstractModel):
@@ -85,38 +158,90 @@ class GmailScheduler(models.AbstractModel):
         """Have the mailboxes (sudo) synchronised as soon as a worker is free."""
         due = mailboxes.filtered(lambda m: m.state == "connected" and m.can_read)
         if due:
-            due.write({"next_sync": fields.Datetime.now()})
-            self._trigger()
+            now = fields.Datetime.now()
+            due.write({"next_sync": now, "next_backfill": now})
+            for lane in CRONS:
+                self._trigger(lane)
 
     @api.model
-    def _crons(self):
+    def _crons(self, lanes=tuple(CRONS)):
         """Return the scheduled actions (sudo) that synchronise, switched off or not."""
         crons = self.env["ir.cron"].sudo().with_context(active_test=False)
-        for xmlid in CRONS:
-            crons |= self.env.ref(xmlid, raise_if_not_found=False) or crons
+        for lane in lanes:
+            for xmlid in CRONS[lane]:
+                crons |= self.env.ref(xmlid, raise_if_not_found=False) or crons
         return crons
 
     @api.model
-    def _trigger(self):
-        for cron in self._crons():
-            cron._trigger()
+    def _trigger(self, lane, at=None):
+        for cron in self._crons([lane]):
+            cron._trigger(at)
 
     @api.model
     def _cron_sync(self):
-        """Synchronise the mailboxes that are due, for at most a minute."""
+        """Bring in new mail of the mailboxes that are due, for two seconds."""
+        self._work("new")
+
+    @api.model
+    def _cron_backfill(self, number=1):
+        """Bring in older mail, for at most a minute.
+
+        :param number: of the scheduled action; the last of a server's workers is left
+            to new mail
+        """
+        if number == 1 or number < config["max_cron_threads"]:
+            self._work("backfill")
+
+    def _work(self, lane):
         if not self._is_able():
             return
-        ends = time.monotonic() + CRON_SECONDS
+        ends = time.monotonic() + CRON_SECONDS[lane]
         commit_progress = self.env["ir.cron"]._commit_progress
-        while time.monotonic() < ends:
+        while True:
+            pause = self.env["gmail.meter"]._project_pause()
+            if pause:
+                self._trigger(lane, pause[0])
+                return
             # Ends the transaction too: the claim must be older than the next one's
             # snapshot.
             commit_progress(remaining=0)
-            lease = self._claim()
-            if not lease:
+            leases = self._claim(lane, FLEET if lane == "new" else 1)
+            if not leases:
+                self._trigger_next(lane)
                 return
-            self._run(lease)
-        self._trigger()
+            if len(leases) > 1:
+                leases = self._poll(leases)
+            for lease in leases:
+                if time.monotonic() >= ends and lease is not leases[0]:
+                    # Others may have it; it is due as before.
+                    self._release(lease, {}, timedelta())
+                    continue
+                commit_progress(remaining=0)
+                self._run(lease)
+            if time.monotonic() >= ends:
+                self._trigger(lane)
+                return
+
+    def _trigger_next(self, lane):
+        """Come back when a mailbox is due, if that is within the minute after which
+        this comes back anyway."""
+        now = fields.Datetime.now()
+        self.env.cr.execute(
+            """
+            SELECT min(GREATEST(next, lease_until))
+              FROM (SELECT CASE WHEN %(lane)s = 'new' THEN next_sync
+                                ELSE next_backfill END AS next, lease_until
+                      FROM gmail_mailbox
+                     WHERE state = 'connected' AND can_read
+                       AND (%(lane)s = 'new' OR backfill_done IS NOT TRUE)) x
+             WHERE next <= %(soon)s
+               AND (lease_until IS NULL OR lease_until <= %(soon)s)
+            """,
+            {"lane": lane, "soon": now + timedelta(minutes=1)},
+        )
+        (due,) = self.env.cr.fetchone()
+        if due:
+            self._trigger(lane, max(due, now))
 
     @api.model
     def _is_able(self):
@@ -132,34 +257,73 @@ class GmailScheduler(models.AbstractModel):
         return True
 
     @api.model
-    def _claim(self):
-        """Take the mailbox that is due longest; return its lease or None."""
+    def _claim(self, lane, most=1):
+        """Take the mailboxes that are due longest in a lane; return their leases."""
+        now = fields.Datetime.now()
+        query = CLAIM_NEW if lane == "new" else CLAIM_BACKFILL
+        with self.env["gmail.connect"]._short_transaction() as env:
+            env.cr.execute(query, {"now": now, "until": now + LEASE, "most": most})
+            rows = env.cr.fetchall()
+        return [Lease(self.env(su=True), lane, *row) for row in rows]
+
+    def _poll(self, leases):
+        """Ask for the changes of many mailboxes at once; put back those that have none.
+
+        :return: the leases of the others
+        """
+        mailboxes = self.env["gmail.mailbox"].union(
+            *(lease.mailbox for lease in leases)
+        )
+        mailboxes.invalidate_recordset()
+        asked = mailboxes.filtered("history_cursor")
+        try:
+            results = self.env["gmail.oauth"]._poll(asked)
+        except errors.GoogleError as error:
+            _logger.info("Mailboxes are asked one by one: %s", error.code)
+            return leases
+        idle, others = [], []
+        for lease in leases:
+            page = results.get(lease.mailbox.id)
+            if page and not (page.changes or page.next_page_token):
+                idle.append((lease, page.history_id))
+            else:
+                others.append(lease)
+        self._release_idle(idle)
+        return others
+
+    def _release_idle(self, idle):
+        """Put back mailboxes that had nothing new.
+
+        :param idle: list of (lease, cursor)
+        """
+        if not idle:
+            return
         now = fields.Datetime.now()
         with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
-                UPDATE gmail_mailbox
-                   SET lease_until = %(until)s,
-                       next_sync = %(until)s,
-                       lease_token = COALESCE(lease_token, 0) + 1
-                 WHERE id = (
-                        SELECT m.id
-                          FROM gmail_mailbox m
-                          JOIN res_users u
-                            ON u.id = m.user_id AND u.active AND NOT u.share
-                         WHERE m.state = 'connected'
-                           AND m.can_read
-                           AND m.next_sync <= %(now)s
-                           AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
-                         ORDER BY m.next_sync, m.id
-                         LIMIT 1
-                           FOR UPDATE OF m SKIP LOCKED)
-             RETURNING id, lease_token
+                UPDATE gmail_mailbox m
+                   SET lease_until = NULL, history_cursor = x.cursor,
+                       last_sync = %(now)s, failure_count = 0, error_message = NULL,
+                       waits_until = NULL, waits_for = NULL,
+                       next_sync = CASE
+                           WHEN next_sync <= %(now)s THEN next_sync
+                           ELSE %(now)s + sync_interval * interval '1 minute' END
+                  FROM unnest(%(ids)s, %(tokens)s, %(cursors)s)
+                       AS x(id, token, cursor)
+                 WHERE m.id = x.id AND m.lease_token = x.token
+                   AND m.state = 'connected'
                 """,
-                {"now": now, "until": now + LEASE},
+                {
+                    "now": now,
+                    "ids": [lease.mailbox.id for lease, _cursor in idle],
+                    "tokens": [lease.token for lease, _cursor in idle],
+                    "cursors": [cursor for _lease, cursor in idle],
+                },
             )
-            row = env.cr.fetchone()
-        return Lease(self.env(su=True), *row) if row else None
+        self.env["gmail.mailbox"].union(
+            *(lease.mailbox for lease, _cursor in idle)
+        ).invalidate_recordset()
 
     @api.model
     def _run(self, lease):
@@ -168,47 +332,67 @@ class GmailScheduler(models.AbstractModel):
         mailbox.invalidate_recordset()
         try:
             more = self.env["gmail.sync"].sudo()._run(mailbox, lease)
-            values = {"error_message": None, "failure_count": 0}
-            if not more:
+            values = {
+                "error_message": None,
+                "failure_count": 0,
+                "waits_until": None,
+                "waits_for": None,
+            }
+            pause = timedelta()
+            if lease.lane == "new" and not more:
                 values["last_sync"] = fields.Datetime.now()
-            pause = timedelta(minutes=0 if more else mailbox.sync_interval)
+                pause = timedelta(minutes=mailbox.sync_interval)
             lease.commit()
+            self.env["gmail.meter"]._project_works()
         except LeaseLost:
             self.env.cr.rollback()
             values, pause = {}, timedelta()
-        except CONFLICTS as error:
-            # Somebody changed the same rows; the page is taken again.
-            self.env.cr.rollback()
-            if not mailbox.exists():
-                return
-            failures = (mailbox.failure_count or 0) + 1
-            values, pause = {"failure_count": failures}, timedelta(seconds=failures)
-            if failures > MOST_CONFLICTS:
-                values, pause = self._react_unexpected(mailbox, error)
-        except (errors.GoogleError, UserError) as error:
-            self.env.cr.rollback()
-            if not mailbox.exists():
-                return
-            values, pause = self._react(mailbox, error)
         except Exception as error:  # noqa: BLE001
             self.env.cr.rollback()
             if not mailbox.exists():
                 return
-            values, pause = self._react_unexpected(mailbox, error)
+            values, pause = self._react(mailbox, error)
         self._release(lease, values, pause)
 
     def _react(self, mailbox, error):
         """Turn an error into the mailbox's next state; return values and pause."""
         failures = (mailbox.failure_count or 0) + 1
-        values = {"failure_count": failures}
-        pause = self._back_off(failures)
+        if isinstance(error, CONFLICTS) and failures <= MOST_CONFLICTS:
+            # Somebody changed the same rows; the page is taken again.
+            return {"failure_count": failures}, timedelta(seconds=failures)
+        if isinstance(error, errors.QuotaSpent):
+            return self._wait_for_quota(error)
+        if isinstance(error, errors.GoogleError):
+            return self._react_to_google(mailbox, error, failures)
         if isinstance(error, UserError):
-            return {**values, "error_message": str(error)}, pause
+            return {
+                "failure_count": failures,
+                "error_message": str(error),
+            }, self._back_off(failures)
+        return self._react_unexpected(mailbox, error)
+
+    def _wait_for_quota(self, error):
+        """Nothing is wrong: the mailbox says that it waits, and until when."""
+        pause = timedelta(seconds=max(error.seconds or 0, 0.2))
+        waits_for = "google" if error.kind == "paused" else "quota"
+        return {
+            "waits_until": fields.Datetime.now() + pause,
+            "waits_for": "project" if error.scope == "project" else waits_for,
+        }, pause
+
+    def _react_to_google(self, mailbox, error, failures):
+        """Return values and pause for what Google answered."""
+        values, pause = {"failure_count": failures}, self._back_off(failures)
         _logger.info(
             "Mailbox %s: %s (%s)", mailbox.id, type(error).__name__, error.code
         )
         if isinstance(error, errors.RetryLater):
+            of_project = error.scope == "project"
             pause = max(pause, timedelta(seconds=error.seconds or 0))
+            values["waits_until"] = fields.Datetime.now() + pause
+            values["waits_for"] = "project" if of_project else "google"
+            if of_project and self.env["gmail.meter"]._pause_project(error):
+                self._tell_admins(error)
             if failures < 3:
                 # It mends itself: nothing an owner needs to know yet.
                 return values, pause
@@ -218,8 +402,33 @@ class GmailScheduler(models.AbstractModel):
             values["can_read"] = False
         elif isinstance(error, errors.ConfigurationWrong):
             pause = LONGEST_PAUSE
+            if not isinstance(error, OF_THIS_HOST) and error.kind != "disabled":
+                # All mailboxes would meet it: the project rests, not this mailbox.
+                pause = timedelta()
+                if self.env["gmail.meter"]._pause_project(error):
+                    self._tell_admins(error)
         values["error_message"] = self._words(mailbox)._of(error, mailbox)
         return values, pause
+
+    def _tell_admins(self, error):
+        """Tell the administrators that no mailbox can be synchronised."""
+        try:
+            with self.env["gmail.connect"]._short_transaction() as env:
+                for admin in env.ref("base.group_system").all_user_ids:
+                    words = (
+                        env["gmail.wording"]
+                        .with_user(admin)
+                        .with_context(lang=admin.lang)
+                    )
+                    env["mail.thread"].message_notify(
+                        partner_ids=admin.partner_id.ids,
+                        author_id=env.ref("base.partner_root").id,
+                        subject=words.env._("All Gmail mailboxes rest for a while"),
+                        body=words._of_project(error),
+                        force_send=False,
+                    )
+        except Exception as failure:  # noqa: BLE001
+            _logger.error("Administrators are not told: %s", errors.place(failure))
 
     def _words(self, mailbox):
         """Return gmail.wording in the language and with the rights of the owner."""
@@ -402,23 +611,18 @@ class GmailScheduler(models.AbstractModel):
         A wake that came meanwhile set ``next_sync`` into the past, and wins.
         """
         now = fields.Datetime.now()
+        due = "next_sync" if lease.lane == "new" else "next_backfill"
         assignments = SQL().join(
             SQL("%s = %s, ", SQL.identifier(name), value)
             for name, value in values.items()
         )
-        parameters = {
-            "now": now,
-            "next": now + pause,
-            "id": lease.mailbox.id,
-            "token": lease.token,
-        }
         with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
                 UPDATE gmail_mailbox SET lease_until = NULL
-                 WHERE id = %(id)s AND lease_token = %(token)s
+                 WHERE id = %s AND lease_token = %s
                 """,
-                parameters,
+                [lease.mailbox.id, lease.token],
             )
             # Paused or disconnected meanwhile: that stands.
             env.cr.execute(
@@ -426,18 +630,29 @@ class GmailScheduler(models.AbstractModel):
                     """
                     UPDATE gmail_mailbox
                        SET %(assignments)s
-                           next_sync = CASE WHEN next_sync <= %(now)s THEN next_sync
-                                            ELSE %(next)s END
+                           %(due)s = CASE WHEN %(due)s <= %(now)s THEN %(due)s
+                                          ELSE %(next)s END
                      WHERE id = %(id)s AND lease_token = %(token)s
                        AND state = 'connected'
+                 RETURNING next_sync <= %(now)s, backfill_done
                     """,
                     assignments=assignments,
-                    **parameters,
+                    due=SQL.identifier(due),
+                    now=now,
+                    next=now + pause,
+                    id=lease.mailbox.id,
+                    token=lease.token,
                 )
             )
-            died = env.cr.rowcount and values.get("state") == "reconnect"
+            row = env.cr.fetchone()
+            scheduler = env["gmail.scheduler"]
+            if row and lease.lane == "backfill" and row[0]:
+                scheduler._trigger("new")
+            elif row and lease.lane == "new" and not row[1]:
+                scheduler._trigger("backfill")
+            died = row and values.get("state") == "reconnect"
         if died:
             self._tell_in_time(lease.mailbox.id, values["error_message"])
         lease.mailbox.invalidate_recordset()
-        if "error_message" in values and lease.mailbox.exists():
+        if values and lease.mailbox.exists():
             self.env["gmail.sync"].sudo()._announce(lease.mailbox, ())

@@ -15,7 +15,7 @@ from odoo.tools import (
 
 from ..lib import errors
 from ..lib.outgoing import prepare_outgoing
-from .gmail_sync import send_ref
+from .gmail_store import send_ref
 
 _logger = logging.getLogger(__name__)
 
@@ -343,7 +343,7 @@ class GmailSender(models.AbstractModel):
         if stored or not mailbox.can_read:
             return stored.gmail_id
         candidates = self._sent_lately(mailbox, client, since)
-        known = self.env["gmail.sync"].sudo()._stored(mailbox, candidates)
+        known = self.env["gmail.store"].sudo()._stored(mailbox, candidates)
         for gmail_id, result in client.get_messages(set(candidates) - known.keys()):
             if isinstance(result, errors.RetryLater):
                 raise result

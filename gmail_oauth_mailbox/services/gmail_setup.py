@@ -19,6 +19,7 @@ DOMAINS = "gmail_oauth_mailbox.allowed_domains"
 CONTACTS = "gmail_oauth_mailbox.default_contacts"
 HISTORY_DAYS = "gmail_oauth_mailbox.default_history_days"
 SYNC_INTERVAL = "gmail_oauth_mailbox.default_sync_interval"
+BATCH_POLLING = "gmail_oauth_mailbox.batch_polling"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
 # A user waits for these: shorter than what mail may take.
 ASKING = Transport(read_timeout=15.0, total_timeout=25.0, max_bytes=2**20)
@@ -116,6 +117,11 @@ class GmailSetup(models.AbstractModel):
     def _disabled(self):
         """Whether the administrator stopped everything at once."""
         return str2bool(self._param("gmail_oauth_mailbox.disabled", "0"), False)
+
+    @api.model
+    def _batch_polling(self):
+        """Whether one request may ask for the changes of many mailboxes."""
+        return str2bool(self._param(BATCH_POLLING, "1"), True)
 
     @api.model
     def _may_connect(self, user):

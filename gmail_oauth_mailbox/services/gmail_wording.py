@@ -40,6 +40,44 @@ class GmailWording(models.AbstractModel):
         return self._of_refusal(error)
 
     @api.model
+    def _of_project(self, error):
+        """Return the sentence for a fault that stops all mailboxes."""
+        if isinstance(error, errors.ConfigurationWrong):
+            return self._of_configuration(error)
+        return self.env._(
+            "The quota of the Google project is spent (%s). Mail is brought in again "
+            "by itself when Google allows it; the Google Cloud console shows the "
+            "project's quotas.",
+            error.code,
+        )
+
+    @api.model
+    def _of_pause(self, until, code):
+        """Return the sentence for a pause of the whole project."""
+        return self.env._(
+            "Google does not serve this Odoo right now (%(code)s). All mailboxes go on "
+            "by themselves at %(time)s.",
+            code=code,
+            time=self._clock(until),
+        )
+
+    @api.model
+    def _of_wait(self, mailbox):
+        """Return the sentence for a mailbox that waits, or False."""
+        if not mailbox.waits_until or mailbox.waits_until <= fields.Datetime.now():
+            return False
+        time = self._clock(mailbox.waits_until)
+        if mailbox.waits_for == "quota":
+            return self.env._("Gmail's quota is used up; it goes on at %s.", time)
+        if mailbox.waits_for == "project":
+            return self.env._("The project's quota is used up; it goes on at %s.", time)
+        return self.env._("Google asks Odoo to wait; it goes on at %s.", time)
+
+    def _clock(self, moment):
+        """Return a moment as the time of day of the user."""
+        return format_datetime(self.env, moment, dt_format="HH:mm:ss")
+
+    @api.model
     def _of_ended(self, error, mailbox):
         if error.kind == "mail_service_off":
             return self.env._(

@@ -318,12 +318,14 @@ class Standin:
         """Read or change the state, by the path below ``/__standin__/``.
 
         - ``settings``: those of the store, or ``reset``;
-        - ``accounts``: an ``account`` with new values, ``rename`` or an ``action``
+        - ``accounts``: an ``account`` with new values, ``add_labels`` ({id: name}),
+          ``rename`` or an ``action``
           (revoke, password, expire_history, prepare, which makes first answers as fast
           as later ones, or grant with ``scopes``, which gives tokens); or the action
           add with ``email`` and ``name``, add_many with ``prefix``, ``domain`` and
           ``count``, or grant_many with ``accounts`` and ``scopes``;
-        - ``messages``: those of an ``account``, a new one, or a change of one;
+        - ``messages``: those of an ``account`` (with ``brief``, ids and labels alone),
+          a new one, or a change of one;
         - ``faults``: the next ``count`` requests whose path matches ``path`` get
           ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
           answer; with ``drop`` none, whether or not the work was done; only those of
@@ -364,6 +366,11 @@ class Standin:
         store = self.store
         account = store.accounts[given.get("account") or args.get("account")]
         if not given:
+            if args.get("brief"):
+                return [
+                    {"id": m.id, "labelIds": sorted(m.labels)}
+                    for m in account.messages.values()
+                ]
             return [shown(m) for m in account.messages.values()]
         if rest:
             return self.change(account, account.messages[rest], given)
@@ -444,6 +451,7 @@ class Standin:
             return self.granted(account, **given)
         elif action:
             raise Unknown(action)
+        account.labels.update(given.pop("add_labels", {}))
         if "rename" in given:
             store.rename(account, given.pop("rename"))
         for key, value in given.items():

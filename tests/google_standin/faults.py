@@ -17,7 +17,7 @@ CHANGES = (
     "reorder_history",
 )
 # Which requests a fault is for, and how often it comes.
-AIMS = ("method", "path", "account", "in_batch", "count", "chance", "seed")
+AIMS = ("method", "path", "account", "in_batch", "count", "chance", "seed", "name")
 ANSWERS = ("status", "body", "headers", "delay", "pass", "drop", "as_type")
 KNOWN = {*AIMS, *ANSWERS, *CHANGES}
 HTML = "<!DOCTYPE html><title>Error</title><p>That’s an error.</p>"

@@ -1,0 +1,523 @@
+import logging
+import re
+import uuid
+from itertools import chain
+
+import psycopg2
+from psycopg2.errors import (
+    DeadlockDetected,
+    LockNotAvailable,
+    ProgramLimitExceeded,
+    SerializationFailure,
+    UniqueViolation,
+)
+
+from odoo import models
+from odoo.tools import SQL, email_normalize
+
+from ..lib import sync_plan
+from ..lib.search import fold
+
+_logger = logging.getLogger(__name__)
+
+SEND_NAMESPACE = uuid.UUID("5f0f8e0c-58d3-4d4e-9d2c-6b1c6a3f1c55")
+ROLES = ("from", "to", "cc", "bcc")
+# PostgreSQL's tsvector holds 1 MB.
+MOST_SEARCHED = 100_000
+MOST_BYTES = 2**31 - 1
+# Somebody else was quicker: the same again in a new transaction will do.
+CONFLICTS = (
+    SerializationFailure,
+    DeadlockDetected,
+    LockNotAvailable,
+    UniqueViolation,
+)
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+MESSAGE_COLUMNS = {
+    "thread_id": "int",
+    "gmail_id": "text",
+    "message_id": "text",
+    "sent_message_id": "text",
+    "send_ref": "text",
+    "in_reply_to": "text",
+    "references": "text",
+    "subject": "text",
+    "date": "timestamp",
+    "direction": "text",
+    "from_name": "text",
+    "from_email": "text",
+    "reply_to": "text",
+    "snippet": "text",
+    "body": "text",
+    "has_remote_images": "bool",
+    "size": "int",
+    "is_unread": "bool",
+    "is_starred": "bool",
+    "has_attachments": "bool",
+    "search_text": "text",
+}
+PARTICIPANT_COLUMNS = {
+    "message_id": "int",
+    "role": "text",
+    "name": "text",
+    "address": "text",
+    "partner_id": "int",
+}
+ATTACHMENT_COLUMNS = {
+    "message_id": "int",
+    "part_id": "text",
+    "name": "text",
+    "mimetype": "text",
+    "size": "int",
+    "content_id": "text",
+    "is_inline": "bool",
+}
+
+
+def text(value):
+    """Return ``value`` as PostgreSQL takes it: no NUL, no lone surrogate."""
+    return UNSTORABLE.sub("\ufffd", value or "")
+
+
+def send_ref(message_id):
+    """Return the reference that mail with Odoo's ``message_id`` carries in its
+    header X-Odoo-Gmail-Send: the same for each attempt to send it."""
+    return str(uuid.uuid5(SEND_NAMESPACE, message_id or ""))
+
+
+class GmailStore(models.AbstractModel):
+    """Rows of mail: put in, changed and removed in bulk, a handful of statements for
+    any number of messages. Nobody else writes them, so no ORM is asked per row."""
+
+    _name = "gmail.store"
+    _description = "Gmail Store"
+
+    def _stored(self, mailbox, gmail_ids):
+        """Return {gmail_id: (id, thread id)} of those that are stored."""
+        gmail_ids = list(gmail_ids)
+        if not gmail_ids:
+            return {}
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT gmail_id, id, thread_id FROM gmail_message"
+                " WHERE mailbox_id = %s AND gmail_id = ANY(%s)",
+                mailbox.id,
+                gmail_ids,
+            )
+        )
+        return {gmail_id: (row_id, thread_id) for gmail_id, row_id, thread_id in rows}
+
+    def _excluded(self, mailbox):
+        """Return the Gmail ids of the labels whose mail stays in Gmail."""
+        off = mailbox.label_ids.filtered(lambda label: not label.is_synced)
+        return sync_plan.NEVER | set(off.mapped("gmail_id"))
+
+    def _quarantine(self, mailbox, gmail_id, code):
+        """Note a message that could not be taken in; the others go on."""
+        mailbox.quarantine = {**(mailbox.quarantine or {}), gmail_id: code or "error"}
+
+    # ------------------------------------------------------------------
+    # Taking in
+    # ------------------------------------------------------------------
+
+    def _store_all(self, mailbox, messages):
+        """Store messages; one that cannot be stored is left out, the others go on.
+
+        :return: the ids of their conversations
+        :raises psycopg2.Error: a conflict with another transaction, or no database
+        """
+        if not messages:
+            return set()
+        try:
+            with self.env.cr.savepoint():
+                return self._store(mailbox, messages)
+        except (*CONFLICTS, psycopg2.InterfaceError):
+            raise
+        except Exception as error:
+            if isinstance(error, psycopg2.OperationalError) and not isinstance(
+                error, ProgramLimitExceeded
+            ):
+                raise
+            if len(messages) == 1:
+                gmail_id = messages[0].gmail_id
+                _logger.warning("Message %s: %s", gmail_id, type(error).__name__)
+                self._quarantine(mailbox, gmail_id, type(error).__name__)
+                return set()
+        half = len(messages) // 2
+        return self._store_all(mailbox, messages[:half]) | self._store_all(
+            mailbox, messages[half:]
+        )
+
+    def _store(self, mailbox, messages, sent_message_ids=None):
+        """Store messages in bulk; return the ids of their conversations.
+
+        :param messages: lib's ParsedMessage, stored already or not
+        :param sent_message_ids: {gmail id: Odoo's own Message-ID} of mail just sent
+        """
+        excluded = self._excluded(mailbox)
+        wanted = {m.gmail_id: m for m in messages if excluded.isdisjoint(m.label_ids)}
+        if not wanted:
+            return set()
+        thread_ids = self._ensure_threads(
+            mailbox, {m.thread_id for m in wanted.values()}
+        )
+        ids = dict(
+            self._insert(
+                "gmail_message",
+                MESSAGE_COLUMNS,
+                [
+                    {
+                        **self._message_values(mailbox, message),
+                        "thread_id": thread_ids[message.thread_id],
+                        "sent_message_id": (sent_message_ids or {}).get(gmail_id)
+                        or self._own_message_id(message),
+                    }
+                    for gmail_id, message in wanted.items()
+                ],
+                mailbox,
+                SQL(" ON CONFLICT (mailbox_id, gmail_id) DO NOTHING"),
+                SQL(" RETURNING gmail_id, id"),
+            )
+        )
+        new = [(ids[gmail_id], m) for gmail_id, m in wanted.items() if gmail_id in ids]
+        labels = {label.gmail_id: label.id for label in mailbox.label_ids}
+        self._add_labels(
+            (row_id, labels[g]) for row_id, m in new for g in m.label_ids if g in labels
+        )
+        self._store_participants(mailbox, new)
+        self._insert(
+            "gmail_attachment",
+            ATTACHMENT_COLUMNS,
+            [
+                {
+                    "message_id": row_id,
+                    "part_id": text(attachment.part_id),
+                    "name": text(attachment.filename) or self.env._("attachment"),
+                    "mimetype": text(attachment.mimetype),
+                    "size": min(attachment.size or 0, MOST_BYTES),
+                    "content_id": text(attachment.content_id),
+                    "is_inline": attachment.is_inline,
+                }
+                for row_id, message in new
+                for attachment in message.attachments
+            ],
+            mailbox,
+        )
+        touched = set(thread_ids.values())
+        self._refresh_threads(touched)
+        self._changed()
+        return touched
+
+    def _insert(self, table, columns, rows, mailbox, conflict=None, returning=None):
+        """Insert rows of a mailbox with one statement; return what it returns.
+
+        :param columns: {name: PostgreSQL's type}
+        :param rows: list of {name: value}; what is missing is NULL
+        """
+        if not rows:
+            return []
+        names = list(columns)
+        arrays = [
+            SQL("%s::" + f"{columns[name]}[]", [row.get(name) for row in rows])
+            for name in names
+        ]
+        return self.env.execute_query(
+            SQL(
+                "INSERT INTO %s (mailbox_id, create_uid, write_uid, create_date,"
+                " write_date, %s) SELECT %s, %s, %s, now() AT TIME ZONE 'UTC',"
+                " now() AT TIME ZONE 'UTC', x.* FROM unnest(%s) AS x%s%s",
+                SQL.identifier(table),
+                SQL(", ").join(map(SQL.identifier, names)),
+                mailbox.id,
+                self.env.uid,
+                self.env.uid,
+                SQL(", ").join(arrays),
+                conflict or SQL(),
+                # execute_query reads what a statement returns.
+                returning or SQL(" RETURNING id"),
+            )
+        )
+
+    def _message_values(self, mailbox, message):
+        sender = message.from_
+        from_email = text(sender.address) if sender else ""
+        own = email_normalize(from_email) == email_normalize(mailbox.email)
+        reply_to = message.reply_to[0].address if message.reply_to else ""
+        body = text(message.body_html)
+        return {
+            "gmail_id": message.gmail_id,
+            "message_id": text(message.message_id) or None,
+            "send_ref": text(message.odoo_send_id) or None,
+            "in_reply_to": text(message.in_reply_to) or None,
+            "references": text(" ".join(message.references)) or None,
+            "subject": text(message.subject) or None,
+            "date": message.date,
+            "direction": "out" if own or "SENT" in message.label_ids else "in",
+            "from_name": (text(sender.name) if sender else "") or None,
+            "from_email": from_email or None,
+            "reply_to": text(reply_to) or None,
+            "snippet": text(message.snippet) or None,
+            "body": body or None,
+            "has_remote_images": "data-remote-src" in body,
+            "size": min(message.size or 0, MOST_BYTES),
+            "is_unread": "UNREAD" in message.label_ids,
+            "is_starred": "STARRED" in message.label_ids,
+            "has_attachments": any(not a.is_inline for a in message.attachments),
+            "search_text": self._search_text(message) or None,
+        }
+
+    def _search_text(self, message):
+        """Return what the search reads; see lib/search.py."""
+        words = [message.subject or ""]
+        for person in self._people(message):
+            words += [person.name or "", person.address or ""]
+        words += [a.filename or "" for a in message.attachments]
+        words.append(message.body_text or "")
+        return fold(text("\n".join(words)))[:MOST_SEARCHED]
+
+    def _own_message_id(self, message):
+        """Return Odoo's Message-ID of mail that left through Odoo, as References
+        keeps it; the reference in the header proves that it is the right one."""
+        if not message.odoo_send_id:
+            return None
+        for message_id in (message.message_id, *reversed(message.references)):
+            if message_id and send_ref(message_id) == message.odoo_send_id:
+                return message_id
+        return None
+
+    def _people(self, message):
+        senders = (message.from_,) if message.from_ else ()
+        return chain(senders, message.to, message.cc, message.bcc)
+
+    def _ensure_threads(self, mailbox, gmail_ids):
+        """Return {gmail id: id} of conversations, making those that are missing."""
+        return dict(
+            self.env.execute_query(
+                SQL(
+                    """
+                    WITH made AS (
+                        INSERT INTO gmail_thread (mailbox_id, gmail_id, create_uid,
+                                    write_uid, create_date, write_date)
+                        SELECT %(mailbox)s, gmail_id, %(uid)s, %(uid)s,
+                               now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC'
+                          FROM unnest(%(ids)s) AS gmail_id
+                            ON CONFLICT (mailbox_id, gmail_id) DO NOTHING
+                     RETURNING gmail_id, id)
+                    SELECT gmail_id, id FROM made
+                     UNION ALL
+                    SELECT gmail_id, id FROM gmail_thread
+                     WHERE mailbox_id = %(mailbox)s AND gmail_id = ANY(%(ids)s)
+                    """,
+                    mailbox=mailbox.id,
+                    uid=self.env.uid,
+                    ids=sorted(gmail_ids),
+                )
+            )
+        )
+
+    def _store_participants(self, mailbox, new):
+        rows = []
+        for row_id, message in new:
+            people = {
+                "from": (message.from_,) if message.from_ else (),
+                "to": message.to,
+                "cc": message.cc,
+                "bcc": message.bcc,
+            }
+            seen = set()
+            for role in ROLES:
+                for person in people[role]:
+                    address = email_normalize(text(person.address)) or text(
+                        person.address
+                    )
+                    if address and (role, address) not in seen:
+                        seen.add((role, address))
+                        rows.append(
+                            {
+                                "message_id": row_id,
+                                "role": role,
+                                "name": text(person.name) or None,
+                                "address": address,
+                            }
+                        )
+        partners = self._partners(mailbox, {row["address"] for row in rows})
+        for row in rows:
+            row["partner_id"] = partners.get(row["address"])
+        self._insert("gmail_participant", PARTICIPANT_COLUMNS, rows, mailbox)
+
+    def _partners(self, mailbox, addresses):
+        """Return {address: partner id} of contacts that the owner may read."""
+        if not addresses:
+            return {}
+        partners = (
+            self.env["res.partner"]
+            .with_user(mailbox.user_id)
+            .search_read(
+                [("email_normalized", "in", list(addresses))],
+                ["email_normalized"],
+                order="id desc",
+            )
+        )
+        return {partner["email_normalized"]: partner["id"] for partner in partners}
+
+    # ------------------------------------------------------------------
+    # Changing and removing
+    # ------------------------------------------------------------------
+
+    def _label_table(self):
+        """Return the names of the table of labels on messages and of its columns."""
+        field = self.env["gmail.message"]._fields["label_ids"]
+        names = (field.relation, field.column1, field.column2)
+        return tuple(map(SQL.identifier, names))
+
+    def _add_labels(self, pairs):
+        """Put labels on messages: pairs of (message id, label id)."""
+        messages, labels = (
+            zip(*pairs, strict=True) if (pairs := set(pairs)) else ((),) * 2
+        )
+        if messages:
+            table, message, label = self._label_table()
+            self.env.cr.execute(
+                SQL(
+                    "INSERT INTO %s (%s, %s) SELECT * FROM unnest(%s::int[],"
+                    " %s::int[]) ON CONFLICT DO NOTHING",
+                    table,
+                    message,
+                    label,
+                    list(messages),
+                    list(labels),
+                )
+            )
+
+    def _remove_labels(self, pairs):
+        """Take labels off messages: pairs of (message id, label id)."""
+        messages, labels = (
+            zip(*pairs, strict=True) if (pairs := set(pairs)) else ((),) * 2
+        )
+        if messages:
+            table, message, label = self._label_table()
+            self.env.cr.execute(
+                SQL(
+                    "DELETE FROM %s t USING unnest(%s::int[], %s::int[]) AS x(m, l)"
+                    " WHERE t.%s = x.m AND t.%s = x.l",
+                    table,
+                    list(messages),
+                    list(labels),
+                    message,
+                    label,
+                )
+            )
+
+    def _change_labels(self, mailbox, changes):
+        """Put labels on stored messages and take them off; unread and starred follow.
+
+        :param changes: {message id: (Gmail ids of labels added, of those removed)}
+        """
+        labels = {label.gmail_id: label.id for label in mailbox.label_ids}
+        added = (
+            (m, labels[g]) for m, (on, _) in changes.items() for g in on & labels.keys()
+        )
+        removed = (
+            (m, labels[g])
+            for m, (_, off) in changes.items()
+            for g in off & labels.keys()
+        )
+        self._remove_labels(removed)
+        self._add_labels(added)
+        table, message, label = self._label_table()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE gmail_message m
+                   SET is_unread = EXISTS (SELECT FROM %(table)s t
+                        WHERE t.%(message)s = m.id AND t.%(label)s = %(unread)s),
+                       is_starred = EXISTS (SELECT FROM %(table)s t
+                        WHERE t.%(message)s = m.id AND t.%(label)s = %(starred)s)
+                 WHERE id = ANY(%(ids)s)
+                """,
+                table=table,
+                message=message,
+                label=label,
+                unread=labels.get("UNREAD"),
+                starred=labels.get("STARRED"),
+                ids=list(changes),
+            )
+        )
+        self._changed()
+
+    def _forget(self, mailbox, gmail_ids):
+        """Remove messages that left Gmail or the labels chosen; return the ids of
+        their conversations."""
+        if not gmail_ids:
+            return set()
+        messages = self.env["gmail.message"].search(
+            [("mailbox_id", "=", mailbox.id), ("gmail_id", "in", list(gmail_ids))]
+        )
+        touched = set(messages.thread_id.ids)
+        messages.attachment_ids.attachment_id.unlink()
+        messages.unlink()
+        return touched
+
+    def _changed(self):
+        """What the ORM remembers of mail is out of date."""
+        for model in ("thread", "message", "participant", "attachment"):
+            self.env[f"gmail.{model}"].invalidate_model()
+
+    def _refresh_threads(self, thread_ids):
+        """Recount conversations from their messages; empty ones go."""
+        if not thread_ids:
+            return
+        self.env.flush_all()
+        ids = list(thread_ids)
+        kept = self.env.execute_query(
+            SQL(
+                """
+                UPDATE gmail_thread t
+                   SET subject = s.subjects[1],
+                       snippet = s.snippets[1],
+                       last_date = s.last_date,
+                       message_count = s.message_count,
+                       unread_count = s.unread_count,
+                       is_starred = s.is_starred,
+                       has_attachments = s.has_attachments,
+                       participants = COALESCE(p.senders, r.recipients)
+                  FROM (SELECT thread_id,
+                               array_agg(subject ORDER BY date, id) AS subjects,
+                               array_agg(snippet ORDER BY date DESC, id DESC)
+                                   AS snippets,
+                               max(date) AS last_date,
+                               count(*) AS message_count,
+                               count(*) FILTER (WHERE is_unread) AS unread_count,
+                               bool_or(is_starred) AS is_starred,
+                               bool_or(has_attachments) AS has_attachments
+                          FROM gmail_message
+                         WHERE thread_id = ANY(%(ids)s)
+                         GROUP BY thread_id) s
+                  LEFT JOIN (SELECT thread_id,
+                                    string_agg(who, ', ' ORDER BY first) AS senders
+                               FROM (SELECT thread_id,
+                                            COALESCE(NULLIF(from_name, ''), from_email)
+                                                AS who,
+                                            min(date) AS first
+                                       FROM gmail_message
+                                      WHERE thread_id = ANY(%(ids)s)
+                                        AND direction = 'in'
+                                      GROUP BY 1, 2) x
+                              GROUP BY thread_id) p USING (thread_id)
+                  LEFT JOIN (SELECT m.thread_id,
+                                    string_agg(DISTINCT COALESCE(a.name, a.address),
+                                               ', ') AS recipients
+                               FROM gmail_message m
+                               JOIN gmail_participant a
+                                 ON a.message_id = m.id AND a.role = 'to'
+                              WHERE m.thread_id = ANY(%(ids)s)
+                              GROUP BY m.thread_id) r USING (thread_id)
+                 WHERE t.id = s.thread_id
+             RETURNING t.id
+                """,
+                ids=ids,
+            )
+        )
+        threads = self.env["gmail.thread"].browse(ids)
+        threads.invalidate_recordset()
+        (threads - threads.browse(thread_id for (thread_id,) in kept)).unlink()
