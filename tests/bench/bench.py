@@ -63,14 +63,16 @@ class Bench:
         return folder
 
     @contextlib.contextmanager
-    def google(self, folder):
+    def google(self, folder=None):
         """Run a stand-in whose one mailbox holds the corpus; yield its origin."""
         # Of this command alone: the address is read from it.
         log = cache() / "log" / f"bench-standin-{os.getpid()}.log"
         log.parent.mkdir(exist_ok=True)
         self._stack.callback(log.unlink, missing_ok=True)
         command = [str(self.odoo.python), "-m", "tests.google_standin", "--port", "0"]
-        command += ["--no-default-seed", "--seed", str(folder / "mail")]
+        command.append("--no-default-seed")
+        if folder:
+            command += ["--seed", str(folder / "mail")]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         with process(command, log, cwd=REPOSITORY, env=environment) as child:
             yield self._ready(child, log)
@@ -88,11 +90,14 @@ class Bench:
         raise Problem(f"The stand-in Google did not start:\n{log.read_text()[-2000:]}")
 
     @staticmethod
-    def control(origin, path):
-        """Read a control path of a stand-in; None when it has no such path."""
+    def control(origin, path, payload=None):
+        """Read a control path of a stand-in, or post to it; None when there is none."""
         try:
-            url = f"{origin}/__standin__/{path}"
-            with urllib.request.urlopen(url, timeout=60) as answer:
+            request = urllib.request.Request(f"{origin}/__standin__/{path}")
+            if payload is not None:
+                request.data = json.dumps(payload).encode()
+                request.add_header("Content-Type", "application/json")
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code == 404:

@@ -10,10 +10,15 @@ import os
 import sys
 import threading
 import time
+from datetime import timedelta
+
+import psycopg2
 
 sys.path.insert(0, os.environ["REPOSITORY"])
 
 from odoo import sql_db  # noqa: E402
+
+from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler  # noqa: E402
 
 from tests.common import ANNA, connect_for_good  # noqa: E402
 
@@ -49,17 +54,27 @@ def forget_peak():
         file.write("5")
 
 
-def connected(contacts=()):
-    """Return a mailbox (sudo) that is connected and wants all mail."""
+def group_ids():
+    return [(6, 0, [env.ref(group).id for group in GROUPS])]
+
+
+def set_up():
+    """Use the stand-in's client, and hold nothing back for a quota."""
     set_param = env["ir.config_parameter"].set_param
     set_param("google_gmail_client_id", "standin-client.apps.googleusercontent.com")
     set_param("google_gmail_client_secret", "standin-secret")
+    set_param("gmail_oauth_mailbox.quota_profile", "unmetered")
+
+
+def connected(contacts=()):
+    """Return a mailbox (sudo) that is connected and wants all mail."""
+    set_up()
     anna = env["res.users"].create(
         {
             "login": "bench_anna",
             "name": "Anna Keller",
             "email": ANNA,
-            "group_ids": [(6, 0, [env.ref(group).id for group in GROUPS])],
+            "group_ids": group_ids(),
         }
     )
     env["res.partner"].create([{"name": a, "email": a} for a in contacts])
@@ -78,6 +93,7 @@ def fill(mailbox):
     while not mailbox.backfill_done:
         before = mailbox.progress_done
         env["gmail.scheduler"]._cron_sync()
+        env["gmail.scheduler"]._cron_backfill()
         env.invalidate_all()
         if mailbox.progress_done == before:
             idle += 1
@@ -217,6 +233,87 @@ def profile(file):
         profiler.runcall(fill, mailbox)
     profiler.dump_stats(file)
     return {"seconds": meter.seconds, "messages": count("gmail_message")}
+
+
+def connect_many(emails):
+    """Connect a mailbox for each address, each with an owner of its own."""
+    set_up()
+    for email in emails:
+        owner = env["res.users"].create(
+            {"login": email, "name": email, "email": email, "group_ids": group_ids()}
+        )
+        env.cr.commit()
+        mailbox = connect_for_good(env, owner, email)
+        mailbox.history_days = 0
+        env.cr.commit()
+    return len(emails)
+
+
+def work(lease):
+    """Be a worker until killed.
+
+    :param lease: seconds, short enough for dead workers' mailboxes not to rest long
+    """
+    gmail_scheduler.LEASE = timedelta(seconds=lease)
+    while True:
+        for lane in ("new", "backfill"):
+            try:
+                env["gmail.scheduler"]._work(lane)
+                env.cr.commit()
+            except psycopg2.Error as error:
+                env.cr.rollback()
+                print(f"WORKER {lane}: {type(error).__name__}", flush=True)
+            env.invalidate_all()
+        time.sleep(0.05)
+
+
+def mirror():
+    """Return what is stored of each mailbox: labels by Gmail id, and what is wrong."""
+    found = {}
+    for mailbox in env["gmail.mailbox"].search([]):
+        env.cr.execute(
+            """
+            SELECT m.gmail_id,
+                   array_remove(array_agg(l.gmail_id ORDER BY l.gmail_id), NULL)
+              FROM gmail_message m
+              LEFT JOIN gmail_label_gmail_message_rel r ON r.gmail_message_id = m.id
+              LEFT JOIN gmail_label l ON l.id = r.gmail_label_id
+             WHERE m.mailbox_id = %s
+             GROUP BY m.id
+            """,
+            [mailbox.id],
+        )
+        rows = env.cr.fetchall()
+        env.cr.execute(
+            """
+            SELECT (SELECT count(*) FROM gmail_message m WHERE m.mailbox_id = %(id)s
+                       AND (SELECT count(*) FROM gmail_participant p
+                             WHERE p.message_id = m.id) <> 2)
+                 + (SELECT count(*)
+                      FROM gmail_thread t
+                      JOIN LATERAL (
+                           SELECT count(*) AS messages,
+                                  count(*) FILTER (WHERE is_unread) AS unread
+                             FROM gmail_message m WHERE m.thread_id = t.id) x ON true
+                     WHERE t.mailbox_id = %(id)s
+                       AND (t.message_count, t.unread_count)
+                           IS DISTINCT FROM (x.messages, x.unread))
+            """,
+            {"id": mailbox.id},
+        )
+        (broken,) = env.cr.fetchone()
+        found[mailbox.email] = {
+            "messages": {gmail_id: sorted(labels) for gmail_id, labels in rows},
+            "duplicated": len(rows) - len({gmail_id for gmail_id, _labels in rows}),
+            "broken": broken,
+            "state": [
+                mailbox.state,
+                mailbox.error_message,
+                mailbox.quarantine,
+                mailbox.backfill_done,
+            ],
+        }
+    return found
 
 
 print(

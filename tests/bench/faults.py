@@ -1,0 +1,365 @@
+"""The campaign: faults, kills and changing mail; at the end the mirror is the mailbox.
+
+Three workers synchronise a few mailboxes against the stand-in while mail arrives,
+changes and goes, Google fails in every way of its list, and workers are killed with
+SIGKILL at random moments. Then all is left to settle, and each mailbox is compared
+with its mirror, message by message and label by label.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+from email.message import EmailMessage
+from email.utils import formatdate
+
+from cmd_run import VARIABLE
+from console import Problem, say
+from places import REPOSITORY, cache
+
+from .bench import Bench, row
+
+WORKERS = 3
+MAILBOXES = 5
+LEASE_SECONDS = 8
+HOLDER = pathlib.Path(__file__).with_name("in_odoo.py")
+NEVER = {"SPAM", "TRASH", "DRAFT", "CHAT"}
+LABELS = ("STARRED", "IMPORTANT", "UNREAD", "INBOX")
+API = "/gmail/v1/users"
+OVERLOADED = {
+    "error": {
+        "code": 503,
+        "message": "The service is currently unavailable.",
+        "errors": [{"reason": "backendError", "message": "Backend Error"}],
+        "status": "UNAVAILABLE",
+    }
+}
+
+
+def google_error(code, reason, text, status=""):
+    """Return Google's JSON of an error."""
+    return {
+        "error": {
+            "code": code,
+            "message": text,
+            "errors": [{"message": text, "domain": "global", "reason": reason}],
+            "status": status,
+        }
+    }
+
+
+CONCURRENT = google_error(
+    429, "rateLimitExceeded", "Too many concurrent requests for user"
+)
+USER_RATE = google_error(403, "userRateLimitExceeded", "User-rate limit exceeded.")
+RATE = google_error(
+    429,
+    "rateLimitExceeded",
+    "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user'",
+)
+AUTH = google_error(401, "authError", "Invalid Credentials", "UNAUTHENTICATED")
+PRECONDITION = google_error(
+    400, "failedPrecondition", "Precondition check failed.", "FAILED_PRECONDITION"
+)
+# By the rows of the list of errors: what the stand-in does instead of answering. That
+# a listed message is gone (row 15) is no lie of Google: mail is deleted meanwhile.
+FAULTS = (
+    (
+        "3 precondition",
+        {"path": f"{API}/me/(history|messages)", "status": 400},
+        PRECONDITION,
+    ),
+    ("7 token rejected", {"path": API, "status": 401}, AUTH),
+    ("9 user rate", {"path": API, "status": 403}, USER_RATE),
+    ("10 rate", {"path": API, "status": 429}, RATE),
+    (
+        "17 concurrency",
+        {"path": f"{API}/me/messages/[0-9a-f]+$", "status": 429},
+        CONCURRENT,
+    ),
+    ("19 backend 500", {"path": API, "status": 500}, OVERLOADED),
+    ("19 backend 503", {"path": API, "status": 503}, OVERLOADED),
+    ("19 token 503", {"path": "^/token$", "status": 503}, {}),
+    ("20 dropped", {"path": API, "drop": True}, None),
+    ("20 dropped after", {"path": API, "drop": True, "pass": True}, None),
+    ("20 batch dropped", {"path": "^/batch", "drop": True, "pass": True}, None),
+    ("20 slow", {"path": "^/batch", "delay": 0.5, "pass": True}, None),
+    ("21 parts lost", {"path": "^/batch", "pass": True, "lose_parts": 3}, None),
+    ("21 parts shuffled", {"path": "^/batch", "pass": True, "shuffle": True}, None),
+    ("21 foreign part", {"path": "^/batch", "pass": True, "unmatched": True}, None),
+    ("22 batch truncated", {"path": "^/batch", "pass": True, "truncate": 0.6}, None),
+    ("22 no batch", {"path": "^/batch", "pass": True, "as_type": "text/html"}, None),
+    ("22 batch 503", {"path": "^/batch", "status": 503}, OVERLOADED),
+    ("22 batch 413", {"path": "^/batch", "status": 413}, {}),
+    (
+        "history twice",
+        {"path": f"{API}/me/history", "pass": True, "repeat_history": True},
+        None,
+    ),
+)
+
+
+class Google:
+    """The stand-in's mailboxes, changed at random, and its faults."""
+
+    def __init__(self, origin, emails, seed):
+        self.origin = origin
+        self.emails = emails
+        self.random = random.Random(seed)
+        self.faults = {}
+        self.changes = 0
+        self._number = 0
+
+    def control(self, path, payload=None):
+        return Bench.control(self.origin, path, payload)
+
+    def deliver(self, email):
+        self._number += 1
+        message = EmailMessage()
+        sender = f"customer{self.random.randrange(40)}@customer.test"
+        message["From"], message["To"] = sender, email
+        message["Subject"] = f"Campaign {self._number}"
+        message["Date"] = formatdate()
+        message["Message-ID"] = f"<{self._number}@customer.test>"
+        if self._number > 20 and self.random.random() < 0.5:
+            other = self.random.randrange(max(1, self._number - 20), self._number)
+            message.replace_header("Subject", f"Re: Campaign {other}")
+            message["References"] = f"<{other}@customer.test>"
+        message.set_content("word " * self.random.randrange(1, 2000))
+        labels = ["INBOX"] + (["UNREAD"] if self.random.random() < 0.7 else [])
+        raw = base64.b64encode(message.as_bytes()).decode()
+        given = {"account": email, "raw": raw, "labels": labels}
+        return self.control("messages", given)["id"]
+
+    def change(self):
+        """Let one thing happen in one mailbox."""
+        email = self.random.choice(self.emails)
+        kind = self.random.choices(
+            ("arrive", "label", "trash", "untrash", "delete", "vanish"),
+            (4, 5, 1, 1, 1, 1),
+        )[0]
+        self.changes += 1
+        if kind == "arrive":
+            self.deliver(email)
+            return
+        if kind == "vanish":
+            # It is listed, and gone before it is read.
+            gmail_id = self.deliver(email)
+            time.sleep(self.random.random() * 0.3)
+            self._do(email, gmail_id, {"action": "delete"})
+            return
+        messages = self.control(f"messages?account={email}&brief=1")
+        if kind == "untrash":
+            messages = [m for m in messages if "TRASH" in m["labelIds"]]
+        if not messages:
+            return
+        message = self.random.choice(messages)
+        given = {
+            "label": {
+                "action": "modify",
+                self.random.choice(("add", "remove")): [self.random.choice(LABELS)],
+            },
+            "trash": {"action": "modify", "add": ["TRASH"], "remove": ["INBOX"]},
+            "untrash": {"action": "modify", "add": ["INBOX"], "remove": ["TRASH"]},
+            "delete": {"action": "delete"},
+        }[kind]
+        self._do(email, message["id"], given)
+
+    def _do(self, email, gmail_id, given):
+        self.control(f"messages/{gmail_id}", {"account": email, **given})
+
+    def inject(self):
+        """Let a few of the faults strike at random until the next call."""
+        self.control("faults?clear=1")
+        for name, fault, body in self.random.sample(FAULTS, 3):
+            given = {
+                "count": 10**9,
+                "chance": self.random.choice((0.05, 0.2, 0.5)),
+                "seed": self.random.randrange(10**9),
+                "name": name,
+                **fault,
+            }
+            if body is not None:
+                given["body"] = body
+            self.control("faults", given)
+        if self.random.random() < 0.1:
+            email = self.random.choice(self.emails)
+            self.control("accounts", {"account": email, "action": "expire_history"})
+            self._count("14 cursor expired")
+        if self.random.random() < 0.05:
+            self.control("clock", {"forward": 3700})
+            self._count("clock jump")
+
+    def struck(self):
+        """Return {name of a fault: how often it struck}."""
+        found = dict(self.faults)
+        for hit in self.control("faults/hits"):
+            name = hit["fault"]["name"]
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    def _count(self, name, times=1):
+        self.faults[name] = self.faults.get(name, 0) + times
+
+    def wanted(self, email):
+        """Return {gmail id: labels} of the mail that belongs into the mirror."""
+        return {
+            message["id"]: sorted(message["labelIds"])
+            for message in self.control(f"messages?account={email}&brief=1")
+            if NEVER.isdisjoint(message["labelIds"])
+        }
+
+
+class Workers:
+    """Processes that synchronise, killed now and then and started again."""
+
+    def __init__(self, bench, database, origin, stack):
+        self.bench = bench
+        self.kills = 0
+        self._log = cache() / "log" / "bench-faults-worker.log"
+        configuration = stack.enter_context(bench.odoo.configured(database))
+        self._environment = bench.odoo.environment(
+            ODOO_RC=str(configuration),
+            REPOSITORY=str(REPOSITORY),
+            BENCH_ACT="work",
+            BENCH_VALUES=json.dumps({"lease": LEASE_SECONDS}),
+            **{VARIABLE: origin},
+        )
+        self._output = stack.enter_context(open(self._log, "w"))
+        self._running = []
+        stack.callback(self.stop)
+
+    def start(self):
+        while len(self._running) < WORKERS:
+            child = subprocess.Popen(
+                self.bench.odoo.command("shell", "--no-http"),
+                stdin=subprocess.PIPE,
+                stdout=self._output,
+                stderr=self._output,
+                env=self._environment,
+                cwd=self.bench.odoo.root,
+                start_new_session=True,
+            )
+            child.stdin.write(HOLDER.read_bytes())
+            child.stdin.close()
+            self._running.append(child)
+
+    def kill(self, number):
+        child = self._running.pop(number)
+        if child.poll() is None:
+            self.kills += 1
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        self.start()
+
+    def stop(self):
+        for child in self._running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        self._running = []
+
+
+def compare(google, mirror):
+    """Return (messages compared, lost, duplicated, differing) over all mailboxes."""
+    compared = lost = duplicated = differing = 0
+    for email in google.emails:
+        wanted, held = google.wanted(email), mirror[email]
+        compared += len(wanted)
+        lost += len(wanted.keys() - held["messages"].keys())
+        differing += len(held["messages"].keys() - wanted.keys())
+        differing += sum(
+            labels != wanted[gmail_id]
+            for gmail_id, labels in held["messages"].items()
+            if gmail_id in wanted
+        )
+        duplicated += held["duplicated"]
+        differing += held["broken"]
+    return compared, lost, duplicated, differing
+
+
+def measure(bench):
+    """Run the campaign; return its row."""
+    options = bench.options
+    seed = options.seed
+    chance = random.Random(seed)
+    emails = [f"campaign{number}@corp-example.test" for number in range(MAILBOXES)]
+    with contextlib.ExitStack() as stack:
+        database = stack.enter_context(bench.database())
+        origin = stack.enter_context(bench.google())
+        google = Google(origin, emails, seed)
+        for email in emails:
+            google.control("accounts", {"action": "add", "email": email, "name": email})
+            for _message in range(60):
+                google.deliver(email)
+        bench.in_odoo(database, "connect_many", origin, emails=emails)
+        workers = Workers(bench, database, origin, stack)
+        workers.start()
+        ends = time.monotonic() + options.minutes * 60
+        next_fault = next_kill = next_push = faults = 0
+        reconnected = 0
+        while True:
+            now = time.monotonic()
+            google.change()
+            if now >= next_fault:
+                google.inject()
+                faults = sum(google.struck().values())
+                next_fault = now + 2
+            if now >= next_kill:
+                workers.kill(chance.randrange(WORKERS))
+                next_kill = now + chance.uniform(1.5, 4)
+            if now >= next_push:
+                # "Sync now", and Reconnect where two rejected tokens asked for it.
+                reconnected += push(bench, database)
+                next_push = now + 1
+            if faults >= options.faults and workers.kills >= options.kills:
+                break
+            if now >= ends:
+                say(f"bench: time is over after {faults} faults, {workers.kills} kills")
+                break
+            time.sleep(0.03)
+        google.control("faults?clear=1")
+        settle = time.monotonic() + 240
+        while True:
+            push(bench, database)
+            time.sleep(3)
+            mirror = bench.in_odoo(database, "mirror", origin)
+            compared, lost, duplicated, differing = compare(google, mirror)
+            if not (lost or duplicated or differing) or time.monotonic() > settle:
+                break
+        struck = google.struck()
+        for name, times in sorted(struck.items()):
+            bench.notes.append(f"  {name:<24} {times:>6}")
+    bench.notes.append(
+        f"faults {sum(struck.values())}, kills {workers.kills}, changes "
+        f"{google.changes}, messages compared {compared}, reconnected {reconnected}, "
+        f"lost {lost}, duplicated {duplicated}, differing {differing}, seed {seed}"
+    )
+    if lost or duplicated or differing:
+        raise Problem(bench.notes[-1])
+    return [row("faults", "lost or duplicated", [lost + duplicated + differing])]
+
+
+def push(bench, database):
+    """Have every mailbox synchronised now; return how many had to be reconnected."""
+    query = bench.odoo.server.query
+    dead = query(
+        "WITH dead AS (UPDATE gmail_mailbox SET state = 'connected', can_read = true"
+        " WHERE state = 'reconnect' OR NOT can_read RETURNING id)"
+        " SELECT count(*) FROM dead",
+        database,
+    )
+    query(
+        "UPDATE gmail_mailbox SET next_sync = now() AT TIME ZONE 'UTC',"
+        " next_backfill = now() AT TIME ZONE 'UTC'"
+        " WHERE next_sync > now() AT TIME ZONE 'UTC' AND lease_until IS NULL",
+        database,
+    )
+    query("UPDATE gmail_quota SET paused_until = NULL", database)
+    return int(dead[0])
