@@ -9,6 +9,7 @@ from odoo.addons.gmail_oauth_mailbox.lib.sync_plan import (
     NEVER,
     backfill_query,
     history_steps,
+    in_order,
     merge_history,
     plan_fetch,
 )
@@ -188,3 +189,12 @@ def test_the_cheapest_calls():
         ("message", "x", ("x",)),
         ("message", "y", ("y",)),
     ]
+
+
+@given(histories(), st.data())
+def test_history_that_comes_twice_or_out_of_order_is_put_right(history, data):
+    changes, _mailbox = history
+    records = [replace(c, history_id=str(99 + 3 * n)) for n, c in enumerate(changes)]
+    given_twice = records + data.draw(st.lists(st.sampled_from(records or [None])))
+    shuffled = data.draw(st.permutations([r for r in given_twice if r]))
+    assert in_order(shuffled) == records

@@ -57,6 +57,19 @@ def merge_history(changes, unwanted=NEVER):
     return SyncPlan(tuple(fetch), tuple(deleted), label_changes)
 
 
+def in_order(changes):
+    """Return changes each once, in the order of their records' ids.
+
+    Records may come twice, or out of order; of a label put on and off, the last word
+    would else be the wrong one.
+    """
+
+    def place(change):
+        return int(change.history_id) if change.history_id.isdigit() else 0
+
+    return sorted(dict.fromkeys(changes), key=place)
+
+
 def history_steps(changes, *, size, unwanted=NEVER):
     """Cut changes into steps, so that the cursor moves with each of them.
 

@@ -202,6 +202,8 @@ class GmailScheduler(models.AbstractModel):
             if pause:
                 self._trigger(lane, pause[0])
                 return
+            if self.env["gmail.setup"]._disabled():
+                return
             # Ends the transaction too: the claim must be older than the next one's
             # snapshot.
             commit_progress(remaining=0)

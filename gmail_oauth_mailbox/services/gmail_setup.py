@@ -19,6 +19,7 @@ DOMAINS = "gmail_oauth_mailbox.allowed_domains"
 CONTACTS = "gmail_oauth_mailbox.default_contacts"
 HISTORY_DAYS = "gmail_oauth_mailbox.default_history_days"
 SYNC_INTERVAL = "gmail_oauth_mailbox.default_sync_interval"
+DISABLED = "gmail_oauth_mailbox.disabled"
 BATCH_POLLING = "gmail_oauth_mailbox.batch_polling"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
 # A user waits for these: shorter than what mail may take.
@@ -115,8 +116,17 @@ class GmailSetup(models.AbstractModel):
 
     @api.model
     def _disabled(self):
-        """Whether the administrator stopped everything at once."""
-        return str2bool(self._param("gmail_oauth_mailbox.disabled", "0"), False)
+        """Whether the administrator stopped everything at once.
+
+        Read from the database: of a parameter that is changed while another thread
+        reads it, Odoo may remember the old value for ever.
+        """
+        self.env["ir.config_parameter"].flush_model(["key", "value"])
+        self.env.cr.execute(
+            "SELECT value FROM ir_config_parameter WHERE key = %s", [DISABLED]
+        )
+        row = self.env.cr.fetchone()
+        return bool(row) and str2bool(row[0] or "0", False)
 
     @api.model
     def _batch_polling(self):

@@ -138,7 +138,7 @@ class GmailSync(models.AbstractModel):
         except errors.CursorExpired:
             self._restart_census(mailbox, client, lease)
             return True
-        changes = list(chain.from_iterable(page.changes for page in pages))
+        changes = sync_plan.in_order(chain.from_iterable(p.changes for p in pages))
         self._keep_labels(mailbox, client, changes)
         excluded = self.env["gmail.store"]._excluded(mailbox)
         threads = {change.gmail_id: change.thread_id for change in changes}

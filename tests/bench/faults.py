@@ -97,6 +97,11 @@ FAULTS = (
     ("22 batch 503", {"path": "^/batch", "status": 503}, OVERLOADED),
     ("22 batch 413", {"path": "^/batch", "status": 413}, {}),
     (
+        "history out of order",
+        {"path": f"{API}/me/history", "pass": True, "reorder_history": True},
+        None,
+    ),
+    (
         "history twice",
         {"path": f"{API}/me/history", "pass": True, "repeat_history": True},
         None,
