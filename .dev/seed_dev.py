@@ -32,6 +32,9 @@ for login, name, email, groups in USERS:
         env["res.users"].with_context(no_reset_password=True).create(values)
 env.ref("base.user_admin").write({"email": "admin@corp-example.test"})
 
+# The stand-in has no quota, and a new user should not have to wait for one.
+env["ir.config_parameter"].set_param("gmail_oauth_mailbox.quota_profile", "unmetered")
+
 partners = {}
 for name, is_company, email, parent in CUSTOMERS:
     partners[name] = env["res.partner"].create(

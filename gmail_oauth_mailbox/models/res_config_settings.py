@@ -85,6 +85,7 @@ class ResConfigSettings(models.TransientModel):
         get_param = self.env["ir.config_parameter"].sudo().get_param
         defaults = setup._defaults()
         days = str(defaults["history_days"])
+        profile = self.env["gmail.meter"]._profile_name()
         return {
             "gmail_connect_group_id": setup._connect_group().id,
             "gmail_allowed_domains": get_param(PREFIX + "allowed_domains") or False,
@@ -92,7 +93,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_default_contacts": defaults["contacts"],
             "gmail_default_history": days if days in dict(HISTORY_WINDOWS) else False,
             "gmail_default_interval": defaults["sync_interval"],
-            "gmail_quota_profile": self.env["gmail.meter"]._profile_name(),
+            "gmail_quota_profile": "legacy" if profile == "legacy" else "new",
         }
 
     def set_values(self):
