@@ -83,6 +83,15 @@ CLAIM_BACKFILL = """
 """
 
 
+# What a mailbox that works has.
+BETTER = {
+    "error_message": None,
+    "failure_count": 0,
+    "waits_until": None,
+    "waits_for": None,
+}
+
+
 class LeaseLost(Exception):
     """Another worker holds the mailbox, or its owner paused or disconnected it."""
 
@@ -301,6 +310,8 @@ class GmailScheduler(models.AbstractModel):
         if not idle:
             return
         now = fields.Datetime.now()
+        mailboxes = self.env["gmail.mailbox"].union(*(x.mailbox for x, _c in idle))
+        better = mailboxes.filtered(lambda m: m.error_message or m.waits_for)
         with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
@@ -323,9 +334,9 @@ class GmailScheduler(models.AbstractModel):
                     "cursors": [cursor for _lease, cursor in idle],
                 },
             )
-        self.env["gmail.mailbox"].union(
-            *(lease.mailbox for lease, _cursor in idle)
-        ).invalidate_recordset()
+        mailboxes.invalidate_recordset()
+        for mailbox in better:
+            self.env["gmail.sync"].sudo()._announce(mailbox, ())
 
     @api.model
     def _run(self, lease):
@@ -334,13 +345,9 @@ class GmailScheduler(models.AbstractModel):
         mailbox.invalidate_recordset()
         try:
             more = self.env["gmail.sync"].sudo()._run(mailbox, lease)
-            values = {
-                "error_message": None,
-                "failure_count": 0,
-                "waits_until": None,
-                "waits_for": None,
-            }
-            pause = timedelta()
+            values, pause = {}, timedelta()
+            if mailbox.error_message or mailbox.failure_count or mailbox.waits_for:
+                values = dict(BETTER)
             if lease.lane == "new" and not more:
                 values["last_sync"] = fields.Datetime.now()
                 pause = timedelta(minutes=mailbox.sync_interval)
@@ -656,5 +663,6 @@ class GmailScheduler(models.AbstractModel):
         if died:
             self._tell_in_time(lease.mailbox.id, values["error_message"])
         lease.mailbox.invalidate_recordset()
-        if values and lease.mailbox.exists():
+        told = values.keys() & {"error_message", "waits_for", "state"}
+        if told and lease.mailbox.exists():
             self.env["gmail.sync"].sudo()._announce(lease.mailbox, ())
