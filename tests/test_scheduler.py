@@ -10,7 +10,8 @@ from odoo import fields
 from odoo.tests import tagged
 
 from odoo.addons.gmail_oauth_mailbox.lib import errors
-from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler
+from odoo.addons.gmail_oauth_mailbox.lib.gmail_api import Ways
+from odoo.addons.gmail_oauth_mailbox.services import gmail_oauth, gmail_scheduler
 from odoo.addons.gmail_oauth_mailbox.services.gmail_scheduler import LeaseLost
 
 from .common import ANNA, BEN, GmailCase, mail
@@ -171,6 +172,24 @@ class TestScheduler(GmailCase):
         self.run_cron("sync_1")
         self.assertFalse(self.asked(before, "/batch"))
         self.assertEqual(len(self.asked(before, "/history")), 2)
+
+    def test_google_may_not_let_mailboxes_be_asked_together(self):
+        boxes = self.connect(self.anna, ANNA) | self.connect(self.ben, BEN)
+        for box in boxes:
+            self.sync(box)
+        refusal = {"path": "^/batch", "status": 403, "body": {"error": {}}}
+        for status, asked in ((503, True), (400, False)):
+            # What passes is tried again the next time; what is refused, is not.
+            self.google.control("faults", {**refusal, "status": status})
+            ways = Ways()
+            with patch.object(gmail_oauth, "WAYS", ways):
+                before = len(self.google.log())
+                boxes.next_sync = PAST
+                self.run_cron("sync_1")
+            self.assertEqual(len(self.asked(before, "/history")), 2)
+            self.assertEqual(len(self.asked(before, "/batch")), 1)
+            self.assertEqual(ways.polling, asked)
+            self.assertFalse(any(boxes.mapped("error_message")))
 
     # -- labels --------------------------------------------------------
 
