@@ -25,6 +25,8 @@ MODULES = {
     "sql": "take_in",
     "memory": "memory",
     "units": "units",
+    "quota_share": "quota_share",
+    "idle": "idle",
     "profile": "profile",
     "faults": "faults",
 }

@@ -16,11 +16,13 @@ import psycopg2
 
 sys.path.insert(0, os.environ["REPOSITORY"])
 
-from odoo import sql_db  # noqa: E402
+from odoo import fields, sql_db  # noqa: E402
 
+from odoo.addons.gmail_oauth_mailbox.lib.types import Tokens  # noqa: E402
 from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler  # noqa: E402
 
 from tests.common import ANNA, connect_for_good  # noqa: E402
+from tests.google_standin import process  # noqa: E402
 
 GROUPS = ("base.group_user", "base.group_partner_manager")
 # A round that takes nothing in is repeated this often before it counts as stuck.
@@ -100,6 +102,94 @@ def fill(mailbox):
             time.sleep(0.2)
         if idle > MOST_IDLE or mailbox.state != "connected":
             raise SystemExit(f"stuck: {mailbox.state} {mailbox.error_message}")
+
+
+def idle(emails, latency, origin):
+    """Poll mailboxes that have nothing new, three times.
+
+    They are connected by tokens that the stand-in hands out: ten thousand walks over
+    Google's pages would take an hour.
+    """
+    google = process.Standin(origin)
+    tokens = google.control(
+        "accounts",
+        {
+            "action": "grant_many",
+            "accounts": emails,
+            "scopes": ["openid", "https://www.googleapis.com/auth/gmail.readonly"],
+        },
+    )
+    cursors = {a["email"]: a["history_id"] for a in google.control("accounts")}
+    set_up()
+    owner = env["res.users"].create(
+        {"login": "fleet", "name": "Fleet", "group_ids": group_ids()}
+    )
+    mailboxes = env["gmail.mailbox"].create(
+        [
+            {
+                "name": email,
+                "email": email,
+                "user_id": owner.id,
+                "state": "connected",
+                "can_read": True,
+                "backfill_done": True,
+                "labels_taken": fields.Datetime.now(),
+                "history_cursor": cursors[email],
+            }
+            for email in emails
+        ]
+    )
+    for mailbox in mailboxes:
+        given = tokens[mailbox.email]
+        env["gmail.oauth"]._store_tokens(
+            mailbox,
+            given["sub"],
+            Tokens(
+                given["access_token"],
+                fields.Datetime.now() + timedelta(seconds=given["expires_in"]),
+                given["refresh_token"],
+                frozenset(["https://www.googleapis.com/auth/gmail.readonly"]),
+            ),
+        )
+    env.cr.commit()
+    seconds, statements, requests = [], 0, 0
+    # The first round warms up.
+    for turn in range(4):
+        env.cr.execute("UPDATE gmail_mailbox SET next_sync = '2020-01-01'")
+        env.cr.commit()
+        if turn == 1:
+            google.control("settings", {"latency": latency})
+        before = len(google.log())
+        with Meter() as meter:
+            while True:
+                env["gmail.scheduler"]._cron_sync()
+                env.cr.commit()
+                env.cr.execute(
+                    "SELECT count(*) FROM gmail_mailbox WHERE next_sync < now()"
+                )
+                if not env.cr.fetchone()[0]:
+                    break
+        if turn:
+            seconds.append(meter.seconds)
+            statements = meter.statements
+            requests = sum(not e["batch"] for e in google.log()[before:])
+    return {"seconds": seconds, "statements": statements, "requests": requests}
+
+
+def metered(seconds):
+    """Take mail in as the quota allows, for so many seconds."""
+    mailbox = connected()
+    set_param = env["ir.config_parameter"].set_param
+    set_param("gmail_oauth_mailbox.quota_profile", "new")
+    env.cr.commit()
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends and not mailbox.backfill_done:
+        env["gmail.scheduler"]._cron_sync()
+        env["gmail.scheduler"]._cron_backfill()
+        env.cr.commit()
+        env.invalidate_all()
+        time.sleep(0.2)
+    return {"messages": count("gmail_message")}
 
 
 def count(table):

@@ -357,6 +357,7 @@ class Standin:
                 "name": a.name,
                 "messages": len(a.messages),
                 "connected": a.sub in self.store.grants,
+                "history_id": str(a.history_id),
                 **{key: getattr(a, key) for key in ACCOUNT_KEYS},
             }
             for a in self.store.accounts.values()
