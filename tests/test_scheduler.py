@@ -273,6 +273,23 @@ class TestScheduler(GmailCase):
         self.assertEqual(self.stored(box).subject, "A little later")
         self.assertFalse(box.waits_for)
 
+    def test_google_has_nothing_to_refuse(self):
+        for number in range(330):
+            self.google.add_message(ANNA, mail(subject=f"Number {number}"))
+        self.google.control("settings", {"quota_profile": "new"})
+        box = self.connect(self.anna, ANNA)
+        for _time in range(3):
+            self.due(box)
+            self.run_cron("sync_1")
+            self.run_cron("backfill_1")
+        units = self.google.control("units")[ANNA]
+        self.assertEqual(units["refused"], 0)
+        self.assertTrue(5800 < units["total"] <= 6000)
+        self.assertTrue(280 < len(self.stored(box)) < 300)
+        self.assertEqual(box.waits_for, "quota")
+        progress = self.env["gmail.panel"]._progress(box)
+        self.assertEqual((progress["total"], progress["minutes"]), (330, 1))
+
     def test_what_was_not_spent_goes_back(self):
         box = self.connect(self.anna, ANNA)
         with self.meter._meter(box, "new") as meter:

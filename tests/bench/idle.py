@@ -24,7 +24,7 @@ def measure(bench):
             database,
             "idle",
             origin,
-            emails=[f"user{n}@fleet.test" for n in range(1, mailboxes + 1)],
+            count=mailboxes,
             latency=LATENCY,
             origin=origin,
         )

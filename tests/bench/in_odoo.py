@@ -104,13 +104,14 @@ def fill(mailbox):
             raise SystemExit(f"stuck: {mailbox.state} {mailbox.error_message}")
 
 
-def idle(emails, latency, origin):
+def idle(count, latency, origin):
     """Poll mailboxes that have nothing new, three times.
 
     They are connected by tokens that the stand-in hands out: ten thousand walks over
     Google's pages would take an hour.
     """
     google = process.Standin(origin)
+    emails = [f"user{number}@fleet.test" for number in range(1, count + 1)]
     tokens = google.control(
         "accounts",
         {
