@@ -42,47 +42,50 @@ CRONS = {
 }
 # What stops this host only.
 OF_THIS_HOST = (errors.KeyMissing, errors.CopiedDatabase)
+# The CTE is evaluated once: a subquery in the WHERE of an UPDATE may lock more rows.
 CLAIM_NEW = """
-    UPDATE gmail_mailbox
+    WITH due AS MATERIALIZED (
+        SELECT m.id
+          FROM gmail_mailbox m
+          JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
+         WHERE m.state = 'connected'
+           AND m.can_read
+           AND m.next_sync <= %(now)s
+           AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
+         ORDER BY m.next_sync, m.id
+         LIMIT %(most)s
+           FOR UPDATE OF m SKIP LOCKED)
+    UPDATE gmail_mailbox m
        SET lease_until = %(until)s,
            next_sync = %(until)s,
            lease_token = COALESCE(lease_token, 0) + 1
-     WHERE id IN (
-            SELECT m.id
-              FROM gmail_mailbox m
-              JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
-             WHERE m.state = 'connected'
-               AND m.can_read
-               AND m.next_sync <= %(now)s
-               AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
-             ORDER BY m.next_sync, m.id
-             LIMIT %(most)s
-               FOR UPDATE OF m SKIP LOCKED)
- RETURNING id, lease_token
+      FROM due
+     WHERE m.id = due.id
+ RETURNING m.id, m.lease_token
 """
 # A mailbox without a cursor is the other lane's: the cursor comes before any list.
 CLAIM_BACKFILL = """
-    UPDATE gmail_mailbox
+    WITH due AS MATERIALIZED (
+        SELECT m.id
+          FROM gmail_mailbox m
+          JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
+         WHERE m.state = 'connected'
+           AND m.can_read
+           AND m.backfill_done IS NOT TRUE
+           AND m.history_cursor IS NOT NULL
+           AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)
+           AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
+         ORDER BY m.next_backfill NULLS FIRST, m.id
+         LIMIT %(most)s
+           FOR UPDATE OF m SKIP LOCKED)
+    UPDATE gmail_mailbox m
        SET lease_until = %(until)s,
            next_backfill = %(until)s,
            lease_token = COALESCE(lease_token, 0) + 1
-     WHERE id IN (
-            SELECT m.id
-              FROM gmail_mailbox m
-              JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
-             WHERE m.state = 'connected'
-               AND m.can_read
-               AND m.backfill_done IS NOT TRUE
-               AND m.history_cursor IS NOT NULL
-               AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)
-               AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
-             ORDER BY m.next_backfill NULLS FIRST, m.id
-             LIMIT %(most)s
-               FOR UPDATE OF m SKIP LOCKED)
- RETURNING id, lease_token
+      FROM due
+     WHERE m.id = due.id
+ RETURNING m.id, m.lease_token
 """
-
-
 # What a mailbox that works has.
 BETTER = {
     "error_message": None,

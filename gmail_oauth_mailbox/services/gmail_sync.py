@@ -67,7 +67,8 @@ class GmailSync(models.AbstractModel):
                 return False
             if lease.lane == "backfill":
                 return self._backfill(mailbox, client, lease)
-            self._leave_labels(mailbox, lease)
+            if not self._leave_labels(mailbox, lease):
+                return True
             return not self._follow_history(mailbox, client, lease)
 
     def _take_labels(self, mailbox, client):
@@ -109,20 +110,26 @@ class GmailSync(models.AbstractModel):
             self._take_labels(mailbox, client)
 
     def _leave_labels(self, mailbox, lease):
-        """Remove stored mail of labels that were switched off."""
-        off = mailbox.label_ids.filtered(lambda label: label.is_leaving)
-        if not off:
-            return
-        while messages := self.env["gmail.message"].search(
-            [("mailbox_id", "=", mailbox.id), ("label_ids", "in", off.ids)],
-            limit=LIST_PAGE,
+        """Remove stored mail of labels that were switched off.
+
+        :return: False when the slice ended first
+        """
+        off = mailbox.label_ids.filtered("is_leaving")
+        while off and (
+            messages := self.env["gmail.message"].search(
+                [("mailbox_id", "=", mailbox.id), ("label_ids", "in", off.ids)],
+                limit=LIST_PAGE,
+            )
         ):
             store = self.env["gmail.store"]
             touched = store._forget(mailbox, messages.mapped("gmail_id"))
             store._refresh_threads(touched)
             self._announce(mailbox, touched)
             lease.commit()
+            if lease.is_over:
+                return False
         off.is_leaving = False
+        return True
 
     # ------------------------------------------------------------------
     # New mail and changes

@@ -33,6 +33,11 @@ class GmailWording(models.AbstractModel):
             return self.env._(
                 "Gmail's sending limit is reached. The mail goes out later."
             )
+        if isinstance(error, errors.QuotaSpent):
+            return self.env._(
+                "Gmail's quota is used up for the moment; there is room again within a "
+                "minute."
+            )
         if isinstance(error, errors.RetryLater):
             return self.env._(
                 "Google does not answer right now. Odoo tries again by itself."
