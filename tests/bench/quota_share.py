@@ -8,7 +8,7 @@ from console import Problem
 from .bench import row
 
 PER_MINUTE = 6_000
-MESSAGES = 1_250
+MESSAGES = 1_600
 
 
 class Sampler(threading.Thread):
