@@ -32,6 +32,10 @@ for login, name, email, groups in USERS:
         env["res.users"].with_context(no_reset_password=True).create(values)
 env.ref("base.user_admin").write({"email": "admin@corp-example.test"})
 
+# OdooBot's chat opens by itself, over whatever one is about to click.
+users = env["res.users"].search([])
+if "odoobot_state" in users._fields:
+    users.odoobot_state = "disabled"
 # The stand-in has no quota, and a new user should not have to wait for one.
 env["ir.config_parameter"].set_param("gmail_oauth_mailbox.quota_profile", "unmetered")
 

@@ -25,18 +25,23 @@ def test_costs_of_both_profiles():
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.lists(st.tuples(st.floats(0, 40), st.integers(1, 700)), min_size=1, max_size=150)
+    st.lists(
+        st.tuples(st.floats(0, 40), st.integers(1, 700)), min_size=1, max_size=150
+    ),
+    st.integers(1, 9),
 )
-def test_no_minute_ever_holds_more_than_the_ceiling(steps):
-    """Whatever is spent within ``room``, stored and read again in between."""
+def test_no_minute_ever_holds_more_than_the_ceiling(steps, divisor):
+    """Whatever is spent within ``room`` and given back, stored and read in between."""
     now, spent, stored = NOW, [], None
     for pause, wanted in steps:
         now += pause
         window = Window.load(stored, now)
         units = min(wanted, window.room(now, 1_000))
         window.add(now, units)
-        spent.append((now, units))
-        stored = window.dump()
+        spent.append((now, units - units // divisor))
+        later = Window.load(window.dump(), now + 0.5)
+        later.add(now + 0.5, -(units // divisor))
+        stored = later.dump()
     for start, _units in spent:
         assert sum(u for at, u in spent if start <= at < start + 60) <= 1_000
 
@@ -64,9 +69,27 @@ def test_wait_is_long_enough_and_no_longer():
     assert Window().wait(NOW, 1_000, 5_000) == 60
 
 
-@pytest.mark.parametrize("broken", [None, [], "x", {"a": 1}, {"1": None}, 7])
+@pytest.mark.parametrize(
+    "broken", [None, [], "x", {"a": 1}, {"1": None}, {"1": 1e999}, 7]
+)
 def test_what_is_no_window_is_an_empty_one(broken):
     assert Window.load(broken, NOW).used(NOW) == 0
+
+
+def test_what_comes_back_is_of_the_last_spending():
+    window = Window()
+    window.add(NOW, 1_000)
+    window.add(NOW + 5, -900)
+    window.add(NOW + 6, 900)
+    assert window.room(NOW + 61, 1_000) == 100
+    window.add(NOW + 61, -5_000)
+    assert window.used(NOW + 61) == 0
+
+
+def test_a_host_whose_clock_is_a_little_behind_forgets_nothing():
+    window = Window()
+    window.add(NOW + 1.5, 400)
+    assert Window.load(window.dump(), NOW).room(NOW, 1_000) == 600
 
 
 def test_a_clock_that_was_put_back_locks_nobody_out():

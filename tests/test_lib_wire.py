@@ -814,6 +814,21 @@ def test_google_may_want_the_token_on_the_whole_batch(gmail, wire, transport):
     assert len(gmail.sizes) == before + 1
 
 
+def test_google_may_overlook_the_tokens_of_the_parts(gmail, wire, transport):
+    inner, ways = gmail.answer, Ways()
+
+    def answer(request):
+        gmail.outer = request.token
+        return inner(request)
+
+    wire.answer = answer
+    gmail.part = lambda i, n: (200, message(i)) if gmail.outer else (401, {})
+    client = GmailClient(transport, wire.endpoints, "t0", ways=ways)
+    results = dict(client.get_messages(IDS[:3]))
+    assert all(isinstance(result, ParsedMessage) for result in results.values())
+    assert not ways.per_part
+
+
 def test_three_of_a_conversation_come_as_a_whole(gmail, client):
     refs = [MessageRef(f"m{n}", "t1" if n < 3 else "t2") for n in range(5)]
     gmail.part = lambda i, n: (

@@ -184,11 +184,11 @@ class GmailClient:
         try:
             answer = request.execute(http=ApiHttp(self._transport, self._access_token))
         except HttpError as error:
-            # What Google refuses costs nothing.
-            self._meter.give_back(units)
             refusal = errors.from_response(
                 request.methodId, int(error.resp.status), error.resp, error.content
             )
+            if is_free(refusal):
+                self._meter.give_back(units)
             if isinstance(refusal, errors.RetryLater):
                 self._meter.told(refusal)
             raise refusal from None
@@ -469,8 +469,9 @@ class GmailClient:
                     if result.kind == LOST_PART:
                         # Batches do not bring it; a call of its own tells.
                         result = self._alone(ask)
-                if ask.kind == "thread" and isinstance(
-                    result, (errors.BadItem, errors.Gone)
+                if ask.kind == "thread" and (
+                    isinstance(result, (errors.BadItem, errors.Gone))
+                    or getattr(result, "status", 0) >= 500
                 ):
                     # Its messages one by one; some of them may be readable, and there.
                     again += [sync_plan.Ask("message", g, (g,)) for g in ask.gmail_ids]
@@ -577,20 +578,18 @@ class GmailClient:
         keys = {ask: f"{self._ref}-{secret}-{n}" for n, ask in enumerate(asks)}
         try:
             parts = self._post_batch({keys[ask]: self._uri(ask) for ask in asks})
-        except errors.RequestRefused as error:
-            self._give_back(asks)
-            if error.code != "too_large":
-                return dict.fromkeys(asks, error)
-            return self._get_in_halves(asks)
         except errors.GoogleError as error:
-            self._give_back(asks)
+            if error.code == "too_large":
+                return self._get_in_halves(asks)
+            if is_free(error):
+                self._give_back(asks)
             if isinstance(error, errors.RetryLater):
                 self._meter.told(error)
             return dict.fromkeys(asks, error)
         results = {}
         for ask in asks:
             results[ask] = self._read_part(ask, parts.get(keys[ask]))
-            if isinstance(results[ask], errors.GoogleError):
+            if isinstance(results[ask], errors.GoogleError) and is_free(results[ask]):
                 self._give_back([ask])
         for result in results.values():
             if isinstance(result, errors.RetryLater) and result.kind != LOST_PART:
@@ -613,26 +612,32 @@ class GmailClient:
         if len(asks) == 1:
             too_large = errors.BadItem("the message is too large", kind="too_large")
             return {asks[0]: too_large}
-        half = len(asks) // 2
-        return {**self._get_batch(asks[:half]), **self._get_batch(asks[half:])}
+        half, results = len(asks) // 2, {}
+        for part in (asks[:half], asks[half:]):
+            try:
+                self._meter.take(sum(map(self._cost, part)))
+            except errors.QuotaSpent as error:
+                results.update(dict.fromkeys(part, error))
+            else:
+                results.update(self._get_batch(part))
+        return results
 
     def _post_batch(self, uris):
-        try:
-            per_part = self._ways.per_part
-            token = self._access_token
-            return post_batch(
-                self._transport,
-                self._endpoints,
-                {key: (uri, token if per_part else None) for key, uri in uris.items()},
-                None if per_part else token,
-            )
-        except errors.AccessTokenRejected:
-            if not per_part:
-                raise
-        # Google may want the token on the whole batch after all.
+        token, parts, refusal = self._access_token, {}, None
+        if self._ways.per_part:
+            calls = {key: (uri, token) for key, uri in uris.items()}
+            try:
+                parts = post_batch(self._transport, self._endpoints, calls)
+            except errors.AccessTokenRejected as error:
+                refusal = error
+            rejected = [part for part in parts.values() if part.status == 401]
+            if not refusal and (not parts or len(rejected) < len(parts)):
+                return parts
+        # Google may want the token on the whole batch after all, or it is out of date.
         calls = {key: (uri, None) for key, uri in uris.items()}
         parts = post_batch(self._transport, self._endpoints, calls, token)
-        self._ways.per_part = False
+        if any(part.status != 401 for part in parts.values()):
+            self._ways.per_part = False
         return parts
 
     def _read_part(self, ask, part):
@@ -675,6 +680,11 @@ def post_batch(transport, endpoints, calls, access_token=None):
     raise errors.from_response(
         "gmail.batch", answer.status, answer.headers, answer.body
     )
+
+
+def is_free(error):
+    """Whether Google, which refused a call, did not charge for it."""
+    return 400 <= error.status < 500
 
 
 def read_part(method, part):

@@ -92,6 +92,9 @@ def decode_bytes(raw, charset):
     charset = charset.strip(" \"'\t").lower()
     charset = ALIASES.get(charset, charset)
     stateful = charset.startswith(STATEFUL)
+    if charset.startswith(("utf-16", "utf-32", "utf16", "utf32")):
+        # In those, even plain letters come with a NUL.
+        stateful = b"\0" in raw
     if stateful and (b"\x1b" in raw or b"~{" in raw or not charset.startswith("iso")):
         candidates = (charset, "utf-8")
     else:

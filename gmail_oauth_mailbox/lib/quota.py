@@ -7,6 +7,8 @@ and April 2026 keep the limits from before May 2026.
 from dataclasses import dataclass, field, replace
 
 SPAN = 60
+# Seconds by which the clocks of two hosts may differ.
+SKEW = 5
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,17 @@ COMMON = {
     "threads.list": 10,
     "messages.send": 100,
     "settings.sendAs.list": 1,
+    "drafts.create": 10,
+    "drafts.get": 20,
+    "drafts.send": 100,
+    "drafts.update": 15,
+    "messages.batchModify": 50,
+    "messages.delete": 10,
+    "messages.import": 25,
+    "messages.insert": 25,
+    "messages.trash": 20,
+    "stop": 50,
+    "watch": 100,
 }
 PROFILES = {
     "new": Profile(
@@ -70,8 +83,8 @@ class Window:
     """The units of the last minute, in slots of a second.
 
     Whoever spends no more than ``room`` never exceeds the ceiling in any span of 60
-    seconds. The clock is passed in, as Unix time; what it says of the future, since it
-    was put back, does not count.
+    seconds. The clock is passed in, as Unix time. Clocks of two hosts may differ a
+    little; what lies further in the future, since a clock was put back, does not count.
     """
 
     def __init__(self, slots=None):
@@ -82,15 +95,19 @@ class Window:
         """Return what ``dump`` gave; anything else is an empty window."""
         try:
             slots = {int(second): int(units) for second, units in data.items()}
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, OverflowError, AttributeError):
             slots = {}
         window = cls(slots)
         window._forget(now)
         return window
 
     def _forget(self, now):
-        first, last = int(now) - SPAN, int(now)
-        self._slots = {s: u for s, u in self._slots.items() if first <= s <= last and u}
+        first, last, slots = int(now) - SPAN, int(now), {}
+        for second, units in self._slots.items():
+            if first <= second <= last + SKEW and units > 0:
+                second = min(second, last)
+                slots[second] = slots.get(second, 0) + units
+        self._slots = slots
 
     def used(self, now):
         """Return the units of the last 60 to 61 seconds."""
@@ -102,9 +119,15 @@ class Window:
         return max(0, ceiling - self.used(now))
 
     def add(self, now, units):
-        """Note units spent, or, below 0, given back."""
-        second = int(now)
-        self._slots[second] = self._slots.get(second, 0) + units
+        """Note units spent, or, below 0, given back: of those spent last."""
+        self._forget(now)
+        if units > 0:
+            self._slots[int(now)] = self._slots.get(int(now), 0) + units
+            return
+        for second in sorted(self._slots, reverse=True):
+            taken = min(self._slots[second], -units)
+            self._slots[second] -= taken
+            units += taken
 
     def wait(self, now, ceiling, units):
         """Return the seconds until so many units may be spent."""

@@ -180,12 +180,14 @@ class GmailMeter(models.AbstractModel):
         :raises errors.QuotaSpent: not even ``least`` fits now, or Google asked for
             silence
         """
-        profile, now = self._profile(), time.time()
+        profile = self._profile()
         ceiling = profile.user_per_minute
         if lane == "backfill" and is_here:
             ceiling = int(ceiling * (1 - OWNER_RESERVE))
         project_ceiling = int(profile.project_per_minute * PROJECT_SHARES[lane])
         with self._rows(mailbox_id) as (mailbox, project):
+            # After the wait for the rows.
+            now = time.time()
             self._refuse_in_silence(mailbox, project)
             own, total = (
                 quota.Window.load(row["quota_window"], now)
@@ -241,8 +243,8 @@ class GmailMeter(models.AbstractModel):
         row.update(day=day, day_units=max(0, spent + units))
 
     def _return(self, mailbox_id, units):
-        now = time.time()
         with self._rows(mailbox_id) as rows:
+            now = time.time()
             # Without a mailbox, both are the project's.
             for row in rows:
                 self._add(row, quota.Window.load(row["quota_window"], now), now, -units)
