@@ -370,43 +370,33 @@ class GmailStore(models.AbstractModel):
         names = (field.relation, field.column1, field.column2)
         return tuple(map(SQL.identifier, names))
 
+    def _on_labels(self, statement, pairs):
+        """Run a statement on the labels of messages.
+
+        :param statement: with places for the table, its two columns, and the arrays of
+            message ids and of label ids
+        :param pairs: of (message id, label id)
+        """
+        pairs = set(pairs)
+        if pairs:
+            messages, labels = map(list, zip(*pairs, strict=True))
+            self.env.cr.execute(SQL(statement, *self._label_table(), messages, labels))
+
     def _add_labels(self, pairs):
         """Put labels on messages: pairs of (message id, label id)."""
-        messages, labels = (
-            zip(*pairs, strict=True) if (pairs := set(pairs)) else ((),) * 2
+        self._on_labels(
+            "INSERT INTO %s (%s, %s) SELECT * FROM unnest(%s::int[], %s::int[])"
+            " ON CONFLICT DO NOTHING",
+            pairs,
         )
-        if messages:
-            table, message, label = self._label_table()
-            self.env.cr.execute(
-                SQL(
-                    "INSERT INTO %s (%s, %s) SELECT * FROM unnest(%s::int[],"
-                    " %s::int[]) ON CONFLICT DO NOTHING",
-                    table,
-                    message,
-                    label,
-                    list(messages),
-                    list(labels),
-                )
-            )
 
     def _remove_labels(self, pairs):
         """Take labels off messages: pairs of (message id, label id)."""
-        messages, labels = (
-            zip(*pairs, strict=True) if (pairs := set(pairs)) else ((),) * 2
+        self._on_labels(
+            "DELETE FROM %s WHERE (%s, %s) IN"
+            " (SELECT * FROM unnest(%s::int[], %s::int[]))",
+            pairs,
         )
-        if messages:
-            table, message, label = self._label_table()
-            self.env.cr.execute(
-                SQL(
-                    "DELETE FROM %s t USING unnest(%s::int[], %s::int[]) AS x(m, l)"
-                    " WHERE t.%s = x.m AND t.%s = x.l",
-                    table,
-                    list(messages),
-                    list(labels),
-                    message,
-                    label,
-                )
-            )
 
     def _change_labels(self, mailbox, changes):
         """Put labels on stored messages and take them off; unread and starred follow.
