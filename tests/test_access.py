@@ -15,6 +15,7 @@ CONTENT = (
     "gmail.participant",
     "gmail.attachment",
     "gmail.label",
+    "gmail.quarantine",
 )
 REFUSED = (AccessError, MissingError, UserError)
 SECRET = (
@@ -22,8 +23,11 @@ SECRET = (
     "gmail.authorization",
     "gmail.revocation",
     "gmail.quota",
+    "gmail.address",
+    "gmail.tombstone",
 )
 SERVICES = (
+    "gmail.addresses",
     "gmail.check",
     "gmail.connect",
     "gmail.files",
@@ -71,10 +75,11 @@ DOORS = {
         "panel_outcome",
         "write",
     },
-    "gmail.thread": {"panel_outbox", "panel_read"},
+    "gmail.thread": {"panel_outbox", "panel_read", "panel_remove"},
     "gmail.message": {"panel_pictures", "panel_reply"},
     "gmail.attachment": {"action_download"},
     "gmail.label": {"write"},
+    "gmail.quarantine": {"action_open_in_gmail"},
     "gmail.mailbox.connect": {"action_continue", "action_open_settings"},
     "gmail.mailbox.disconnect": {"action_confirm"},
     "gmail.setup.check": {"action_check", "action_take_over", "action_forget_key"},
@@ -116,6 +121,9 @@ class TestAccess(GmailCase):
                 "part_id": "1",
                 "name": "secret.pdf",
             }
+        )
+        self.left_out = self.env["gmail.quarantine"].create(
+            {"mailbox_id": self.box.id, "gmail_id": "18c0ffee", "code": "unreadable"}
         )
 
     def rpc(self, user, model, method, args=(), kwargs=None):
@@ -262,6 +270,7 @@ class TestAccess(GmailCase):
             "gmail.thread": self.message.thread_id.id,
             "gmail.message": self.message.id,
             "gmail.attachment": attachment.id,
+            "gmail.quarantine": self.left_out.id,
         }
         arguments = {
             "panel_outbox": [1, "discard"],

@@ -41,7 +41,7 @@ if FILES:
             self.assertEqual(len(self.at_google), len(FILES))
             self.assertEqual(set(self.stored.mapped("gmail_id")), self.at_google)
             self.assertEqual(len(self.stored), len(FILES))
-            self.assertFalse(self.box.quarantine)
+            self.assertFalse(self.box.quarantine_ids)
             self.assertFalse(self.box.error_message)
 
         def test_every_conversation_can_be_read(self):

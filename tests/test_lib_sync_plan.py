@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from odoo.addons.gmail_oauth_mailbox.lib.sync_plan import (
     NEVER,
-    backfill_query,
     history_steps,
     in_order,
     merge_history,
@@ -70,13 +69,6 @@ def test_pages_and_changes_are_the_same():
     empty = HistoryPage((), "6", "more")
     assert merge_history(changes) == merge_history([pages[0], empty, pages[1]])
     assert merge_history(changes).fetch == ("b", "a")
-
-
-def test_query():
-    assert "newer_than:30d" in backfill_query(30)
-    assert "newer_than" not in backfill_query(0)
-    for words in ("-in:spam", "-in:trash", "-in:drafts", "-in:chats"):
-        assert words in backfill_query(0).split()
 
 
 def wanted(labels):

@@ -61,6 +61,8 @@ class TestSetup(ConnectingCase):
             gmail_default_contacts=False,
             gmail_default_history="90",
             gmail_default_interval=15,
+            gmail_default_scope="contacts",
+            gmail_max_messages=5000,
             gmail_privacy_url="https://corp-example.test/privacy",
         ).execute()
         setup = self.env["gmail.setup"]
@@ -68,7 +70,15 @@ class TestSetup(ConnectingCase):
         self.assertEqual(setup._client_secret(), "new-secret")
         self.assertEqual(
             setup._defaults(),
-            {"contacts": False, "history_days": 90, "sync_interval": 15},
+            {
+                "contacts": False,
+                "history_days": 90,
+                "import_scope": "contacts",
+                "sync_interval": 15,
+            },
+        )
+        self.assertEqual(
+            setup._ceilings(), {"history_days": 0, "messages": 5000, "megabytes": 0}
         )
         self.assertFalse(setup._may_connect(self.anna))
         again = self.settings()
@@ -155,7 +165,7 @@ class TestSetup(ConnectingCase):
         ).execute()
         dialog = self.env["gmail.mailbox.connect"].with_user(self.anna).create({})
         self.assertFalse(dialog.contacts)
-        mailbox = self.connect(self.anna, ANNA)
+        mailbox = self.authorize(self.anna, ANNA).mailbox_id
         self.assertEqual((mailbox.history_days, mailbox.sync_interval), (7, 60))
 
     def test_privacy_policy_is_a_web_address(self):

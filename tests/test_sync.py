@@ -3,6 +3,8 @@
 from email.message import EmailMessage
 from unittest.mock import patch
 
+from freezegun import freeze_time
+
 from odoo.tests import tagged
 
 from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler
@@ -53,7 +55,7 @@ class TestSync(GmailCase):
         count = len(self.stored())
         self.box.write({"backfill_done": False, "backfill_page": False})
         self.sync(self.box)
-        self.box.history_cursor = "1"
+        self.expire_history()
         self.sync(self.box)
         self.assertEqual(len(self.stored()), count)
 
@@ -75,7 +77,7 @@ class TestSync(GmailCase):
     def test_expired_cursor_downloads_nothing_again(self):
         self.sync(self.box)
         self.google.add_message(ANNA, mail(subject="Meanwhile"))
-        self.box.history_cursor = "1"
+        self.expire_history()
         before = len(self.google.log())
         self.sync(self.box)
         self.assertIn("Meanwhile", self.stored().mapped("subject"))
@@ -300,7 +302,7 @@ class TestSync(GmailCase):
         other = self.google.add_message(ANNA, mail(subject="Other"))
         self.sync(self.box)
         self.google.control(f"messages/{other}", {"account": ANNA, "action": "delete"})
-        self.box.history_cursor = "1"
+        self.expire_history()
         self.sync(self.box)
         self.assertEqual(self.stored().gmail_id, self.first)
 
@@ -368,7 +370,7 @@ class TestSync(GmailCase):
         wanted = {self.google.add_message(ANNA, raw) for raw in hostile}
         self.sync(self.box)
         self.assertLessEqual(wanted, set(self.stored().mapped("gmail_id")))
-        self.assertFalse(self.box.error_message or self.box.quarantine)
+        self.assertFalse(self.box.error_message or self.box.quarantine_ids)
 
     def test_one_message_that_cannot_be_stored_is_left_out(self):
         self.env.cr.execute(
@@ -383,7 +385,9 @@ class TestSync(GmailCase):
         self.assertNotIn("Private", " ".join(log.output))
         self.assertIn("gmail_message", log.output[0])
         self.assertIn(good, self.stored().mapped("gmail_id"))
-        self.assertEqual(self.box.quarantine, {bad: "CheckViolation"})
+        left_out = self.box.with_user(self.anna).quarantine_ids
+        self.assertEqual(left_out.gmail_id, bad)
+        self.assertIn("CheckViolation", left_out.reason)
         self.assertTrue(self.box.backfill_done)
         self.assertFalse(self.box.error_message)
         # With the cause gone, one click brings it in.
@@ -391,11 +395,12 @@ class TestSync(GmailCase):
         self.box.with_user(self.anna).action_retry_left_out()
         self.sync(self.box)
         self.assertIn(bad, self.stored().mapped("gmail_id"))
+        self.assertFalse(self.box.quarantine_ids)
 
     def test_expired_cursor_brings_flags_up_to_date(self):
         self.sync(self.box)
         self.modify(self.first, remove=["UNREAD"], add=["STARRED"])
-        self.box.history_cursor = "1"
+        self.expire_history()
         self.sync(self.box)
         message = self.stored()
         self.assertFalse(message.is_unread)
@@ -450,7 +455,10 @@ class TestSync(GmailCase):
         old = self.google.add_message(
             ANNA, mail(subject="Old", date="Tue, 01 Sep 2026 10:00:00 +0000")
         )
-        self.sync(self.box)
+        with freeze_time("2026-11-24 12:00:00"):
+            self.box.history_days = 30
+            self.box.history_cursor = False
+            self.sync(self.box)
         self.assertNotIn(old, self.stored().mapped("gmail_id"))
         self.box.with_user(self.anna).history_window = "0"
         self.assertFalse(self.box.backfill_done)

@@ -144,15 +144,3 @@ def _flatten(changes):
             yield from item.changes
         else:
             yield item
-
-
-def backfill_query(history_days):
-    """Return Gmail's search for the mail of a window.
-
-    :param history_days: 0 for all mail
-
-    >>> backfill_query(30)
-    '-in:spam -in:trash -in:drafts -in:chats newer_than:30d'
-    """
-    query = "-in:spam -in:trash -in:drafts -in:chats"
-    return f"{query} newer_than:{int(history_days)}d" if history_days else query

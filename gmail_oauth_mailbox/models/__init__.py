@@ -4,6 +4,7 @@ from . import gmail_owned
 # isort: split
 from . import (
     fetchmail_server,
+    gmail_address,
     gmail_attachment,
     gmail_authorization,
     gmail_credential,
@@ -11,9 +12,11 @@ from . import (
     gmail_mailbox,
     gmail_message,
     gmail_participant,
+    gmail_quarantine,
     gmail_quota,
     gmail_revocation,
     gmail_thread,
+    gmail_tombstone,
     ir_mail_server,
     mail_mail,
     mail_thread,

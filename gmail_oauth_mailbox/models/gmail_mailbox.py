@@ -8,6 +8,7 @@ OWNER_FIELDS = frozenset(
         "name",
         "history_days",
         "history_window",
+        "import_scope",
         "sync_interval",
         "signature",
         "label_ids",
@@ -79,6 +80,20 @@ class GmailMailbox(models.Model):
         inverse="_inverse_history_window",
         help="How far back mail is brought into Odoo.",
     )
+    history_start = fields.Datetime(
+        "Mail Since",
+        readonly=True,
+        copy=False,
+        help="Mail from this moment on is brought into Odoo; empty means all mail.",
+    )
+    import_scope = fields.Selection(
+        [("all", "All mail"), ("contacts", "Mail with my contacts")],
+        "Bring in",
+        default="all",
+        required=True,
+        help="Mail with contacts is what was sent by or to the address of a contact "
+        "in Odoo that is no colleague. Mail that is in Odoo already stays.",
+    )
     sync_interval = fields.Integer(
         "Synchronise Every (minutes)",
         default=5,
@@ -108,6 +123,24 @@ class GmailMailbox(models.Model):
     backfill_page = fields.Char(readonly=True, copy=False, groups="base.group_system")
     progress_done = fields.Integer("Messages Checked", readonly=True, copy=False)
     progress_total = fields.Integer("Messages Expected", readonly=True, copy=False)
+    progress_since = fields.Datetime(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    address_cursor = fields.Integer(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="The last gmail.address whose mail was looked for",
+    )
+    stopped_by = fields.Selection(
+        [("messages", "Number of messages"), ("size", "Size")],
+        readonly=True,
+        copy=False,
+        help="The administrator's ceiling that keeps older mail in Gmail",
+    )
+    stopped_at = fields.Datetime(readonly=True, copy=False)
+    stopped_note = fields.Char(compute="_compute_stopped_note")
+    quota_share = fields.Float("Gmail's Quota in Use", compute="_compute_quota_share")
     progress = fields.Float("Progress (%)", compute="_compute_progress")
     last_sync = fields.Datetime("Last Synchronisation", readonly=True, copy=False)
     next_sync = fields.Datetime(
@@ -148,12 +181,7 @@ class GmailMailbox(models.Model):
     failure_count = fields.Integer(
         readonly=True, copy=False, groups="base.group_system"
     )
-    quarantine = fields.Json(
-        readonly=True,
-        copy=False,
-        groups="base.group_system",
-        help="Gmail ids that could not be taken in, each with a code",
-    )
+    quarantine_ids = fields.One2many("gmail.quarantine", "mailbox_id", "Left Out")
     quarantine_count = fields.Integer(
         "Messages Left Out", compute="_compute_quarantine_count"
     )
@@ -218,18 +246,35 @@ class GmailMailbox(models.Model):
                 mailbox.progress = min(100 * mailbox.progress_done / total, 99)
 
     def _compute_message_count(self):
-        counts = dict(
-            self.env["gmail.message"]
+        counts = self._count("gmail.message")
+        for mailbox in self:
+            mailbox.message_count = counts.get(mailbox.id, 0)
+
+    def _count(self, model):
+        """Return {mailbox id: how many rows of a model}, of whoever they are."""
+        groups = (
+            self.env[model]
             .sudo()
             ._read_group([("mailbox_id", "in", self.ids)], ["mailbox_id"], ["__count"])
         )
-        for mailbox in self:
-            mailbox.message_count = counts.get(mailbox.sudo(), 0)
+        return {mailbox.id: count for mailbox, count in groups}
 
-    @api.depends("quarantine")
+    @api.depends("quarantine_ids")
     def _compute_quarantine_count(self):
-        for mailbox in self.sudo():
-            mailbox.quarantine_count = len(mailbox.quarantine or {})
+        # Administrators see how many, not which. Reading quarantine_ids under sudo
+        # would leave it in the cache, for whoever reads it next.
+        counts = self._count("gmail.quarantine")
+        for mailbox in self:
+            mailbox.quarantine_count = counts.get(mailbox.id, 0)
+
+    @api.depends("stopped_by", "stopped_at")
+    def _compute_stopped_note(self):
+        for mailbox in self:
+            mailbox.stopped_note = self.env["gmail.wording"]._of_ceiling(mailbox)
+
+    def _compute_quota_share(self):
+        for mailbox in self:
+            mailbox.quota_share = self.env["gmail.meter"]._share(mailbox)
 
     @api.depends("access_ends", "state")
     def _compute_ending_warning(self):
@@ -255,32 +300,42 @@ class GmailMailbox(models.Model):
                 raise ValidationError(
                     self.env._("The history window must be 0 (all mail) or more days.")
                 )
+            most = self.env["gmail.setup"]._ceilings()["history_days"]
+            if most and not 1 <= mailbox.history_days <= most:
+                raise ValidationError(
+                    self.env._(
+                        "Your administrator allows mail of the last %s days in Odoo.",
+                        most,
+                    )
+                )
 
     def write(self, vals):
         if not self.env.su and not OWNER_FIELDS.issuperset(vals):
             raise AccessError(
                 self.env._("This part of a mailbox is kept by Odoo, not by hand.")
             )
-        widened = self.browse()
-        if "history_days" in vals:
-            days = vals["history_days"] or 36500
-            widened = self.filtered(lambda m: days > (m.history_days or 36500))
+        before = {m.id: (m.history_days, m.import_scope) for m in self}
         result = super().write(vals)
-        if widened:
-            widened.sudo()._restart_backfill()
+        if {"history_days", "import_scope"} & vals.keys():
+            for mailbox in self.sudo():
+                mailbox._look_again(*before[mailbox.id])
         return result
+
+    def _look_again(self, days, scope):
+        """Bring in what the settings let in now.
+
+        :param days: history_days before
+        :param scope: import_scope before
+        """
+        if self.history_days != days:
+            self.history_start = self.env["gmail.sync"]._window_start(self)
+        widened = days and (not self.history_days or self.history_days > days)
+        if widened or self.import_scope != scope:
+            self._restart_backfill()
 
     def _restart_backfill(self):
         """Look through the whole window again; what is stored is not fetched again."""
-        self.write(
-            {
-                "backfill_done": False,
-                "backfill_page": False,
-                "progress_done": 0,
-                "progress_total": 0,
-                "next_backfill": fields.Datetime.now(),
-            }
-        )
+        self.write(self.env["gmail.sync"]._from_the_start())
         self.env["gmail.scheduler"]._wake(self)
 
     # ------------------------------------------------------------------
@@ -328,8 +383,7 @@ class GmailMailbox(models.Model):
     def action_retry_left_out(self):
         """Look for the messages that could not be taken in once more."""
         mailbox = self._own()
-        mailbox.quarantine = False
-        mailbox._restart_backfill()
+        mailbox.quarantine_ids.is_retried = True
         return self.action_sync_now()
 
     def action_pause(self):

@@ -35,6 +35,12 @@ class GmailThread(models.Model):
         self.check_access("read")
         return self.env["gmail.panel"]._read_thread(self)
 
+    def panel_remove(self):
+        """Remove the conversation from Odoo for good; Gmail keeps its own."""
+        self.ensure_one()
+        self.check_access("read")
+        self.env["gmail.panel"]._remove_thread(self.sudo())
+
     def panel_outbox(self, mail_id, action):
         """Deal with an answer in this conversation that has not gone out.
 

@@ -13,8 +13,13 @@ PARAMETERS = {
     "gmail_default_contacts": PREFIX + "default_contacts",
     "gmail_default_history": PREFIX + "default_history_days",
     "gmail_default_interval": PREFIX + "default_sync_interval",
+    "gmail_default_scope": PREFIX + "default_import_scope",
     "gmail_quota_profile": PREFIX + "quota_profile",
+    "gmail_max_history": PREFIX + "max_history_days",
+    "gmail_max_messages": PREFIX + "max_messages",
+    "gmail_max_megabytes": PREFIX + "max_megabytes",
 }
+CEILINGS = ("gmail_max_history", "gmail_max_messages", "gmail_max_megabytes")
 
 
 class ResConfigSettings(models.TransientModel):
@@ -49,7 +54,13 @@ class ResConfigSettings(models.TransientModel):
     )
     gmail_default_contacts = fields.Boolean("Ask for contacts too")
     gmail_default_history = fields.Selection(HISTORY_WINDOWS, "Mail of the last")
+    gmail_default_scope = fields.Selection(
+        [("all", "All mail"), ("contacts", "Mail with my contacts")], "Bring in"
+    )
     gmail_default_interval = fields.Integer("Synchronise every (minutes)")
+    gmail_max_history = fields.Integer("Most days of mail")
+    gmail_max_messages = fields.Integer("Most messages")
+    gmail_max_megabytes = fields.Integer("Most MB")
     gmail_quota_profile = fields.Selection(
         [("new", "Since May 2026"), ("legacy", "Before May 2026")],
         "Google project made",
@@ -83,7 +94,7 @@ class ResConfigSettings(models.TransientModel):
         """Return the choices as they are stored, by field."""
         setup = self.env["gmail.setup"]
         get_param = self.env["ir.config_parameter"].sudo().get_param
-        defaults = setup._defaults()
+        defaults, ceilings = setup._defaults(), setup._ceilings()
         days = str(defaults["history_days"])
         profile = self.env["gmail.meter"]._profile_name()
         return {
@@ -92,7 +103,11 @@ class ResConfigSettings(models.TransientModel):
             "gmail_privacy_url": get_param(PREFIX + "privacy_url") or False,
             "gmail_default_contacts": defaults["contacts"],
             "gmail_default_history": days if days in dict(HISTORY_WINDOWS) else False,
+            "gmail_default_scope": defaults["import_scope"],
             "gmail_default_interval": defaults["sync_interval"],
+            "gmail_max_history": ceilings["history_days"],
+            "gmail_max_messages": ceilings["messages"],
+            "gmail_max_megabytes": ceilings["megabytes"],
             "gmail_quota_profile": "legacy" if profile == "legacy" else "new",
         }
 
@@ -109,7 +124,9 @@ class ResConfigSettings(models.TransientModel):
             "gmail_privacy_url": (self.gmail_privacy_url or "").strip(),
             "gmail_default_contacts": self.gmail_default_contacts,
             "gmail_default_history": self.gmail_default_history,
+            "gmail_default_scope": self.gmail_default_scope,
             "gmail_default_interval": self.gmail_default_interval,
+            **{name: self[name] for name in CEILINGS},
             "gmail_quota_profile": self.gmail_quota_profile,
         }
         changed = {n: v for n, v in wanted.items() if (v or False) != before[n]}
@@ -118,6 +135,8 @@ class ResConfigSettings(models.TransientModel):
             if name == "gmail_default_contacts":
                 value = "1" if value else "0"
             parameters.set_param(PARAMETERS[name], value or False)
+        if changed.keys() & set(CEILINGS):
+            self.env["gmail.sync"].sudo()._obey_ceilings()
         self._set_gmail_client(client_id)
         return result
 
@@ -151,6 +170,8 @@ class ResConfigSettings(models.TransientModel):
             raise ValidationError(
                 self.env._("Synchronise every 1 to 1440 minutes, please.")
             )
+        if any(changed.get(name, 0) < 0 for name in CEILINGS):
+            raise ValidationError(self.env._("A ceiling is 0 (none) or more, please."))
         for domain in setup._wrong_domains(changed.get("gmail_allowed_domains")):
             raise ValidationError(
                 self.env._(

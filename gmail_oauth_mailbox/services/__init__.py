@@ -1,4 +1,5 @@
 from . import (
+    gmail_addresses,
     gmail_check,
     gmail_connect,
     gmail_files,
@@ -14,3 +15,7 @@ from . import (
     gmail_sync,
     gmail_wording,
 )
+
+# isort: split
+# It extends gmail_sync.
+from . import gmail_backfill

@@ -587,6 +587,7 @@ class GmailConnect(models.AbstractModel):
                     "user_id": user.id,
                     "company_id": user.company_id.id,
                     "history_days": defaults["history_days"],
+                    "import_scope": defaults["import_scope"],
                     "sync_interval": defaults["sync_interval"],
                 }
             )

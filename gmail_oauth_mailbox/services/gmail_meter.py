@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -23,6 +24,9 @@ PROJECT_SHARES = {"interactive": 1.0, "new": 0.98, "backfill": 0.9}
 # Google's day; its quotas begin anew at midnight there.
 GOOGLE_ZONE = ZoneInfo("America/Los_Angeles")
 PAUSE = timedelta(minutes=1)
+# Checked so many, for so long: enough to tell a pace.
+FOR_A_PACE = 100
+SECONDS_FOR_A_PACE = 20
 # Of gmail.quota, as they are read and written.
 COLUMNS = (
     "id",
@@ -254,18 +258,30 @@ class GmailMeter(models.AbstractModel):
         return owner.presence_ids.status == "online"
 
     @api.model
-    def _minutes(self, messages):
-        """Return how many minutes as many messages take at the pace of the quota."""
+    def _minutes(self, mailbox):
+        """Return how many minutes the rest of the older mail takes: at the pace so
+        far, or, before there is one, at that of the quota."""
+        mailbox = mailbox.sudo()
+        done = mailbox.progress_done
+        left = max(0, mailbox.progress_total - done)
+        began = mailbox.progress_since
+        seconds = (fields.Datetime.now() - began).total_seconds() if began else 0
+        if done >= FOR_A_PACE and seconds >= SECONDS_FOR_A_PACE:
+            return math.ceil(left * seconds / done / 60)
         profile = self._profile()
-        units = messages * profile.cost("gmail.users.messages.get")
-        return -(-units // profile.user_per_minute)
+        cost = profile.cost("gmail.users.messages.get")
+        if mailbox.import_scope == "contacts":
+            # One list call for about a dozen of them.
+            cost = profile.cost("gmail.users.messages.list") / 12
+        return math.ceil(left * cost / profile.user_per_minute)
 
     def _share(self, mailbox):
-        """Return the share of a mailbox's quota that the last minute used, 0 to 1."""
+        """Return the share of a mailbox's quota that the last minute used, in per
+        cent."""
         row = self.env["gmail.quota"].sudo().search([("mailbox_id", "=", mailbox.id)])
         now = time.time()
         used = quota.Window.load(row.quota_window, now).used(now)
-        return min(used / self._profile().user_per_minute, 1.0)
+        return min(100 * used / self._profile().user_per_minute, 100)
 
     # ------------------------------------------------------------------
     # Pauses

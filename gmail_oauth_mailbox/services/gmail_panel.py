@@ -71,6 +71,7 @@ class GmailPanel(models.AbstractModel):
                     "can_read": mailbox.can_read,
                     "can_send": mailbox.can_send,
                     "ending": self._ending(mailbox),
+                    "ceiling": self.env["gmail.wording"]._of_ceiling(mailbox),
                 }
                 for mailbox in mailboxes
             ],
@@ -126,20 +127,22 @@ class GmailPanel(models.AbstractModel):
     def _progress(self, mailbox):
         """Return how far the first synchronisation is, and what it waits for.
 
-        ``minutes`` is what the rest takes at the pace that Google's quota allows;
-        ``waits`` the sentence that says why nothing happens just now, or False.
+        ``minutes`` is what the rest takes at the pace so far; ``share`` the per cent
+        of Google's quota in use; ``waits`` the sentence that says why nothing happens
+        just now, or False.
         """
         running = (
             mailbox.state == "connected"
             and mailbox.can_read
             and not mailbox.backfill_done
         )
-        left = max(0, mailbox.progress_total - mailbox.progress_done)
         return {
             "running": running,
             "done": mailbox.progress_done,
             "total": mailbox.progress_total,
-            "minutes": running and self.env["gmail.meter"]._minutes(left),
+            "of_contacts": mailbox.import_scope == "contacts",
+            "minutes": running and self.env["gmail.meter"]._minutes(mailbox),
+            "share": running and round(self.env["gmail.meter"]._share(mailbox)),
             "waits": running and self.env["gmail.wording"]._of_wait(mailbox),
         }
 
@@ -305,6 +308,14 @@ class GmailPanel(models.AbstractModel):
         )
 
     @api.model
+    def _remove_thread(self, thread):
+        """Remove a conversation (sudo) and have its messages stay away; what comes
+        later in it comes in."""
+        mailbox, store = thread.mailbox_id, self.env["gmail.store"].sudo()
+        touched = store._bury(mailbox, thread.message_ids.mapped("gmail_id"))
+        store._refresh_threads(touched)
+        self.env["gmail.sync"].sudo()._announce(mailbox, touched)
+
     def _deal_with(self, thread, mail_id, action):
         mail = self._outbox(thread).filtered(lambda m: m.id == mail_id)
         if mail and action == "discard":

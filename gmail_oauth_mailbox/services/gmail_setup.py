@@ -19,6 +19,12 @@ DOMAINS = "gmail_oauth_mailbox.allowed_domains"
 CONTACTS = "gmail_oauth_mailbox.default_contacts"
 HISTORY_DAYS = "gmail_oauth_mailbox.default_history_days"
 SYNC_INTERVAL = "gmail_oauth_mailbox.default_sync_interval"
+IMPORT_SCOPE = "gmail_oauth_mailbox.default_import_scope"
+CEILINGS = {
+    "history_days": "gmail_oauth_mailbox.max_history_days",
+    "messages": "gmail_oauth_mailbox.max_messages",
+    "megabytes": "gmail_oauth_mailbox.max_megabytes",
+}
 DISABLED = "gmail_oauth_mailbox.disabled"
 BATCH_POLLING = "gmail_oauth_mailbox.batch_polling"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
@@ -170,11 +176,25 @@ class GmailSetup(models.AbstractModel):
     @api.model
     def _defaults(self):
         """Return what a new mailbox begins with: contacts (the tick in the dialog),
-        history_days, sync_interval (minutes)."""
+        history_days, import_scope, sync_interval (minutes)."""
+        days = max(0, self._number(HISTORY_DAYS, 30))
+        most = self._ceilings()["history_days"]
         return {
             "contacts": str2bool(self._param(CONTACTS, "1"), True),
-            "history_days": max(0, self._number(HISTORY_DAYS, 30)),
+            "history_days": min(days or most, most) if most else days,
+            "import_scope": (
+                "contacts" if self._param(IMPORT_SCOPE) == "contacts" else "all"
+            ),
             "sync_interval": min(max(1, self._number(SYNC_INTERVAL, 5)), 1440),
+        }
+
+    @api.model
+    def _ceilings(self):
+        """Return the most that a mailbox may hold: history_days, messages, megabytes
+        (10^6 bytes); 0 is no ceiling. New mail is never held back."""
+        return {
+            name: max(0, self._number(parameter, 0))
+            for name, parameter in CEILINGS.items()
         }
 
     def _number(self, name, default):

@@ -107,6 +107,77 @@ class GmailStore(models.AbstractModel):
         )
         return {gmail_id: (row_id, thread_id) for gmail_id, row_id, thread_id in rows}
 
+    def _known(self, mailbox, gmail_ids):
+        """Return those ids of which nothing is left to do: stored, left out, or
+        removed by the owner."""
+        gmail_ids = list(gmail_ids)
+        if not gmail_ids:
+            return set()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT gmail_id FROM gmail_message
+                 WHERE mailbox_id = %(mailbox)s AND gmail_id = ANY(%(ids)s)
+                 UNION ALL
+                SELECT gmail_id FROM gmail_quarantine
+                 WHERE mailbox_id = %(mailbox)s AND gmail_id = ANY(%(ids)s)
+                 UNION ALL
+                SELECT gmail_id FROM gmail_tombstone
+                 WHERE mailbox_id = %(mailbox)s AND gmail_id = ANY(%(ids)s)
+                """,
+                mailbox=mailbox.id,
+                ids=gmail_ids,
+            )
+        )
+        return {gmail_id for (gmail_id,) in rows}
+
+    def _all(self, mailbox):
+        """Return {gmail id: (id, thread id)} of all stored mail, and the moment of the
+        oldest, or None."""
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT gmail_id, id, thread_id, date FROM gmail_message"
+                " WHERE mailbox_id = %s",
+                mailbox.id,
+            )
+        )
+        oldest = min((date for *_ids, date in rows if date), default=None)
+        return {gmail_id: (i, thread) for gmail_id, i, thread, _date in rows}, oldest
+
+    def _with_label(self, label):
+        """Return the Gmail ids of the stored messages that carry a label."""
+        table, message, column = self._label_table()
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT m.gmail_id FROM %s r JOIN gmail_message m ON m.id = r.%s"
+                " WHERE r.%s = %s",
+                table,
+                message,
+                column,
+                label.id,
+            )
+        )
+        return {gmail_id for (gmail_id,) in rows}
+
+    def _bytes(self, mailbox):
+        """Return how much of the database and of the file store a mailbox takes:
+        texts as PostgreSQL holds them, and attachments that were opened."""
+        [(size,)] = self.env.execute_query(
+            SQL(
+                """
+                SELECT COALESCE((SELECT sum(pg_column_size(body)
+                                            + pg_column_size(search_text))
+                                   FROM gmail_message WHERE mailbox_id = %(id)s), 0)
+                     + COALESCE((SELECT sum(f.file_size)
+                                   FROM gmail_attachment a
+                                   JOIN ir_attachment f ON f.id = a.attachment_id
+                                  WHERE a.mailbox_id = %(id)s), 0)
+                """,
+                id=mailbox.id,
+            )
+        )
+        return int(size)
+
     def _excluded(self, mailbox):
         """Return the Gmail ids of the labels whose mail stays in Gmail."""
         off = mailbox.label_ids.filtered(lambda label: not label.is_synced)
@@ -114,7 +185,50 @@ class GmailStore(models.AbstractModel):
 
     def _quarantine(self, mailbox, gmail_id, code):
         """Note a message that could not be taken in; the others go on."""
-        mailbox.quarantine = {**(mailbox.quarantine or {}), gmail_id: code or "error"}
+        self.env.cr.execute(
+            """
+            INSERT INTO gmail_quarantine (mailbox_id, gmail_id, code, is_retried,
+                        create_uid, write_uid, create_date, write_date)
+            VALUES (%(mailbox)s, %(gmail_id)s, %(code)s, false, %(uid)s, %(uid)s,
+                    now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')
+                ON CONFLICT (mailbox_id, gmail_id)
+                DO UPDATE SET code = EXCLUDED.code, is_retried = false
+            """,
+            {
+                "mailbox": mailbox.id,
+                "gmail_id": gmail_id,
+                "code": code or "error",
+                "uid": self.env.uid,
+            },
+        )
+        self.env["gmail.quarantine"].invalidate_model()
+        mailbox.invalidate_recordset(["quarantine_ids", "quarantine_count"])
+
+    def _forget_left_out(self, mailbox, gmail_ids):
+        """Messages that are gone in Gmail need no second try."""
+        if gmail_ids:
+            self.env["gmail.quarantine"].search(
+                [("mailbox_id", "=", mailbox.id), ("gmail_id", "in", list(gmail_ids))]
+            ).unlink()
+
+    def _bury(self, mailbox, gmail_ids):
+        """Have messages stay away for good, and remove those that are stored; Gmail
+        keeps its own.
+
+        :return: the ids of their conversations
+        """
+        self.env.cr.execute(
+            """
+            INSERT INTO gmail_tombstone (mailbox_id, gmail_id, create_uid, write_uid,
+                        create_date, write_date)
+            SELECT %(mailbox)s, x, %(uid)s, %(uid)s, now() AT TIME ZONE 'UTC',
+                   now() AT TIME ZONE 'UTC'
+              FROM unnest(%(ids)s) AS x
+                ON CONFLICT DO NOTHING
+            """,
+            {"mailbox": mailbox.id, "uid": self.env.uid, "ids": list(gmail_ids)},
+        )
+        return self._forget(mailbox, gmail_ids)
 
     # ------------------------------------------------------------------
     # Taking in
@@ -154,8 +268,13 @@ class GmailStore(models.AbstractModel):
         :param messages: lib's ParsedMessage, stored already or not
         :param sent_message_ids: {gmail id: Odoo's own Message-ID} of mail just sent
         """
-        excluded = self._excluded(mailbox)
-        wanted = {m.gmail_id: m for m in messages if excluded.isdisjoint(m.label_ids)}
+        sent_message_ids = sent_message_ids or {}
+        people = {m.gmail_id: self._people_of(m) for m in messages}
+        partners = self.env["gmail.addresses"]._partners(
+            mailbox, {address for rows in people.values() for _r, address, _n in rows}
+        )
+        is_wanted = self._wanted(mailbox, people, partners, sent_message_ids)
+        wanted = {m.gmail_id: m for m in messages if is_wanted(m)}
         if not wanted:
             return set()
         thread_ids = self._ensure_threads(
@@ -169,7 +288,7 @@ class GmailStore(models.AbstractModel):
                     {
                         **self._message_values(mailbox, message),
                         "thread_id": thread_ids[message.thread_id],
-                        "sent_message_id": (sent_message_ids or {}).get(gmail_id)
+                        "sent_message_id": sent_message_ids.get(gmail_id)
                         or self._own_message_id(message),
                     }
                     for gmail_id, message in wanted.items()
@@ -184,7 +303,22 @@ class GmailStore(models.AbstractModel):
         self._add_labels(
             (row_id, labels[g]) for row_id, m in new for g in m.label_ids if g in labels
         )
-        self._store_participants(mailbox, new)
+        self._insert(
+            "gmail_participant",
+            PARTICIPANT_COLUMNS,
+            [
+                {
+                    "message_id": row_id,
+                    "role": role,
+                    "name": name or None,
+                    "address": address,
+                    "partner_id": partners.get(address, {}).get("id"),
+                }
+                for row_id, message in new
+                for role, address, name in people[message.gmail_id]
+            ],
+            mailbox,
+        )
         self._insert(
             "gmail_attachment",
             ATTACHMENT_COLUMNS,
@@ -315,50 +449,51 @@ class GmailStore(models.AbstractModel):
             )
         )
 
-    def _store_participants(self, mailbox, new):
-        rows = []
-        for row_id, message in new:
-            people = {
-                "from": (message.from_,) if message.from_ else (),
-                "to": message.to,
-                "cc": message.cc,
-                "bcc": message.bcc,
-            }
-            seen = set()
-            for role in ROLES:
-                for person in people[role]:
-                    address = email_normalize(text(person.address)) or text(
-                        person.address
-                    )
-                    if address and (role, address) not in seen:
-                        seen.add((role, address))
-                        rows.append(
-                            {
-                                "message_id": row_id,
-                                "role": role,
-                                "name": text(person.name) or None,
-                                "address": address,
-                            }
-                        )
-        partners = self._partners(mailbox, {row["address"] for row in rows})
-        for row in rows:
-            row["partner_id"] = partners.get(row["address"])
-        self._insert("gmail_participant", PARTICIPANT_COLUMNS, rows, mailbox)
+    def _people_of(self, message):
+        """Return (role, normalised address, name) of all people, each once in a
+        role.
+        """
+        people = {
+            "from": (message.from_,) if message.from_ else (),
+            "to": message.to,
+            "cc": message.cc,
+            "bcc": message.bcc,
+        }
+        found = {}
+        for role in ROLES:
+            for person in people[role]:
+                written = text(person.address)
+                address = email_normalize(written) or written
+                if address:
+                    found.setdefault((role, address), text(person.name))
+        return [(role, address, name) for (role, address), name in found.items()]
 
-    def _partners(self, mailbox, addresses):
-        """Return {address: partner id} of contacts that the owner may read."""
-        if not addresses:
-            return {}
-        partners = (
-            self.env["res.partner"]
-            .with_user(mailbox.user_id)
-            .search_read(
-                [("email_normalized", "in", list(addresses))],
-                ["email_normalized"],
-                order="id desc",
+    def _wanted(self, mailbox, people, partners, sent):
+        """Return a test whether the mailbox wants a message: with no label that is
+        switched off, within its window, and, if it wants only such, with a contact.
+        What leaves through Odoo is always wanted.
+
+        :param people: {gmail id: as ``_people_of`` gives them}
+        :param partners: as gmail.addresses gives them
+        :param sent: Gmail ids of mail just sent
+        """
+        excluded = self._excluded(mailbox)
+        since = mailbox.history_start
+        all_mail = mailbox.import_scope != "contacts"
+        contacts = {a for a, partner in partners.items() if partner["partner_share"]}
+
+        def test(message):
+            if not excluded.isdisjoint(message.label_ids):
+                return False
+            if message.gmail_id in sent or message.odoo_send_id:
+                return True
+            if since and message.date < since:
+                return False
+            return all_mail or any(
+                address in contacts for _r, address, _n in people[message.gmail_id]
             )
-        )
-        return {partner["email_normalized"]: partner["id"] for partner in partners}
+
+        return test
 
     # ------------------------------------------------------------------
     # Changing and removing
@@ -440,13 +575,16 @@ class GmailStore(models.AbstractModel):
         their conversations."""
         if not gmail_ids:
             return set()
-        messages = self.env["gmail.message"].search(
-            [("mailbox_id", "=", mailbox.id), ("gmail_id", "in", list(gmail_ids))]
-        )
-        touched = set(messages.thread_id.ids)
-        messages.attachment_ids.attachment_id.unlink()
-        messages.unlink()
-        return touched
+        self.env.flush_all()
+        stored = self._stored(mailbox, gmail_ids)
+        ids = [row_id for row_id, _thread in stored.values()]
+        self.env["gmail.attachment"].search(
+            [("message_id", "in", ids), ("attachment_id", "!=", False)]
+        ).attachment_id.unlink()
+        # Not by the ORM, which would read each with its body.
+        self.env.cr.execute("DELETE FROM gmail_message WHERE id = ANY(%s)", [ids])
+        self._changed()
+        return {thread_id for _row, thread_id in stored.values()}
 
     def _changed(self):
         """What the ORM remembers of mail is out of date."""

@@ -10,10 +10,8 @@ from .gmail_store import text
 CHANGED = "gmail_oauth_mailbox/changed"
 # Downloads of one step of history, after which the cursor moves.
 STEP = 25
-# A list call costs the same for 1 id as for 500. The first page is small, so that
-# something is on the screen at once; each is stored as a whole.
-FIRST_PAGE = 50
-LIST_PAGE = 200
+# Messages that leave Odoo in one step.
+REMOVED_AT_ONCE = 200
 # What came is stored after so many messages, or after a second.
 STORE_PAGE = 100
 LABELS_EVERY = timedelta(hours=1)
@@ -24,16 +22,11 @@ OFF_AT_FIRST = sync_plan.NEVER | {
     "CATEGORY_FORUMS",
     "CATEGORY_UPDATES",
 }
-CATEGORY_QUERY = {
-    "CATEGORY_PROMOTIONS": "promotions",
-    "CATEGORY_SOCIAL": "social",
-    "CATEGORY_FORUMS": "forums",
-    "CATEGORY_UPDATES": "updates",
-}
 
 
 class GmailSync(models.AbstractModel):
-    """Keep the stored mail of a mailbox equal to what Gmail holds.
+    """Keep the stored mail of a mailbox equal to what Gmail holds: new mail and
+    changes here, older mail in gmail_backfill.py.
 
     Each page is one transaction: rows in bulk and the place reached, together or not
     at all. Knows nothing of HTTP and nothing of other mailboxes.
@@ -61,6 +54,10 @@ class GmailSync(models.AbstractModel):
                 # The cursor is taken before the first list: what arrives in between
                 # is then seen twice rather than never.
                 mailbox.history_cursor = client.profile().history_id
+                mailbox.history_start = self._window_start(mailbox)
+                mailbox.progress_since = fields.Datetime.now()
+                if mailbox.import_scope == "contacts":
+                    self.env["gmail.addresses"]._refresh()
                 self._announce(mailbox, ())
                 lease.commit()
                 self._backfill_page(mailbox, client, lease)
@@ -69,6 +66,7 @@ class GmailSync(models.AbstractModel):
                 return self._backfill(mailbox, client, lease)
             if not self._leave_labels(mailbox, lease):
                 return True
+            self._retry_left_out(mailbox, client, lease)
             return not self._follow_history(mailbox, client, lease)
 
     def _take_labels(self, mailbox, client):
@@ -118,7 +116,7 @@ class GmailSync(models.AbstractModel):
         while off and (
             messages := self.env["gmail.message"].search(
                 [("mailbox_id", "=", mailbox.id), ("label_ids", "in", off.ids)],
-                limit=LIST_PAGE,
+                limit=REMOVED_AT_ONCE,
             )
         ):
             store = self.env["gmail.store"]
@@ -173,13 +171,11 @@ class GmailSync(models.AbstractModel):
         back = [
             gmail_id
             for gmail_id, (_added, removed) in plan.label_changes.items()
-            if gmail_id not in stored and excluded & removed
+            if excluded & removed
         ]
-        wanted = [
-            MessageRef(g, threads.get(g) or "")
-            for g in dict.fromkeys([*plan.fetch, *back])
-            if g not in stored
-        ]
+        fetch = dict.fromkeys([*plan.fetch, *back])
+        known = store._known(mailbox, fetch)
+        wanted = [MessageRef(g, threads.get(g) or "") for g in fetch if g not in known]
         touched = self._fetch(mailbox, client, wanted, lease)
         changes, leaving = {}, [g for g in plan.delete if g in stored]
         for gmail_id, (added, removed) in plan.label_changes.items():
@@ -192,6 +188,7 @@ class GmailSync(models.AbstractModel):
         if changes:
             store._change_labels(mailbox, changes)
         touched |= store._forget(mailbox, leaving)
+        store._forget_left_out(mailbox, plan.delete)
         store._refresh_threads(touched)
         return touched
 
@@ -203,132 +200,6 @@ class GmailSync(models.AbstractModel):
             token = page.next_page_token
             if not token:
                 return
-
-    def _restart_census(self, mailbox, client, lease):
-        """Google has forgotten the cursor: compare ids and labels, download only what
-        is new.
-
-        What was deleted, read, starred or moved meanwhile is found by comparing all
-        ids of the window, label by label.
-        """
-        cursor = client.profile().history_id
-        self._take_labels(mailbox, client)
-        store = self.env["gmail.store"]
-        query = self._query(mailbox)
-        present = self._all_ids(client, query)
-        since = fields.Datetime.subtract(
-            fields.Datetime.now(), days=max(mailbox.history_days - 1, 0)
-        )
-        domain = [("mailbox_id", "=", mailbox.id)]
-        if mailbox.history_days:
-            # One day of margin: Gmail's window ends at its own midnight.
-            domain.append(("date", ">=", since))
-        stored = {m.gmail_id: m for m in self.env["gmail.message"].search(domain)}
-        kept = {g: message for g, message in stored.items() if g in present}
-        touched = self._compare_labels(mailbox, client, query, kept)
-        touched |= store._forget(mailbox, stored.keys() - present)
-        store._refresh_threads(touched)
-        mailbox.write(
-            {
-                "history_cursor": cursor,
-                "backfill_done": False,
-                "backfill_page": False,
-                "progress_done": 0,
-                "next_backfill": fields.Datetime.now(),
-            }
-        )
-        self._announce(mailbox, touched)
-        lease.commit()
-
-    def _all_ids(self, client, query, label_ids=()):
-        """Return the ids of all messages that a search finds, as a set."""
-        found, token = set(), None
-        while True:
-            page = client.list_messages(
-                q=query, label_ids=label_ids, page_token=token, page_size=500
-            )
-            found.update(ref.gmail_id for ref in page.refs)
-            token = page.next_page_token
-            if not token:
-                return found
-
-    def _compare_labels(self, mailbox, client, query, messages):
-        """Set the labels of stored messages as Gmail has them; return the ids of the
-        conversations touched.
-
-        :param messages: {gmail id: gmail.message}
-        """
-        excluded = self.env["gmail.store"]._excluded(mailbox)
-        changes, touched = {}, set()
-        for label in mailbox.label_ids.filtered(lambda x: x.gmail_id not in excluded):
-            marked = self._all_ids(client, query, (label.gmail_id,))
-            for gmail_id, message in messages.items():
-                is_marked = gmail_id in marked
-                if is_marked != (label in message.label_ids):
-                    change = changes.setdefault(message.id, (set(), set()))
-                    change[0 if is_marked else 1].add(label.gmail_id)
-                    touched.add(message.thread_id.id)
-        if changes:
-            self.env["gmail.store"]._change_labels(mailbox, changes)
-        return touched
-
-    # ------------------------------------------------------------------
-    # Backfill
-    # ------------------------------------------------------------------
-
-    def _query(self, mailbox):
-        """Return the search that names the mail wanted, as far as Gmail can."""
-        off = mailbox.label_ids.filtered(lambda label: not label.is_synced)
-        words = [sync_plan.backfill_query(mailbox.history_days)]
-        for label in off.sorted("gmail_id"):
-            if label.gmail_id in CATEGORY_QUERY:
-                words.append(f"-category:{CATEGORY_QUERY[label.gmail_id]}")
-            elif label.kind == "user" and '"' not in label.name:
-                words.append(f'-label:"{label.name}"')
-        return " ".join(words).strip()
-
-    def _backfill(self, mailbox, client, lease):
-        """Take in older mail, newest first, page by page, until the slice is over."""
-        while not mailbox.backfill_done:
-            self._backfill_page(mailbox, client, lease)
-            if lease.is_over:
-                break
-        return not mailbox.backfill_done
-
-    def _backfill_page(self, mailbox, client, lease):
-        """Take in one page of older mail, with the place reached."""
-        if mailbox.backfill_done:
-            return
-        try:
-            page = client.list_messages(
-                q=self._query(mailbox),
-                page_token=mailbox.backfill_page or None,
-                page_size=LIST_PAGE if mailbox.progress_done else FIRST_PAGE,
-            )
-        except errors.RequestRefused:
-            if not mailbox.backfill_page:
-                raise
-            # A page token does not last for ever: begin again, by difference.
-            mailbox.write({"backfill_page": False, "progress_done": 0})
-            return
-        gmail_ids = [ref.gmail_id for ref in page.refs]
-        seen = mailbox.progress_done + len(gmail_ids)
-        mailbox.progress_total = max(
-            page.estimate or 0, seen + (LIST_PAGE if page.next_page_token else 0)
-        )
-        stored = self.env["gmail.store"]._stored(mailbox, gmail_ids)
-        known = stored.keys() | (mailbox.quarantine or {}).keys()
-        wanted = [ref for ref in page.refs if ref.gmail_id not in known]
-        touched = self._fetch(mailbox, client, wanted, lease, seen - len(wanted))
-        mailbox.write(
-            {
-                "progress_done": seen,
-                "backfill_page": page.next_page_token or False,
-                "backfill_done": not page.next_page_token,
-            }
-        )
-        self._announce(mailbox, touched)
-        lease.commit()
 
     # ------------------------------------------------------------------
     # Taking in

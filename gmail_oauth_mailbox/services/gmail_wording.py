@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.tools import format_datetime
+from odoo.tools import format_date, format_datetime
 
 from ..lib import errors
 
@@ -77,6 +77,44 @@ class GmailWording(models.AbstractModel):
         if mailbox.waits_for == "project":
             return self.env._("The project's quota is used up; it goes on at %s.", time)
         return self.env._("Google asks Odoo to wait; it goes on at %s.", time)
+
+    @api.model
+    def _of_left_out(self, row):
+        """Return why a message of gmail.quarantine is not in Odoo."""
+        if row.is_retried:
+            return self.env._("Odoo asks Gmail for it again.")
+        if row.code == "too_large":
+            return self.env._("It is too large. Read it in Gmail.")
+        if row.code == "unreadable":
+            return self.env._("Gmail's answer was not readable. Try again later.")
+        if row.code and row.code[0].isupper():
+            # An error of the database or of Python, by its name.
+            return self.env._("Odoo could not store it (%s).", row.code)
+        return self.env._("Gmail did not give it (%s).", row.code)
+
+    @api.model
+    def _of_ceiling(self, mailbox):
+        """Return the sentence for older mail that a ceiling keeps in Gmail, or
+        False."""
+        if not mailbox.stopped_by:
+            return False
+        ceilings = self.env["gmail.setup"]._ceilings()
+        if mailbox.stopped_by == "messages":
+            allowed = self.env._("%s messages", ceilings["messages"])
+        else:
+            allowed = self.env._("%s MB", ceilings["megabytes"])
+        if mailbox.import_scope == "contacts" or not mailbox.stopped_at:
+            return self.env._(
+                "The rest of your older mail stays in Gmail only: your administrator "
+                "allows %s in Odoo for each mailbox. New mail still comes in.",
+                allowed,
+            )
+        return self.env._(
+            "Mail before %(date)s stays in Gmail only: your administrator allows "
+            "%(allowed)s in Odoo for each mailbox. New mail still comes in.",
+            date=format_date(self.env, mailbox.stopped_at),
+            allowed=allowed,
+        )
 
     def _clock(self, moment):
         """Return a moment as the time of day of the user."""

@@ -69,7 +69,8 @@ def set_up():
 
 
 def connected(contacts=()):
-    """Return a mailbox (sudo) that is connected and wants all mail."""
+    """Return a mailbox (sudo) that is connected and wants all mail, or, when some are
+    given, mail with those contacts."""
     set_up()
     anna = env["res.users"].create(
         {
@@ -85,6 +86,7 @@ def connected(contacts=()):
     if mailbox._name != "gmail.mailbox":
         raise SystemExit(f"not connected: {mailbox}")
     mailbox.history_days = 0
+    mailbox.import_scope = "contacts" if contacts else "all"
     env.cr.commit()
     return mailbox
 
@@ -399,7 +401,7 @@ def mirror():
             "state": [
                 mailbox.state,
                 mailbox.error_message,
-                mailbox.quarantine,
+                mailbox.quarantine_ids.mapped("gmail_id"),
                 mailbox.backfill_done,
             ],
         }

@@ -1,4 +1,5 @@
-"""units: what a useful message costs of Google's quota.
+"""units: what a useful message costs of Google's quota when a mailbox wants mail with
+contacts only.
 
 Useful is mail of known contacts, a tenth of the mailbox. Fetching everything costs 20
 units a message, 200 a useful one: the baseline.
@@ -44,7 +45,7 @@ def spent(bench, origin):
     """Units of all accounts: as the stand-in meters them, else from its log."""
     metered = bench.control(origin, "units")
     if metered is not None:
-        return sum(account["total"] for account in metered.values())
+        return metered["project"]["total"]
     return sum(
         price(entry["path"])
         for entry in bench.control(origin, "log")
@@ -76,6 +77,6 @@ def measure(bench):
     each = units / found["useful"]
     bench.notes.append(
         f"{units} units for {found['messages']} messages, {found['useful']} of them "
-        f"from {len(known)} known contacts; everything is fetched."
+        f"with {len(known)} known contacts, of {count} in Gmail."
     )
     return [row("units", "units/useful message", [each], EVERYTHING)]

@@ -146,7 +146,8 @@ def _test(operator, value, store, account):  # noqa: C901
         wanted = _label(account, value)
         return lambda m: wanted in m.labels
     if operator == "category":
-        return lambda m: f"CATEGORY_{value.upper()}" in m.labels
+        name = "PERSONAL" if low == "primary" else value.upper()
+        return lambda m: f"CATEGORY_{name}" in m.labels
     if operator == "has":
         if low != "attachment":
             raise BadQuery(value)

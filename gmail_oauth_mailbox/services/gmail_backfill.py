@@ -1,0 +1,254 @@
+from datetime import timedelta
+
+from odoo import fields, models
+
+from ..lib import errors, query
+from ..lib.types import MessageRef
+
+# A list call costs the same for 1 id as for 500. The first page is small, so that
+# something is on the screen at once; each is stored as a whole.
+FIRST_PAGE = 50
+LIST_PAGE = 200
+CENSUS_PAGE = 500
+
+
+class GmailBackfill(models.AbstractModel):
+    """Older mail: what the mailbox wants, how much of it, and comparing what is stored
+    with what Gmail has."""
+
+    _inherit = "gmail.sync"
+
+    # ------------------------------------------------------------------
+    # What is wanted
+    # ------------------------------------------------------------------
+
+    def _window_start(self, mailbox):
+        """Return the moment from which on mail is wanted, or False for all mail."""
+        most = self.env["gmail.setup"]._ceilings()["history_days"]
+        days = mailbox.history_days or most
+        days = min(days, most) if most else days
+        return days and fields.Datetime.now() - timedelta(days=days)
+
+    def _query(self, mailbox, since=None, on=None):
+        """Return the search that names the mail wanted, as far as Gmail can.
+
+        :param since: instead of the mailbox's own window
+        :param on: labels that count as switched on
+        """
+        off = mailbox.label_ids.filtered(lambda label: not label.is_synced)
+        terms = [query.window(since or mailbox.history_start or None)]
+        for label in (off - on if on else off).sorted("gmail_id"):
+            terms.append(query.without(label.gmail_id, label.name))
+        return " ".join(filter(None, terms))
+
+    def _ceiling(self, mailbox):
+        """Return (``messages`` or ``size`` when the administrator allows no more older
+        mail in this mailbox, else False, and how many messages there is room for)."""
+        ceilings = self.env["gmail.setup"]._ceilings()
+        room = CENSUS_PAGE
+        if ceilings["megabytes"]:
+            stored = self.env["gmail.store"]._bytes(mailbox)
+            if stored >= ceilings["megabytes"] * 1_000_000:
+                return "size", 0
+        if ceilings["messages"]:
+            room = ceilings["messages"] - self.env["gmail.message"].search_count(
+                [("mailbox_id", "=", mailbox.id)]
+            )
+            if room <= 0:
+                return "messages", 0
+        return False, room
+
+    def _obey_ceilings(self):
+        """The ceilings were changed: shorten windows that are too long, and look again
+        where one kept mail out. What is in Odoo stays."""
+        most = self.env["gmail.setup"]._ceilings()["history_days"]
+        mailboxes = self.env["gmail.mailbox"].search([("state", "!=", "draft")])
+        if most:
+            mailboxes.filtered(
+                lambda m: not 1 <= m.history_days <= most
+            ).history_days = most
+        mailboxes.filtered("stopped_by")._restart_backfill()
+
+    # ------------------------------------------------------------------
+    # Page by page
+    # ------------------------------------------------------------------
+
+    def _backfill(self, mailbox, client, lease):
+        """Take in older mail, newest first, page by page, until the slice is over."""
+        while not mailbox.backfill_done:
+            self._backfill_page(mailbox, client, lease)
+            if lease.is_over:
+                break
+        return not mailbox.backfill_done
+
+    def _backfill_page(self, mailbox, client, lease):
+        """Take in one page of older mail, with the place reached."""
+        if mailbox.backfill_done:
+            return
+        search, last = self._query(mailbox), None
+        if mailbox.import_scope == "contacts":
+            term, last = self.env["gmail.addresses"]._next_search(mailbox)
+            if not term:
+                self._reach(mailbox, False, last)
+                lease.commit()
+                return
+            search = f"{search} {term}"
+        first = not mailbox.progress_done and not last
+        try:
+            page = client.list_messages(
+                q=search,
+                page_token=mailbox.backfill_page or None,
+                page_size=FIRST_PAGE if first else LIST_PAGE,
+            )
+        except errors.RequestRefused:
+            if not mailbox.backfill_page:
+                raise
+            # A page token does not last for ever: begin again, by difference.
+            mailbox.write({"backfill_page": False, "progress_done": 0})
+            return
+        known = self.env["gmail.store"]._known(mailbox, [r.gmail_id for r in page.refs])
+        wanted = [ref for ref in page.refs if ref.gmail_id not in known]
+        stopped, room = self._ceiling(mailbox) if wanted else (False, 0)
+        seen = mailbox.progress_done + len(page.refs)
+        if not last:
+            mailbox.progress_total = max(
+                page.estimate or 0, seen + (LIST_PAGE if page.next_page_token else 0)
+            )
+        touched = self._fetch(
+            mailbox,
+            client,
+            wanted[: max(room, 0)],
+            lease,
+            None if last else seen - len(wanted),
+        )
+        if not last:
+            mailbox.progress_done = seen
+        if len(wanted) > room:
+            self._stop(mailbox, stopped or "messages")
+        else:
+            self._reach(mailbox, page.next_page_token, last)
+        self._announce(mailbox, touched)
+        lease.commit()
+
+    def _reach(self, mailbox, page_token, last):
+        """Note the place reached.
+
+        :param page_token: of the next page, if there is one
+        :param last: id of the last address of a search for people; None for the
+            search for all mail, or when all people were searched for
+        """
+        mailbox.backfill_page = page_token or False
+        if page_token:
+            return
+        if last:
+            mailbox.address_cursor = last
+            done, total = self.env["gmail.addresses"]._reached(mailbox)
+            mailbox.write({"progress_done": done, "progress_total": total})
+        else:
+            mailbox.backfill_done = True
+
+    def _stop(self, mailbox, ceiling):
+        """The administrator allows no more: older mail stays in Gmail."""
+        self.env.cr.execute(
+            "SELECT min(date) FROM gmail_message WHERE mailbox_id = %s", [mailbox.id]
+        )
+        mailbox.write(
+            {
+                "backfill_done": True,
+                "backfill_page": False,
+                "stopped_by": ceiling,
+                "stopped_at": self.env.cr.fetchone()[0],
+            }
+        )
+
+    # ------------------------------------------------------------------
+    # All ids
+    # ------------------------------------------------------------------
+
+    def _restart_census(self, mailbox, client, lease):
+        """Google has forgotten the cursor: compare ids and labels, download only what
+        is new.
+
+        What was deleted, read, starred or moved meanwhile is found by comparing all
+        ids, label by label, back to the oldest message that is stored.
+        """
+        cursor = client.profile().history_id
+        self._take_labels(mailbox, client)
+        store = self.env["gmail.store"]
+        stored, oldest = store._all(mailbox)
+        since = mailbox.history_start
+        search = self._query(mailbox, since and min(since, oldest or since))
+        present = self._all_ids(client, search)
+        kept = {g: ids for g, ids in stored.items() if g in present}
+        touched = self._compare_labels(mailbox, client, search, kept)
+        touched |= store._forget(mailbox, stored.keys() - present)
+        store._refresh_threads(touched)
+        mailbox.write({"history_cursor": cursor, **self._from_the_start()})
+        self._announce(mailbox, touched)
+        lease.commit()
+
+    @staticmethod
+    def _from_the_start():
+        """Return the values of a mailbox whose older mail is looked through again."""
+        return {
+            "backfill_done": False,
+            "backfill_page": False,
+            "address_cursor": 0,
+            "progress_done": 0,
+            "progress_total": 0,
+            "progress_since": fields.Datetime.now(),
+            "next_backfill": fields.Datetime.now(),
+            "stopped_by": False,
+            "stopped_at": False,
+        }
+
+    def _all_ids(self, client, search, label_ids=()):
+        """Return the ids of all messages that a search finds, as a set."""
+        found, token = set(), None
+        while True:
+            page = client.list_messages(
+                q=search, label_ids=label_ids, page_token=token, page_size=CENSUS_PAGE
+            )
+            found.update(ref.gmail_id for ref in page.refs)
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def _compare_labels(self, mailbox, client, search, messages):
+        """Set the labels of stored messages as Gmail has them; return the ids of the
+        conversations touched.
+
+        :param messages: {gmail id: (id, thread id)}
+        """
+        store = self.env["gmail.store"]
+        excluded = store._excluded(mailbox)
+        changes = {}
+        for label in mailbox.label_ids.filtered(lambda x: x.gmail_id not in excluded):
+            marked = self._all_ids(client, search, (label.gmail_id,))
+            stored = store._with_label(label)
+            for gmail_id in (marked ^ stored) & messages.keys():
+                row_id, _thread = messages[gmail_id]
+                change = changes.setdefault(row_id, (set(), set()))
+                change[0 if gmail_id in marked else 1].add(label.gmail_id)
+        if changes:
+            store._change_labels(mailbox, changes)
+        return {thread for row_id, thread in messages.values() if row_id in changes}
+
+    # ------------------------------------------------------------------
+    # What was left out
+    # ------------------------------------------------------------------
+
+    def _retry_left_out(self, mailbox, client, lease):
+        """Ask once more for messages that could not be taken in."""
+        rows = self.env["gmail.quarantine"].search(
+            [("mailbox_id", "=", mailbox.id), ("is_retried", "=", True)]
+        )
+        if not rows:
+            return
+        refs = [MessageRef(row.gmail_id, "") for row in rows]
+        touched = self._fetch(mailbox, client, refs, lease)
+        rows.invalidate_recordset()
+        # Those that fail again are no longer marked; the others came in, or are gone.
+        rows.filtered("is_retried").unlink()
+        self._announce(mailbox, touched)
+        lease.commit()

@@ -1,0 +1,63 @@
+"""Searches that Gmail reads as they are meant, whatever names and addresses hold."""
+
+import re
+from datetime import datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odoo.addons.gmail_oauth_mailbox.lib import query
+
+from tests.google_standin.query import TOKEN
+
+
+def test_window():
+    assert query.window().split() == [
+        "-in:spam",
+        "-in:trash",
+        "-in:drafts",
+        "-in:chats",
+    ]
+    # 1 November 2026, midnight UTC, whatever this machine's time zone.
+    assert query.window(datetime(2026, 11, 1)).endswith(" after:1793491200")
+
+
+def test_labels_left_out():
+    assert query.without("CATEGORY_PROMOTIONS", "x") == "-category:promotions"
+    assert query.without("CATEGORY_PERSONAL", "x") == "-category:primary"
+    assert query.without("INBOX", "INBOX") == "-in:inbox"
+    assert query.without("Label_1", "Work/My projects") == "-label:work-my-projects"
+    for name in ('a"b', "a)b", "a{b", "R&D", "", "x y) in:spam"):
+        assert query.without("Label_1", name) == "", name
+
+
+def addresses_of(term):
+    return re.findall(r"from:(\S+)", term)
+
+
+@given(st.lists(st.emails(), max_size=80))
+def test_every_address_is_named_once_or_passed_over(addresses):
+    left, named = list(addresses), []
+    while left:
+        term, covered = query.people(left)
+        assert covered >= 1
+        # One longer address may stand alone; else it fits into a search.
+        assert len(term) <= query.MOST_CHARACTERS + 2 or term.count("from:") == 1
+        named += addresses_of(term)
+        left = left[covered:]
+    assert named == [a for a in addresses if query.ADDRESS.fullmatch(a)]
+    plain = r"[a-z0-9.+_=-]+@[a-z0-9.-]+"
+    for address in addresses:
+        if re.fullmatch(plain, address) and not address.startswith("-"):
+            assert address in named
+
+
+@given(st.text(max_size=60))
+def test_no_address_ends_the_term(text):
+    """Whatever a contact's address field holds, it cannot widen the search."""
+    term, _covered = query.people([text, f"{text}@a.test", "ann@a.test"])
+    tokens = list(TOKEN.finditer(term))
+    assert [t["kind"] for t in tokens if t["open"]] == ["{"]
+    assert sum(bool(t["close"]) for t in tokens) == 1
+    operators = {t["operator"] for t in tokens if t["value"]}
+    assert operators == {"from", "to", "cc", "bcc"}
