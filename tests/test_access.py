@@ -24,6 +24,7 @@ SECRET = (
     "gmail.revocation",
     "gmail.quota",
     "gmail.address",
+    "gmail.census",
     "gmail.tombstone",
 )
 SERVICES = (

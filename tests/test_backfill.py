@@ -1,9 +1,12 @@
 """Older mail: the window, mail with contacts only, ceilings, and what stays away."""
 
 import random
+from unittest.mock import patch
 
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
+
+from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler
 
 from .common import ANNA, BEN, GmailCase, mail
 
@@ -379,3 +382,39 @@ class TestStaysAway(BackfillCase):
         )
         self.sync(self.box)
         self.assertFalse(self.box.quarantine_ids)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestCensus(BackfillCase):
+    """Gmail forgot the cursor, and the mailbox is larger than a minute's quota."""
+
+    def test_it_goes_on_where_the_quota_stopped_it(self):
+        gone = self.google.add_message(ANNA, mail(subject="Gone"))
+        read = self.google.add_message(ANNA, mail(subject="Read"))
+        self.box = self.connect(self.anna, ANNA)
+        self.sync(self.box)
+        self.expire_history()
+        self.google.control(f"messages/{gone}", {"account": ANNA, "action": "delete"})
+        change = {"account": ANNA, "action": "modify", "remove": ["UNREAD"]}
+        self.google.control(f"messages/{read}", change)
+        self.google.add_message(ANNA, mail(subject="Meanwhile"))
+        self.expire_history()
+        before, left = len(self.google.log()), []
+        once = patch.dict(gmail_scheduler.SLICES, new=0)
+        with once, patch.dict(gmail_scheduler.CRON_SECONDS, new=0):
+            # Each slice ends after one list, as if the time or the quota were over.
+            for _slice in range(40):
+                self.box.next_sync = "2020-01-01"
+                self.run_cron("sync_1")
+                if not self.box.census:
+                    break
+                left.append(len(self.box.census["labels"]))
+        # Its place is kept: no list is asked for twice.
+        self.assertGreater(left[0], 3)
+        self.assertEqual(left, list(range(left[0], -1, -1)))
+        self.assertEqual(self.calls(before)["/messages"], left[0])
+        self.sync(self.box)
+        self.assertEqual(sorted(self.stored()), ["Meanwhile", "Read"])
+        message = self.env["gmail.message"].search([("gmail_id", "=", read)])
+        self.assertFalse(message.is_unread)
+        self.assertFalse(self.env["gmail.census"].search_count([]))

@@ -248,6 +248,7 @@ class TestScheduler(GmailCase):
         labels = set(self.stored(box).label_ids.mapped("gmail_id"))
         self.assertEqual(labels, {"IMPORTANT", "UNREAD"})
         self.assertFalse(self.asked(before, f"/messages/{gmail_id}"))
+        self.assertFalse(box.census or self.env["gmail.census"].search_count([]))
 
     # -- quota ---------------------------------------------------------
 

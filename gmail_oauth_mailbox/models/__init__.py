@@ -7,6 +7,7 @@ from . import (
     gmail_address,
     gmail_attachment,
     gmail_authorization,
+    gmail_census,
     gmail_credential,
     gmail_label,
     gmail_mailbox,

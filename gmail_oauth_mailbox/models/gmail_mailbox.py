@@ -119,6 +119,12 @@ class GmailMailbox(models.Model):
         help="Gmail's historyId up to which the mirror is complete. "
         "It can exceed 64 bits, hence text.",
     )
+    census = fields.Json(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="How far comparing all ids is, after Gmail forgot the cursor",
+    )
     backfill_done = fields.Boolean(readonly=True, copy=False)
     backfill_page = fields.Char(readonly=True, copy=False, groups="base.group_system")
     progress_done = fields.Integer("Messages Checked", readonly=True, copy=False)

@@ -149,43 +149,91 @@ class GmailBackfill(models.AbstractModel):
 
     def _stop(self, mailbox, ceiling):
         """The administrator allows no more: older mail stays in Gmail."""
-        self.env.cr.execute(
-            "SELECT min(date) FROM gmail_message WHERE mailbox_id = %s", [mailbox.id]
-        )
         mailbox.write(
             {
                 "backfill_done": True,
                 "backfill_page": False,
                 "stopped_by": ceiling,
-                "stopped_at": self.env.cr.fetchone()[0],
+                "stopped_at": self.env["gmail.store"]._oldest(mailbox),
             }
         )
 
     # ------------------------------------------------------------------
-    # All ids
+    # Comparing everything
     # ------------------------------------------------------------------
 
-    def _restart_census(self, mailbox, client, lease):
-        """Google has forgotten the cursor: compare ids and labels, download only what
-        is new.
+    def _begin_census(self, mailbox, client, lease):
+        """Google has forgotten the cursor: compare all ids, and those of each label.
 
-        What was deleted, read, starred or moved meanwhile is found by comparing all
-        ids, label by label, back to the oldest message that is stored.
+        So what was deleted, read, starred or moved meanwhile is found, back to the
+        oldest message that is stored, and nothing is downloaded again. A large mailbox
+        takes more than the quota of a minute, hence page by page, each committed.
         """
         cursor = client.profile().history_id
         self._take_labels(mailbox, client)
         store = self.env["gmail.store"]
-        stored, oldest = store._all(mailbox)
-        since = mailbox.history_start
-        search = self._query(mailbox, since and min(since, oldest or since))
-        present = self._all_ids(client, search)
-        kept = {g: ids for g, ids in stored.items() if g in present}
-        touched = self._compare_labels(mailbox, client, search, kept)
-        touched |= store._forget(mailbox, stored.keys() - present)
+        since, oldest = mailbox.history_start, store._oldest(mailbox)
+        labels = set(mailbox.label_ids.mapped("gmail_id")) - store._excluded(mailbox)
+        labels = sorted(labels)
+        store._forget_listed(mailbox)
+        mailbox.census = {
+            "cursor": cursor,
+            "newest": store._newest(mailbox),
+            "search": self._query(mailbox, since and min(since, oldest or since)),
+            "labels": ["", *labels],
+            "compared": labels,
+            "page": None,
+        }
+        lease.commit()
+
+    def _take_census(self, mailbox, client, lease):
+        """Go on with a census.
+
+        :return: False when the slice ended first
+        """
+        store = self.env["gmail.store"]
+        while mailbox.census["labels"]:
+            census = dict(mailbox.census)
+            label, *rest = census["labels"]
+            try:
+                page = client.list_messages(
+                    q=census["search"],
+                    label_ids=[label] if label else (),
+                    page_token=census["page"],
+                    page_size=CENSUS_PAGE,
+                )
+            except errors.RequestRefused:
+                if not census["page"]:
+                    raise
+                # A page token does not last for ever: this list from the start.
+                store._forget_listed(mailbox, label)
+                mailbox.census = {**census, "page": None}
+                lease.commit()
+                continue
+            store._note_listed(mailbox, label, [ref.gmail_id for ref in page.refs])
+            token = page.next_page_token
+            mailbox.census = {
+                **census,
+                "page": token,
+                "labels": census["labels"] if token else rest,
+            }
+            lease.commit()
+            if lease.is_over:
+                return False
+        touched = store._apply_census(
+            mailbox, mailbox.census["compared"], mailbox.census["newest"]
+        )
         store._refresh_threads(touched)
-        mailbox.write({"history_cursor": cursor, **self._from_the_start()})
+        mailbox.write(
+            {
+                "history_cursor": mailbox.census["cursor"],
+                "census": False,
+                **self._from_the_start(),
+            }
+        )
         self._announce(mailbox, touched)
         lease.commit()
+        return True
 
     @staticmethod
     def _from_the_start():
@@ -201,38 +249,6 @@ class GmailBackfill(models.AbstractModel):
             "stopped_by": False,
             "stopped_at": False,
         }
-
-    def _all_ids(self, client, search, label_ids=()):
-        """Return the ids of all messages that a search finds, as a set."""
-        found, token = set(), None
-        while True:
-            page = client.list_messages(
-                q=search, label_ids=label_ids, page_token=token, page_size=CENSUS_PAGE
-            )
-            found.update(ref.gmail_id for ref in page.refs)
-            token = page.next_page_token
-            if not token:
-                return found
-
-    def _compare_labels(self, mailbox, client, search, messages):
-        """Set the labels of stored messages as Gmail has them; return the ids of the
-        conversations touched.
-
-        :param messages: {gmail id: (id, thread id)}
-        """
-        store = self.env["gmail.store"]
-        excluded = store._excluded(mailbox)
-        changes = {}
-        for label in mailbox.label_ids.filtered(lambda x: x.gmail_id not in excluded):
-            marked = self._all_ids(client, search, (label.gmail_id,))
-            stored = store._with_label(label)
-            for gmail_id in (marked ^ stored) & messages.keys():
-                row_id, _thread = messages[gmail_id]
-                change = changes.setdefault(row_id, (set(), set()))
-                change[0 if gmail_id in marked else 1].add(label.gmail_id)
-        if changes:
-            store._change_labels(mailbox, changes)
-        return {thread for row_id, thread in messages.values() if row_id in changes}
 
     # ------------------------------------------------------------------
     # What was left out

@@ -63,7 +63,8 @@ CLAIM_NEW = """
      WHERE m.id = due.id
  RETURNING m.id, m.lease_token
 """
-# A mailbox without a cursor is the other lane's: the cursor comes before any list.
+# A mailbox without a cursor, or that compares everything, is the other lane's: the
+# cursor comes before any list.
 CLAIM_BACKFILL = """
     WITH due AS MATERIALIZED (
         SELECT m.id
@@ -73,6 +74,7 @@ CLAIM_BACKFILL = """
            AND m.can_read
            AND m.backfill_done IS NOT TRUE
            AND m.history_cursor IS NOT NULL
+           AND m.census IS NULL
            AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)
            AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
          ORDER BY m.next_backfill NULLS FIRST, m.id
@@ -247,7 +249,8 @@ class GmailScheduler(models.AbstractModel):
                                 ELSE next_backfill END AS next, lease_until
                       FROM gmail_mailbox
                      WHERE state = 'connected' AND can_read
-                       AND (%(lane)s = 'new' OR backfill_done IS NOT TRUE)) x
+                       AND (%(lane)s = 'new'
+                            OR backfill_done IS NOT TRUE AND census IS NULL)) x
              WHERE next <= %(soon)s
                AND (lease_until IS NULL OR lease_until <= %(soon)s)
             """,
@@ -289,7 +292,7 @@ class GmailScheduler(models.AbstractModel):
             *(lease.mailbox for lease in leases)
         )
         mailboxes.invalidate_recordset()
-        asked = mailboxes.filtered("history_cursor")
+        asked = mailboxes.filtered(lambda m: m.history_cursor and not m.census)
         try:
             results = self.env["gmail.oauth"]._poll(asked)
         except errors.GoogleError as error:

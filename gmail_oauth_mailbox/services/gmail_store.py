@@ -131,33 +131,19 @@ class GmailStore(models.AbstractModel):
         )
         return {gmail_id for (gmail_id,) in rows}
 
-    def _all(self, mailbox):
-        """Return {gmail id: (id, thread id)} of all stored mail, and the moment of the
-        oldest, or None."""
-        rows = self.env.execute_query(
-            SQL(
-                "SELECT gmail_id, id, thread_id, date FROM gmail_message"
-                " WHERE mailbox_id = %s",
-                mailbox.id,
-            )
+    def _oldest(self, mailbox):
+        """Return the moment of the oldest message that is stored, or None."""
+        [(oldest,)] = self.env.execute_query(
+            SQL("SELECT min(date) FROM gmail_message WHERE mailbox_id = %s", mailbox.id)
         )
-        oldest = min((date for *_ids, date in rows if date), default=None)
-        return {gmail_id: (i, thread) for gmail_id, i, thread, _date in rows}, oldest
+        return oldest
 
-    def _with_label(self, label):
-        """Return the Gmail ids of the stored messages that carry a label."""
-        table, message, column = self._label_table()
-        rows = self.env.execute_query(
-            SQL(
-                "SELECT m.gmail_id FROM %s r JOIN gmail_message m ON m.id = r.%s"
-                " WHERE r.%s = %s",
-                table,
-                message,
-                column,
-                label.id,
-            )
+    def _newest(self, mailbox):
+        """Return the id of the message that was stored last, or 0."""
+        [(newest,)] = self.env.execute_query(
+            SQL("SELECT max(id) FROM gmail_message WHERE mailbox_id = %s", mailbox.id)
         )
-        return {gmail_id for (gmail_id,) in rows}
+        return newest or 0
 
     def _bytes(self, mailbox):
         """Return how much of the database and of the file store a mailbox takes:
@@ -585,6 +571,82 @@ class GmailStore(models.AbstractModel):
         self.env.cr.execute("DELETE FROM gmail_message WHERE id = ANY(%s)", [ids])
         self._changed()
         return {thread_id for _row, thread_id in stored.values()}
+
+    def _note_listed(self, mailbox, label, gmail_ids):
+        """Note ids that a census listed.
+
+        :param label: Gmail id of the label, or "" for all mail
+        """
+        self.env.cr.execute(
+            "INSERT INTO gmail_census (mailbox_id, label, gmail_id)"
+            " SELECT %s, %s, unnest(%s::text[])",
+            [mailbox.id, label, gmail_ids],
+        )
+
+    def _forget_listed(self, mailbox, label=None):
+        """Drop what a census listed, of one label or all of it."""
+        self.env.cr.execute(
+            "DELETE FROM gmail_census"
+            " WHERE mailbox_id = %s AND (%s::text IS NULL OR label = %s)",
+            [mailbox.id, label, label],
+        )
+
+    def _apply_census(self, mailbox, labels, newest):
+        """Make stored mail and its labels equal to what a census listed.
+
+        :param labels: Gmail ids of the labels compared
+        :param newest: id of the message stored last when the census began; it may
+            have missed what came in later
+        :return: the ids of the conversations touched
+        """
+        self.env.flush_all()
+        gone = self.env.execute_query(
+            SQL(
+                """
+                SELECT gmail_id FROM gmail_message m
+                 WHERE mailbox_id = %(id)s AND id <= %(newest)s
+                   AND NOT EXISTS (SELECT FROM gmail_census c
+                                    WHERE c.mailbox_id = %(id)s AND c.label = ''
+                                      AND c.gmail_id = m.gmail_id)
+                """,
+                id=mailbox.id,
+                newest=newest,
+            )
+        )
+        touched = self._forget(mailbox, [gmail_id for (gmail_id,) in gone])
+        changes = {}
+        table, message, column = self._label_table()
+        for label in mailbox.label_ids.filtered(lambda x: x.gmail_id in labels):
+            rows = self.env.execute_query(
+                SQL(
+                    """
+                    SELECT m.id, m.thread_id, c.gmail_id IS NOT NULL
+                      FROM gmail_message m
+                      LEFT JOIN %(table)s r
+                             ON r.%(message)s = m.id AND r.%(column)s = %(label)s
+                      LEFT JOIN (SELECT DISTINCT gmail_id FROM gmail_census
+                                  WHERE mailbox_id = %(id)s
+                                    AND label = %(gmail_id)s) c
+                             ON c.gmail_id = m.gmail_id
+                     WHERE m.mailbox_id = %(id)s
+                       AND (r.%(message)s IS NULL) <> (c.gmail_id IS NULL)
+                    """,
+                    table=table,
+                    message=message,
+                    column=column,
+                    label=label.id,
+                    gmail_id=label.gmail_id,
+                    id=mailbox.id,
+                )
+            )
+            for row_id, thread_id, is_listed in rows:
+                change = changes.setdefault(row_id, (set(), set()))
+                change[0 if is_listed else 1].add(label.gmail_id)
+                touched.add(thread_id)
+        if changes:
+            self._change_labels(mailbox, changes)
+        self._forget_listed(mailbox)
+        return touched
 
     def _changed(self):
         """What the ORM remembers of mail is out of date."""

@@ -66,6 +66,8 @@ class GmailSync(models.AbstractModel):
                 return self._backfill(mailbox, client, lease)
             if not self._leave_labels(mailbox, lease):
                 return True
+            if mailbox.census and not self._take_census(mailbox, client, lease):
+                return True
             self._retry_left_out(mailbox, client, lease)
             return not self._follow_history(mailbox, client, lease)
 
@@ -141,8 +143,8 @@ class GmailSync(models.AbstractModel):
         try:
             pages = list(self._history_pages(client, mailbox.history_cursor))
         except errors.CursorExpired:
-            self._restart_census(mailbox, client, lease)
-            return True
+            self._begin_census(mailbox, client, lease)
+            return False
         changes = sync_plan.in_order(chain.from_iterable(p.changes for p in pages))
         self._keep_labels(mailbox, client, changes)
         excluded = self.env["gmail.store"]._excluded(mailbox)
