@@ -7,6 +7,7 @@ from unittest.mock import patch
 from freezegun import freeze_time
 
 from odoo import fields
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 
 from odoo.addons.gmail_oauth_mailbox.lib import errors
@@ -377,3 +378,32 @@ class TestScheduler(GmailCase):
         self.sync(box)
         self.assertFalse(self.stored(box).is_starred)
         self.assertFalse(self.env["gmail.message"].search([("is_starred", "=", True)]))
+
+    # -- several workers -----------------------------------------------
+
+    def test_administrators_choose_how_many_workers_a_lane_has(self):
+        scheduler = self.env["gmail.scheduler"]
+        settings = self.env["res.config.settings"].create({"gmail_workers": 4})
+        self.assertEqual(scheduler._rows(), 2)
+        settings.set_values()
+        for lane, code in (("new", "_cron_sync()"), ("backfill", "_cron_backfill(4)")):
+            crons = scheduler._crons([lane])
+            self.assertEqual(len(crons), 4)
+            self.assertTrue(all(crons.mapped("active")))
+            self.assertIn(code, crons[-1].code)
+            self.assertIn("(4)", crons[-1].name)
+        box = self.connect(self.anna, ANNA)
+        scheduler._wake(box)
+        triggers = self.env["ir.cron.trigger"].search([])
+        self.assertLessEqual(scheduler._crons(), triggers.cron_id)
+        # The new rows do the work as well as the others.
+        self.google.add_message(ANNA, mail(subject="By the fourth"))
+        scheduler._crons(["new"])[-1].method_direct_trigger()
+        self.assertIn("By the fourth", self.stored(box).mapped("subject"))
+        for number in (1, 3):
+            scheduler._set_rows(number)
+            self.assertEqual(scheduler._rows(), number)
+            self.assertEqual(len(scheduler._crons()), 8)
+        for number in (0, 33):
+            with self.assertRaises(UserError):
+                scheduler._set_rows(number)

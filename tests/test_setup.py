@@ -264,7 +264,10 @@ class TestSetup(ConnectingCase):
         revoke.active = False
         self.assertIn("switched off", self.points()["Scheduled actions"][1])
         revoke.active = True
+        # One of a lane is enough.
         crons[0].active = False
+        self.assertEqual(self.points()["Scheduled actions"][0], "ok")
+        self.env["gmail.scheduler"]._crons(["new"]).active = False
         self.assertIn("switched off", self.points()["Scheduled actions"][1])
         crons.active = True
         crons.nextcall = "2020-01-01"

@@ -67,6 +67,7 @@ class ResConfigSettings(models.TransientModel):
         help="Google gives projects that used the Gmail API before May 2026 more calls "
         "a minute. When in doubt, leave the newer one.",
     )
+    gmail_workers = fields.Integer("Workers of each lane")
     gmail_privacy_url = fields.Char(
         "Privacy policy",
         help="Linked in the dialog in which users connect. Google asks for one.",
@@ -87,6 +88,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_stored_secret": stored,
             "gmail_redirect_uri": setup._redirect_uri(),
             "gmail_test_mode": setup._test_mode(),
+            "gmail_workers": self.env["gmail.scheduler"]._rows(),
         }
 
     @api.model
@@ -135,6 +137,9 @@ class ResConfigSettings(models.TransientModel):
             if name == "gmail_default_contacts":
                 value = "1" if value else "0"
             parameters.set_param(PARAMETERS[name], value or False)
+        scheduler = self.env["gmail.scheduler"]
+        if self.gmail_workers != scheduler._rows():
+            scheduler._set_rows(self.gmail_workers)
         if changed.keys() & set(CEILINGS):
             self.env["gmail.sync"].sudo()._obey_ceilings()
         self._set_gmail_client(client_id)

@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..lib import errors, oauth
+from .gmail_scheduler import CRONS
 from .gmail_setup import ASKING, CLIENT_ID, LOOPBACK, split_url
 
 MOST_SKEW = 30.0
@@ -263,13 +264,15 @@ class GmailCheck(models.AbstractModel):
 
     def _point_workers(self):
         name = self.env._("Scheduled actions")
-        crons = self.env["gmail.scheduler"]._crons()
+        scheduler = self.env["gmail.scheduler"]
+        lanes = [scheduler._crons([lane]).filtered("active") for lane in CRONS]
+        crons = scheduler._crons().filtered("active")
         others = self.env["ir.cron"].sudo().with_context(active_test=False)
-        for kind in ("revoke", "check", "keys"):
+        for kind in ("addresses", "revoke", "check", "keys"):
             xmlid = f"gmail_oauth_mailbox.ir_cron_gmail_{kind}"
             others |= self.env.ref(xmlid, raise_if_not_found=False) or others
         late = fields.Datetime.subtract(fields.Datetime.now(), minutes=15)
-        if not crons or not all(cron.active for cron in crons | others):
+        if not all(lanes) or not all(cron.active for cron in others):
             sentence = self.env._(
                 "A scheduled action of the Gmail mailboxes is switched off. Switch it "
                 "on in Settings, Technical, Scheduled Actions."

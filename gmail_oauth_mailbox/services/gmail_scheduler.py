@@ -29,17 +29,10 @@ LONGEST_PAUSE = timedelta(hours=1)
 ENDING_AHEAD = timedelta(days=2)
 # More of them in a row are no accident.
 MOST_CONFLICTS = 5
-# One row runs in one worker at a time, hence two rows for each lane.
-CRONS = {
-    "new": (
-        "gmail_oauth_mailbox.ir_cron_gmail_sync_1",
-        "gmail_oauth_mailbox.ir_cron_gmail_sync_2",
-    ),
-    "backfill": (
-        "gmail_oauth_mailbox.ir_cron_gmail_backfill_1",
-        "gmail_oauth_mailbox.ir_cron_gmail_backfill_2",
-    ),
-}
+# One row runs in one worker at a time, hence several rows for each lane: those whose
+# code begins like this.
+CRONS = {"new": "model._cron_sync(", "backfill": "model._cron_backfill("}
+MOST_ROWS = 32
 # What stops this host only.
 OF_THIS_HOST = (errors.KeyMissing, errors.CopiedDatabase)
 # The CTE is evaluated once: a subquery in the WHERE of an UPDATE may lock more rows.
@@ -180,16 +173,46 @@ class GmailScheduler(models.AbstractModel):
     @api.model
     def _crons(self, lanes=tuple(CRONS)):
         """Return the scheduled actions (sudo) that synchronise, switched off or not."""
-        crons = self.env["ir.cron"].sudo().with_context(active_test=False)
-        for lane in lanes:
-            for xmlid in CRONS[lane]:
-                crons |= self.env.ref(xmlid, raise_if_not_found=False) or crons
-        return crons
+        crons = (
+            self.env["ir.cron"]
+            .sudo()
+            .with_context(active_test=False)
+            .search([("model_id.model", "=", self._name)], order="id")
+        )
+        return crons.filtered(
+            lambda cron: any(cron.code.startswith(CRONS[lane]) for lane in lanes)
+        )
 
     @api.model
     def _trigger(self, lane, at=None):
         for cron in self._crons([lane]):
             cron._trigger(at)
+
+    @api.model
+    def _rows(self):
+        """Return how many scheduled actions a lane has."""
+        return len(self._crons(["new"]).filtered("active"))
+
+    @api.model
+    def _set_rows(self, number):
+        """Have so many scheduled actions in each lane; what is too many is switched
+        off."""
+        if not 1 <= number <= MOST_ROWS:
+            raise UserError(self.env._("1 to %s workers of each lane.", MOST_ROWS))
+        for lane in CRONS:
+            crons = self._crons([lane])
+            for place, cron in enumerate(crons, 1):
+                # Odoo refuses to change one that runs just now.
+                if cron.active != (place <= number):
+                    cron.active = place <= number
+            for place in range(len(crons) + 1, number + 1):
+                crons[-1].copy(
+                    {
+                        "name": crons[0].name.replace("(1)", f"({place})"),
+                        "code": crons[0].code.replace("(1)", f"({place})"),
+                        "active": True,
+                    }
+                )
 
     @api.model
     def _cron_sync(self):
