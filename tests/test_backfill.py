@@ -388,6 +388,13 @@ class TestStaysAway(BackfillCase):
 class TestCensus(BackfillCase):
     """Gmail forgot the cursor, and the mailbox is larger than a minute's quota."""
 
+    def one_list(self):
+        """Run a slice that ends after one list, as if the quota were spent."""
+        self.box.next_sync = "2020-01-01"
+        once = patch.dict(gmail_scheduler.SLICES, new=0)
+        with once, patch.dict(gmail_scheduler.CRON_SECONDS, new=0):
+            self.run_cron("sync_1")
+
     def test_it_goes_on_where_the_quota_stopped_it(self):
         gone = self.google.add_message(ANNA, mail(subject="Gone"))
         read = self.google.add_message(ANNA, mail(subject="Read"))
@@ -400,15 +407,11 @@ class TestCensus(BackfillCase):
         self.google.add_message(ANNA, mail(subject="Meanwhile"))
         self.expire_history()
         before, left = len(self.google.log()), []
-        once = patch.dict(gmail_scheduler.SLICES, new=0)
-        with once, patch.dict(gmail_scheduler.CRON_SECONDS, new=0):
-            # Each slice ends after one list, as if the time or the quota were over.
-            for _slice in range(40):
-                self.box.next_sync = "2020-01-01"
-                self.run_cron("sync_1")
-                if not self.box.census:
-                    break
-                left.append(len(self.box.census["labels"]))
+        for _slice in range(40):
+            self.one_list()
+            if not self.box.census:
+                break
+            left.append(len(self.box.census["labels"]))
         # Its place is kept: no list is asked for twice.
         self.assertGreater(left[0], 3)
         self.assertEqual(left, list(range(left[0], -1, -1)))
@@ -418,3 +421,21 @@ class TestCensus(BackfillCase):
         message = self.env["gmail.message"].search([("gmail_id", "=", read)])
         self.assertFalse(message.is_unread)
         self.assertFalse(self.env["gmail.census"].search_count([]))
+
+    def test_a_label_that_is_deleted_meanwhile_is_passed_over(self):
+        self.google.add_message(ANNA, mail(subject="Labelled"))
+        self.box = self.connect(self.anna, ANNA)
+        self.sync(self.box)
+        self.expire_history()
+        self.one_list()
+        # Its labels were read; one of them is deleted in Gmail before it is listed.
+        census = self.box.census
+        labels = ["", "Label_404", "UNREAD"]
+        self.box.census = {**census, "labels": labels, "compared": labels[1:]}
+        before = len(self.google.log())
+        self.sync(self.box)
+        refused = [e for e in self.google.log()[before:] if e["status"] == 400]
+        self.assertEqual(len(refused), 1)
+        self.assertFalse(self.box.census or self.box.error_message)
+        self.assertEqual(self.stored(), ["Labelled"])
+        self.assertTrue(self.env["gmail.message"].search([]).is_unread)

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from odoo import fields, models
+from odoo.tools import SQL
 
 from ..lib import errors, query
 from ..lib.types import MessageRef
@@ -13,8 +14,8 @@ CENSUS_PAGE = 500
 
 
 class GmailBackfill(models.AbstractModel):
-    """Older mail: what the mailbox wants, how much of it, and comparing what is stored
-    with what Gmail has."""
+    """Older mail: what the mailbox wants, how much of it, comparing all that is stored
+    with what Gmail has, and what was left out."""
 
     _inherit = "gmail.sync"
 
@@ -41,22 +42,20 @@ class GmailBackfill(models.AbstractModel):
             terms.append(query.without(label.gmail_id, label.name))
         return " ".join(filter(None, terms))
 
-    def _ceiling(self, mailbox):
-        """Return (``messages`` or ``size`` when the administrator allows no more older
-        mail in this mailbox, else False, and how many messages there is room for)."""
+    def _room(self, mailbox):
+        """Return how many more messages the administrator's ceilings allow (None: any
+        number), and which ceiling it is: ``messages`` or ``size``."""
         ceilings = self.env["gmail.setup"]._ceilings()
-        room = CENSUS_PAGE
         if ceilings["megabytes"]:
             stored = self.env["gmail.store"]._bytes(mailbox)
             if stored >= ceilings["megabytes"] * 1_000_000:
-                return "size", 0
-        if ceilings["messages"]:
-            room = ceilings["messages"] - self.env["gmail.message"].search_count(
-                [("mailbox_id", "=", mailbox.id)]
-            )
-            if room <= 0:
-                return "messages", 0
-        return False, room
+                return 0, "size"
+        if not ceilings["messages"]:
+            return None, False
+        stored = self.env["gmail.message"].search_count(
+            [("mailbox_id", "=", mailbox.id)]
+        )
+        return max(0, ceilings["messages"] - stored), "messages"
 
     def _obey_ceilings(self):
         """The ceilings were changed: shorten windows that are too long, and look again
@@ -85,18 +84,44 @@ class GmailBackfill(models.AbstractModel):
         """Take in one page of older mail, with the place reached."""
         if mailbox.backfill_done:
             return
-        search, last = self._query(mailbox), None
+        term, last = "", None
         if mailbox.import_scope == "contacts":
             term, last = self.env["gmail.addresses"]._next_search(mailbox)
             if not term:
-                self._reach(mailbox, False, last)
+                self._reach(mailbox, None, last)
                 lease.commit()
                 return
-            search = f"{search} {term}"
-        first = not mailbox.progress_done and not last
+        page = self._list_page(mailbox, client, term)
+        if not page:
+            return
+        known = self.env["gmail.store"]._known(mailbox, [r.gmail_id for r in page.refs])
+        wanted = [ref for ref in page.refs if ref.gmail_id not in known]
+        room, ceiling = self._room(mailbox) if wanted else (None, False)
+        seen = shown = None
+        if not last:
+            seen = mailbox.progress_done + len(page.refs)
+            shown = seen - len(wanted)
+            more = LIST_PAGE if page.next_page_token else 0
+            mailbox.progress_total = max(page.estimate or 0, seen + more)
+        touched = self._fetch(mailbox, client, wanted[:room], lease, shown)
+        if not last:
+            mailbox.progress_done = seen
+        if len(wanted[:room]) < len(wanted):
+            self._stop(mailbox, ceiling)
+        else:
+            self._reach(mailbox, page.next_page_token, last)
+        self._announce(mailbox, touched)
+        lease.commit()
+
+    def _list_page(self, mailbox, client, term):
+        """Return the next MessagePage of the search, or None when it begins again.
+
+        :param term: that names people, or ""
+        """
+        first = not (mailbox.progress_done or term)
         try:
-            page = client.list_messages(
-                q=search,
+            return client.list_messages(
+                q=f"{self._query(mailbox)} {term}".strip(),
                 page_token=mailbox.backfill_page or None,
                 page_size=FIRST_PAGE if first else LIST_PAGE,
             )
@@ -104,31 +129,10 @@ class GmailBackfill(models.AbstractModel):
             if not mailbox.backfill_page:
                 raise
             # A page token does not last for ever: begin again, by difference.
-            mailbox.write({"backfill_page": False, "progress_done": 0})
-            return
-        known = self.env["gmail.store"]._known(mailbox, [r.gmail_id for r in page.refs])
-        wanted = [ref for ref in page.refs if ref.gmail_id not in known]
-        stopped, room = self._ceiling(mailbox) if wanted else (False, 0)
-        seen = mailbox.progress_done + len(page.refs)
-        if not last:
-            mailbox.progress_total = max(
-                page.estimate or 0, seen + (LIST_PAGE if page.next_page_token else 0)
-            )
-        touched = self._fetch(
-            mailbox,
-            client,
-            wanted[: max(room, 0)],
-            lease,
-            None if last else seen - len(wanted),
-        )
-        if not last:
-            mailbox.progress_done = seen
-        if len(wanted) > room:
-            self._stop(mailbox, stopped or "messages")
-        else:
-            self._reach(mailbox, page.next_page_token, last)
-        self._announce(mailbox, touched)
-        lease.commit()
+            mailbox.backfill_page = False
+            if not term:
+                mailbox.progress_done = 0
+            return None
 
     def _reach(self, mailbox, page_token, last):
         """Note the place reached.
@@ -158,6 +162,21 @@ class GmailBackfill(models.AbstractModel):
             }
         )
 
+    @staticmethod
+    def _from_the_start():
+        """Return the values of a mailbox whose older mail is looked through again."""
+        return {
+            "backfill_done": False,
+            "backfill_page": False,
+            "address_cursor": 0,
+            "progress_done": 0,
+            "progress_total": 0,
+            "progress_since": fields.Datetime.now(),
+            "next_backfill": fields.Datetime.now(),
+            "stopped_by": False,
+            "stopped_at": False,
+        }
+
     # ------------------------------------------------------------------
     # Comparing everything
     # ------------------------------------------------------------------
@@ -175,7 +194,7 @@ class GmailBackfill(models.AbstractModel):
         since, oldest = mailbox.history_start, store._oldest(mailbox)
         labels = set(mailbox.label_ids.mapped("gmail_id")) - store._excluded(mailbox)
         labels = sorted(labels)
-        store._forget_listed(mailbox)
+        self._forget_listed(mailbox)
         mailbox.census = {
             "cursor": cursor,
             "newest": store._newest(mailbox),
@@ -203,14 +222,10 @@ class GmailBackfill(models.AbstractModel):
                     page_size=CENSUS_PAGE,
                 )
             except errors.RequestRefused:
-                if not census["page"]:
-                    raise
-                # A page token does not last for ever: this list from the start.
-                store._forget_listed(mailbox, label)
-                mailbox.census = {**census, "page": None}
+                self._list_again(mailbox, census)
                 lease.commit()
                 continue
-            store._note_listed(mailbox, label, [ref.gmail_id for ref in page.refs])
+            self._note_listed(mailbox, label, [ref.gmail_id for ref in page.refs])
             token = page.next_page_token
             mailbox.census = {
                 **census,
@@ -220,7 +235,7 @@ class GmailBackfill(models.AbstractModel):
             lease.commit()
             if lease.is_over:
                 return False
-        touched = store._apply_census(
+        touched = self._apply_census(
             mailbox, mailbox.census["compared"], mailbox.census["newest"]
         )
         store._refresh_threads(touched)
@@ -235,20 +250,99 @@ class GmailBackfill(models.AbstractModel):
         lease.commit()
         return True
 
-    @staticmethod
-    def _from_the_start():
-        """Return the values of a mailbox whose older mail is looked through again."""
-        return {
-            "backfill_done": False,
-            "backfill_page": False,
-            "address_cursor": 0,
-            "progress_done": 0,
-            "progress_total": 0,
-            "progress_since": fields.Datetime.now(),
-            "next_backfill": fields.Datetime.now(),
-            "stopped_by": False,
-            "stopped_at": False,
-        }
+    def _list_again(self, mailbox, census):
+        """Google refused a list: begin it again, for a page token does not last for
+        ever, or pass over a label that is there no more."""
+        label, *rest = census["labels"]
+        self._forget_listed(mailbox, label)
+        if census["page"]:
+            mailbox.census = {**census, "page": None}
+        elif label:
+            compared = [other for other in census["compared"] if other != label]
+            mailbox.census = {**census, "labels": rest, "compared": compared}
+        else:
+            raise errors.RequestRefused("Google refuses to list", kind="list")
+
+    # ------------------------------------------------------------------
+    # Rows of gmail.census: what a census listed
+    # ------------------------------------------------------------------
+
+    def _note_listed(self, mailbox, label, gmail_ids):
+        """Note ids that a census listed.
+
+        :param label: Gmail id of the label, or "" for all mail
+        """
+        self.env.cr.execute(
+            "INSERT INTO gmail_census (mailbox_id, label, gmail_id)"
+            " SELECT %s, %s, unnest(%s::text[])",
+            [mailbox.id, label, gmail_ids],
+        )
+
+    def _forget_listed(self, mailbox, label=None):
+        """Drop what a census listed, of one label or all of it."""
+        self.env.cr.execute(
+            "DELETE FROM gmail_census"
+            " WHERE mailbox_id = %s AND (%s::text IS NULL OR label = %s)",
+            [mailbox.id, label, label],
+        )
+
+    def _apply_census(self, mailbox, labels, newest):
+        """Make stored mail and its labels equal to what a census listed.
+
+        :param labels: Gmail ids of the labels compared
+        :param newest: id of the message stored last when the census began; it may
+            have missed what came in later
+        :return: the ids of the conversations touched
+        """
+        store = self.env["gmail.store"]
+        self.env.flush_all()
+        gone = self.env.execute_query(
+            SQL(
+                """
+                SELECT gmail_id FROM gmail_message m
+                 WHERE mailbox_id = %(id)s AND id <= %(newest)s
+                   AND NOT EXISTS (SELECT FROM gmail_census c
+                                    WHERE c.mailbox_id = %(id)s AND c.label = ''
+                                      AND c.gmail_id = m.gmail_id)
+                """,
+                id=mailbox.id,
+                newest=newest,
+            )
+        )
+        touched = store._forget(mailbox, [gmail_id for (gmail_id,) in gone])
+        changes = {}
+        table, message, column = store._label_table()
+        for label in mailbox.label_ids.filtered(lambda x: x.gmail_id in labels):
+            rows = self.env.execute_query(
+                SQL(
+                    """
+                    SELECT m.id, m.thread_id, c.gmail_id IS NOT NULL
+                      FROM gmail_message m
+                      LEFT JOIN %(table)s r
+                             ON r.%(message)s = m.id AND r.%(column)s = %(label)s
+                      LEFT JOIN (SELECT DISTINCT gmail_id FROM gmail_census
+                                  WHERE mailbox_id = %(id)s
+                                    AND label = %(gmail_id)s) c
+                             ON c.gmail_id = m.gmail_id
+                     WHERE m.mailbox_id = %(id)s
+                       AND (r.%(message)s IS NULL) <> (c.gmail_id IS NULL)
+                    """,
+                    table=table,
+                    message=message,
+                    column=column,
+                    label=label.id,
+                    gmail_id=label.gmail_id,
+                    id=mailbox.id,
+                )
+            )
+            for row_id, thread_id, is_listed in rows:
+                change = changes.setdefault(row_id, (set(), set()))
+                change[0 if is_listed else 1].add(label.gmail_id)
+                touched.add(thread_id)
+        if changes:
+            store._change_labels(mailbox, changes)
+        self._forget_listed(mailbox)
+        return touched
 
     # ------------------------------------------------------------------
     # What was left out

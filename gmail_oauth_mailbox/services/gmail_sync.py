@@ -50,14 +50,14 @@ class GmailSync(models.AbstractModel):
         """
         with self.env["gmail.oauth"]._client(mailbox, lease.lane) as client:
             if not mailbox.history_cursor:
+                if mailbox.import_scope == "contacts":
+                    self.env["gmail.addresses"]._refresh()
                 self._take_labels(mailbox, client)
                 # The cursor is taken before the first list: what arrives in between
                 # is then seen twice rather than never.
                 mailbox.history_cursor = client.profile().history_id
                 mailbox.history_start = self._window_start(mailbox)
                 mailbox.progress_since = fields.Datetime.now()
-                if mailbox.import_scope == "contacts":
-                    self.env["gmail.addresses"]._refresh()
                 self._announce(mailbox, ())
                 lease.commit()
                 self._backfill_page(mailbox, client, lease)

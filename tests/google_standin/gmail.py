@@ -478,6 +478,8 @@ def selected(call):
     except (BadQuery, ValueError, TypeError) as error:
         raise ApiError(400, "invalidArgument", "Invalid query") from error
     labels = set(call.query.get("labelIds") or ())
+    if labels - call.account.labels.keys():
+        raise ApiError(400, "invalidArgument", "Invalid label")
     hidden = {"SPAM", "TRASH"} - labels
     if named or call.first("includeSpamTrash") == "true":
         hidden = set()
