@@ -169,6 +169,23 @@ def test_6_the_customers_answer_appears(page, google):
     shot(page, "11-customers-answer")
 
 
+def test_6_a_conversation_is_removed_from_odoo(page, google):
+    raw = mail(subject="A private matter", date=formatdate(time.time() - 60))
+    gmail_id = google.add_message(ANNA, raw)
+    sync_now(page)
+    row = page.locator(".o_gmail_thread", has_text="A private matter")
+    row.wait_for(timeout=90_000)
+    row.click()
+    page.wait_for_selector(".o_gmail_message_body")
+    page.click(".o_gmail_remove")
+    page.wait_for_selector(".modal .btn-primary")
+    shot(page, "11-remove")
+    page.click(".modal .btn-primary")
+    row.wait_for(state="detached")
+    page.wait_for_selector(".o_gmail_nothing")
+    assert gmail_id in {m["id"] for m in google.messages(ANNA)}
+
+
 def sync_now(page):
     page.click(".o_gmail_menu")
     page.click(".o_gmail_sync")

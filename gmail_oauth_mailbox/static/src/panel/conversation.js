@@ -1,6 +1,8 @@
 import { Component, onWillUpdateProps, useEffect, useRef, useState } from "@odoo/owl";
 
+import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { deserializeDateTime } from "@web/core/l10n/dates";
+import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 import { formatFloat } from "@web/core/utils/numbers";
 
@@ -77,6 +79,7 @@ export class GmailConversation extends Component {
 
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
+        this.dialog = useService("dialog");
         this.state = useState({ unfolded: {}, answer: null, busy: false, error: "" });
         this.root = useRef("root");
         this.reset(this.props.thread);
@@ -177,6 +180,25 @@ export class GmailConversation extends Component {
 
     hasMany(message) {
         return Boolean(message.reply_all.cc) || message.reply_all.to.includes(", ");
+    }
+
+    remove() {
+        this.dialog.add(ConfirmationDialog, {
+            title: _t("Remove this conversation from Odoo?"),
+            body: _t(
+                "Gmail keeps it. Odoo does not bring these messages in again; later mail of the conversation still comes in."
+            ),
+            confirmLabel: _t("Remove"),
+            confirm: async () => {
+                this.state.error = "";
+                try {
+                    await this.gmail.removeThread();
+                } catch (error) {
+                    this.state.error = sentenceOf(error);
+                }
+            },
+            cancel: () => this.root.el?.querySelector(".o_gmail_remove")?.focus(),
+        });
     }
 
     async download(attachment) {

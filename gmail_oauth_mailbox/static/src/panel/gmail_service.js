@@ -329,6 +329,16 @@ export class GmailStore {
         await this.reload();
     }
 
+    /** Remove the open conversation from Odoo; Gmail keeps it. */
+    async removeThread() {
+        await this.orm.call("gmail.thread", "panel_remove", [[this.threadId]]);
+        this.notification.add(_t("Removed from Odoo. Gmail keeps it."), {
+            type: "success",
+        });
+        this.closeThread();
+        await this.reload();
+    }
+
     /** Send an answer that waits or failed once more, or discard it. */
     async dealWith(mail, action) {
         await this.orm.call("gmail.thread", "panel_outbox", [
