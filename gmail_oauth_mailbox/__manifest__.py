@@ -20,6 +20,7 @@
         "security/ir.model.access.csv",
         "security/gmail_mailbox_security.xml",
         "data/ir_cron_data.xml",
+        "wizard/gmail_label_switch_views.xml",
         "wizard/gmail_mailbox_connect_views.xml",
         "wizard/gmail_mailbox_disconnect_views.xml",
         "wizard/gmail_setup_check_views.xml",

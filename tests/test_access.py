@@ -45,6 +45,7 @@ SERVICES = (
     "gmail.wording",
 )
 OTHERS = (
+    "gmail.label.switch",
     "gmail.mailbox",
     "gmail.mailbox.connect",
     "gmail.mailbox.disconnect",
@@ -79,7 +80,8 @@ DOORS = {
     "gmail.thread": {"panel_outbox", "panel_read", "panel_remove"},
     "gmail.message": {"panel_pictures", "panel_reply"},
     "gmail.attachment": {"action_download"},
-    "gmail.label": {"write"},
+    "gmail.label": {"action_ask_switch", "write"},
+    "gmail.label.switch": {"action_confirm"},
     "gmail.quarantine": {"action_open_in_gmail"},
     "gmail.mailbox.connect": {"action_continue", "action_open_settings"},
     "gmail.mailbox.disconnect": {"action_confirm"},
@@ -272,6 +274,7 @@ class TestAccess(GmailCase):
             "gmail.message": self.message.id,
             "gmail.attachment": attachment.id,
             "gmail.quarantine": self.left_out.id,
+            "gmail.label": self.box.label_ids[0].id,
         }
         arguments = {
             "panel_outbox": [1, "discard"],

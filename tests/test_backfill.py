@@ -439,3 +439,73 @@ class TestCensus(BackfillCase):
         self.assertFalse(self.box.census or self.box.error_message)
         self.assertEqual(self.stored(), ["Labelled"])
         self.assertTrue(self.env["gmail.message"].search([]).is_unread)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestSwitchingLabels(BackfillCase):
+    """Before a label is switched, its owner reads how much mail that is about."""
+
+    def setUp(self):
+        super().setUp()
+        labels = ["INBOX", "CATEGORY_PROMOTIONS"]
+        for number in range(3):
+            self.google.add_message(ANNA, mail(subject=f"Buy {number}"), labels)
+        self.google.add_message(ANNA, mail(subject="Old", date=OLD), labels)
+        self.google.add_message(ANNA, mail(subject="Spam"), [*labels[1:], "SPAM"])
+        self.google.add_message(ANNA, mail(subject="Hello"))
+        self.box = self.connect(self.anna, ANNA)
+        self.sync(self.box)
+        self.box.history_start = "2026-10-01 00:00:00"
+        self.label = self.label_of("CATEGORY_PROMOTIONS")
+
+    def label_of(self, gmail_id):
+        labels = self.box.with_user(self.anna).label_ids
+        return labels.filtered(lambda label: label.gmail_id == gmail_id)
+
+    def ask(self, label):
+        action = label.action_ask_switch()
+        return (
+            self.env[action["res_model"]].with_user(self.anna).browse(action["res_id"])
+        )
+
+    def test_on(self):
+        self.assertEqual(self.label.where, "In Gmail only")
+        before = len(self.google.log())
+        dialog = self.ask(self.label)
+        self.assertIn("not in Odoo yet: 3.", dialog.sentence)
+        self.assertIn("about 1 min", dialog.sentence)
+        # Asking costs one list and changes nothing.
+        self.assertEqual(self.calls(before), {"/messages": 1})
+        self.assertFalse(self.label.is_synced)
+        dialog.action_confirm()
+        self.sync(self.box)
+        self.assertEqual(sorted(self.stored()), ["Buy 0", "Buy 1", "Buy 2", "Hello"])
+        self.assertEqual(self.calls(before)["/messages/"], 3)
+
+    def test_off(self):
+        inbox = self.label_of("INBOX")
+        dialog = self.ask(inbox)
+        self.assertIn("leave Odoo: 1.", dialog.sentence)
+        dialog.action_confirm()
+        self.sync(self.box)
+        self.assertFalse(self.stored())
+
+    def test_google_cannot_be_asked(self):
+        self.google.control("faults", {"path": "/messages$", "status": 503, "count": 9})
+        dialog = self.ask(self.label)
+        self.assertIn("cannot be told now", dialog.sentence)
+        self.google.control("faults?clear=1")
+        dialog.action_confirm()
+        self.assertTrue(self.label.is_synced)
+
+    def test_nobody_else_asks_or_switches(self):
+        dialog = self.ask(self.label)
+        for user in (self.ben, self.env.ref("base.user_admin")):
+            with self.assertRaises(AccessError):
+                self.label.with_user(user).action_ask_switch()
+            with self.assertRaises(AccessError):
+                dialog.with_user(user).action_confirm()
+            own = self.env["gmail.label.switch"].with_user(user)
+            with self.assertRaises(AccessError):
+                own.create({"label_id": self.label.id}).action_confirm()
+        self.assertFalse(self.label.is_synced)

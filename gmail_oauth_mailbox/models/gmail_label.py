@@ -24,6 +24,7 @@ class GmailLabel(models.Model):
         help="Mail that carries a label which is switched off is in Gmail only.",
     )
 
+    where = fields.Char(compute="_compute_where")
     is_leaving = fields.Boolean(
         readonly=True,
         help="It was switched off: its mail is about to be removed from Odoo.",
@@ -50,6 +51,32 @@ class GmailLabel(models.Model):
         }
         for label in self:
             label.title = titles.get(label.gmail_id, label.name)
+
+    @api.depends("is_synced")
+    def _compute_where(self):
+        for label in self:
+            label.where = (
+                self.env._("In Odoo")
+                if label.is_synced
+                else self.env._("In Gmail only")
+            )
+
+    def action_ask_switch(self):
+        """Open the dialog that says how much mail comes in or leaves."""
+        self.ensure_one()
+        mailbox = self.mailbox_id._own()
+        sentence = self.env["gmail.wording"]._of_switching(mailbox, self.sudo())
+        dialog = self.env["gmail.label.switch"].create(
+            {"label_id": self.id, "sentence": sentence}
+        )
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.title,
+            "res_model": dialog._name,
+            "res_id": dialog.id,
+            "views": [[False, "form"]],
+            "target": "new",
+        }
 
     def write(self, vals):
         if not self.env.su and set(vals) - {"is_synced"}:

@@ -11,6 +11,8 @@ from ..lib.types import MessageRef
 FIRST_PAGE = 50
 LIST_PAGE = 200
 CENSUS_PAGE = 500
+# Pages that somebody waits for.
+MOST_LISTS = 10
 
 
 class GmailBackfill(models.AbstractModel):
@@ -56,6 +58,29 @@ class GmailBackfill(models.AbstractModel):
             [("mailbox_id", "=", mailbox.id)]
         )
         return max(0, ceilings["messages"] - stored), "messages"
+
+    def _preview(self, mailbox, label):
+        """Return (how many messages switching a label on would bring in, whether these
+        are all of them): ids are listed, as far as MOST_LISTS go.
+
+        :raises errors.GoogleError: Google cannot be asked now
+        """
+        search, store = self._query(mailbox, on=label), self.env["gmail.store"]
+        count, token = 0, None
+        with self.env["gmail.oauth"]._client(mailbox, "interactive") as client:
+            for _page in range(MOST_LISTS):
+                page = client.list_messages(
+                    q=search,
+                    label_ids=[label.gmail_id],
+                    page_token=token,
+                    page_size=CENSUS_PAGE,
+                )
+                ids = {ref.gmail_id for ref in page.refs}
+                count += len(ids - store._known(mailbox, ids))
+                token = page.next_page_token
+                if not token:
+                    return count, True
+        return count, False
 
     def _obey_ceilings(self):
         """The ceilings were changed: shorten windows that are too long, and look again

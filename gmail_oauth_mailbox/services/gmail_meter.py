@@ -268,12 +268,16 @@ class GmailMeter(models.AbstractModel):
         seconds = (fields.Datetime.now() - began).total_seconds() if began else 0
         if done >= FOR_A_PACE and seconds >= SECONDS_FOR_A_PACE:
             return math.ceil(left * seconds / done / 60)
-        profile = self._profile()
-        cost = profile.cost("gmail.users.messages.get")
         if mailbox.import_scope == "contacts":
             # One list call for about a dozen of them.
-            cost = profile.cost("gmail.users.messages.list") / 12
-        return math.ceil(left * cost / profile.user_per_minute)
+            return self._minutes_for(left / 12, "gmail.users.messages.list")
+        return self._minutes_for(left)
+
+    @api.model
+    def _minutes_for(self, calls, method="gmail.users.messages.get"):
+        """Return how many minutes as many calls take at the pace of the quota."""
+        profile = self._profile()
+        return math.ceil(calls * profile.cost(method) / profile.user_per_minute)
 
     def _share(self, mailbox):
         """Return the share of a mailbox's quota that the last minute used, in per

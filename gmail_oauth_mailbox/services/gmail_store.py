@@ -131,6 +131,14 @@ class GmailStore(models.AbstractModel):
         )
         return {gmail_id for (gmail_id,) in rows}
 
+    def _count_with(self, label):
+        """Return how many stored messages carry a label."""
+        table, _message, column = self._label_table()
+        [(count,)] = self.env.execute_query(
+            SQL("SELECT count(*) FROM %s WHERE %s = %s", table, column, label.id)
+        )
+        return count
+
     def _oldest(self, mailbox):
         """Return the moment of the oldest message that is stored, or None."""
         [(oldest,)] = self.env.execute_query(

@@ -116,6 +116,38 @@ class GmailWording(models.AbstractModel):
             allowed=allowed,
         )
 
+    @api.model
+    def _of_switching(self, mailbox, label):
+        """Return how much mail comes in or leaves when a label is switched.
+
+        :param mailbox: gmail.mailbox (sudo)
+        :param label: gmail.label (sudo)
+        """
+        if label.is_synced:
+            return self.env._(
+                "Messages that leave Odoo: %s. They stay in Gmail.",
+                self.env["gmail.store"].sudo()._count_with(label),
+            )
+        try:
+            count, is_all = self.env["gmail.sync"].sudo()._preview(mailbox, label)
+        except errors.GoogleError as error:
+            return self.env._(
+                "How many messages this is about cannot be told now: %s",
+                self._of(error, mailbox),
+            )
+        number = count if is_all else self.env._("more than %s", count)
+        if mailbox.import_scope == "contacts":
+            return self.env._(
+                "Messages that are not in Odoo yet: %s. Those with your contacts come in.",
+                number,
+            )
+        return self.env._(
+            "Messages that are not in Odoo yet: %(number)s. Bringing them in takes about "
+            "%(minutes)s min.",
+            number=number,
+            minutes=max(1, self.env["gmail.meter"]._minutes_for(count)),
+        )
+
     def _clock(self, moment):
         """Return a moment as the time of day of the user."""
         return format_datetime(self.env, moment, dt_format="HH:mm:ss")

@@ -1,4 +1,5 @@
 from . import (
+    gmail_label_switch,
     gmail_mailbox_connect,
     gmail_mailbox_disconnect,
     gmail_setup_check,
