@@ -78,7 +78,7 @@ DOORS = {
         "write",
     },
     "gmail.thread": {"panel_outbox", "panel_read", "panel_remove"},
-    "gmail.message": {"panel_pictures", "panel_reply"},
+    "gmail.message": {"panel_pictures", "panel_reply", "panel_whole"},
     "gmail.attachment": {"action_download"},
     "gmail.label": {"action_ask_switch", "write"},
     "gmail.label.switch": {"action_confirm"},

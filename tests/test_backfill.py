@@ -1,9 +1,9 @@
-"""Older mail: the window, mail with contacts only, ceilings, and what stays away."""
+"""How much mail comes in: the window, contacts only, ceilings, labels, long mail."""
 
 import random
 from unittest.mock import patch
 
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 
 from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler
@@ -509,3 +509,53 @@ class TestSwitchingLabels(BackfillCase):
             with self.assertRaises(AccessError):
                 own.create({"label_id": self.label.id}).action_confirm()
         self.assertFalse(self.label.is_synced)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestLongMessages(BackfillCase):
+    """What is longer than Odoo keeps is shown, and nothing is lost silently."""
+
+    def take_in(self, raw):
+        self.google.add_message(ANNA, raw)
+        self.box = self.connect(self.anna, ANNA)
+        self.sync(self.box)
+        message = self.env["gmail.message"].search([]).with_user(self.anna)
+        return message, message.thread_id.panel_read()["messages"][0]
+
+    def test_a_long_text_is_folded_and_shown_on_request(self):
+        raw = mail(subject="Long").replace(b"text/plain", b"text/html")
+        text = b"<p>First</p>" + b"<p>line of a long text</p>\n" * 50_000
+        raw = raw.replace(b"Hello Anna", text + b"<p>Last</p>")
+        message, shown = self.take_in(raw)
+        self.assertTrue(shown["is_folded"])
+        self.assertLess(len(message.body), 101_000)
+        self.assertNotIn("Last", shown["srcdoc"])
+        before = len(self.google.log())
+        whole = message.panel_whole()
+        self.assertEqual(len(self.google.log()) - before, 1)
+        self.assertTrue(
+            whole.startswith("<!DOCTYPE html><html><head><meta http-equiv=")
+        )
+        self.assertIn("<p>Last</p>", whole)
+        # It is not kept, and not given to anybody else.
+        self.assertLess(len(message.body), 101_000)
+        for user in (self.ben, self.env.ref("base.user_admin")):
+            with self.assertRaises(AccessError):
+                message.with_user(user).panel_whole()
+        self.google.control(
+            f"messages/{message.gmail_id}", {"account": ANNA, "action": "delete"}
+        )
+        with self.assertRaisesRegex(UserError, "not in Gmail any more"):
+            message.panel_whole()
+
+    def test_many_people(self):
+        people = ", ".join(f"person{n}@firm.test" for n in range(600))
+        message, shown = self.take_in(mail(to=people, Cc="carl@firm.test"))
+        self.assertEqual(len(message.participant_ids), 500)
+        self.assertIn("from", message.participant_ids.mapped("role"))
+        self.assertEqual(shown["people_left_out"], 102)
+        with self.assertRaisesRegex(UserError, "more people than Odoo keeps"):
+            message.panel_reply("<p>Hello</p>", "reply_all")
+        message.panel_reply("<p>Hello</p>", "reply")
+        sent = [m for m in self.google.messages(ANNA) if "SENT" in m["labelIds"]]
+        self.assertEqual(len(sent), 1)

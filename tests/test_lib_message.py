@@ -270,6 +270,25 @@ def test_bodies_are_bounded():
     assert len(parse(part("text/html", "<p>word</p>" * 90_000)).body_text) == 100_000
 
 
+def test_long_bodies_are_folded():
+    long = part("text/html", "<p>First</p>" + "<p>word</p>" * 100_000 + "<p>Last</p>")
+    message = parse(long)
+    assert message.is_folded
+    assert len(message.body_html) < 101_000
+    assert message.body_html.startswith("<p>First</p>")
+    # The search reads on.
+    assert len(message.body_text) == 100_000
+    whole = parse_message({"id": "m", "payload": long}, whole=True)
+    assert not whole.is_folded
+    assert whole.body_html.endswith("<p>Last</p>")
+    assert not parse(part("text/html", "<p>word</p>" * 50_000)).is_folded
+    # A picture below the fold is still one of the text, not an attachment.
+    image = part("image/png", b"x", [("Content-ID", "<below@x>")], filename="a.png")
+    html = "<p>word</p>" * 100_000 + "<img src='cid:below@x'>"
+    message = parse(multipart("multipart/related", part("text/html", html), image))
+    assert message.is_folded and message.attachments[0].is_inline
+
+
 # ----------------------------------------------------------------------
 # Headers
 # ----------------------------------------------------------------------
@@ -371,6 +390,16 @@ def test_any_header_is_read(value):
     for person in parse_addresses(value):
         assert "@" in person.address
     decode_header(value)
+
+
+@pytest.mark.parametrize("depth", [1, 49, 50, 51, 5_000])
+def test_depth(depth):
+    deep = part("text/html", "<p>x</p>")
+    for _ in range(depth):
+        deep = {"mimeType": "multipart/mixed", "filename": "", "parts": [deep]}
+    message = parse(deep)
+    assert message.body_html == ("<p>x</p>" if depth <= 50 else "")
+    assert not message.attachments
 
 
 def test_deep_and_wide_messages_are_read():

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from odoo.addons.gmail_oauth_mailbox.lib import (
     headers,
     oauth,
+    query,
     sanitize,
     search,
-    sync_plan,
 )
 from odoo.addons.gmail_oauth_mailbox.lib.sanitize import (
     clean_html,
+    folded_html,
     html_to_text,
     quotable_html,
     text_to_html,
@@ -277,9 +278,49 @@ def test_text_never_becomes_markup(text):
     }
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<p>", "</p>", "<b>", "</b>", "a &amp; b", "<br>", "<table><tr><td>"]
+            + [
+                "</table>",
+                "<img src='cid:x'>",
+                "<a href='https://x.test'>",
+                "</a>",
+                "ü",
+            ]
+        ),
+        max_size=60,
+    ),
+    st.integers(0, 400),
+)
+def test_a_folded_text_is_a_beginning_and_closes_its_elements(pieces, size):
+    clean = clean_html("".join(pieces))
+    folded = folded_html(clean, size)
+    # Nothing was left open or closed twice: reading it again changes nothing.
+    assert clean_html(folded).count("<") == folded.count("<")
+    opening = re.sub(r"(</[a-z0-9]+>)+$", "", folded)
+    assert clean.startswith(opening) or size < 400
+    assert len(opening) <= size + 200
+    if size >= len(clean) and "<img" not in clean:
+        assert folded == clean
+
+
+def test_a_long_text_is_folded_fast():
+    clean = clean_html("<div><p>word &amp; word</p></div>" * 60_000)
+    started = time.perf_counter()
+    folded = folded_html(clean, 100_000)
+    assert time.perf_counter() - started < 1
+    assert 100_000 <= len(folded) < 100_100 and folded.endswith("</div>")
+    picture = "<img src='data:image/png;base64," + "A" * 200_000 + "'>"
+    assert folded_html(clean_html(f"<p>a{picture}b</p>"), 100_000) == "<p>ab</p>"
+    # One text without any element.
+    assert folded_html("x" * 500 + "&amp;", 502) == "x" * 500
+
+
 @pytest.mark.parametrize(
     "module",
-    [sanitize, headers, oauth, search, sync_plan],
+    [sanitize, headers, oauth, query, search],
     ids=lambda m: m.__name__[-12:],
 )
 def test_examples_in_the_docstrings(module):

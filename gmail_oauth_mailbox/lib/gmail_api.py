@@ -288,9 +288,12 @@ class GmailClient:
         )
         return history_page(answer, start)
 
-    def get_message(self, gmail_id):
-        """Return the ParsedMessage (20 units; 5 in projects from before May 2026)."""
-        return parse_message(self._full(gmail_id))
+    def get_message(self, gmail_id, whole=False):
+        """Return the ParsedMessage (20 units; 5 in projects from before May 2026).
+
+        :param whole: with all of a long body
+        """
+        return parse_message(self._full(gmail_id), whole)
 
     def _full(self, gmail_id):
         return self._call(

@@ -23,7 +23,7 @@ from .headers import (
     parse_addresses,
     text_of,
 )
-from .sanitize import clean_html, clean_html_to_text, text_to_html
+from .sanitize import clean_html, clean_html_to_text, folded_html, text_to_html
 from .types import ParsedAttachment, ParsedMessage
 
 SEND_HEADER = "X-Odoo-Gmail-Send"
@@ -32,7 +32,10 @@ MAX_TEXT_PART = 5_000_000
 MAX_CALENDAR = 1_000_000
 MAX_REFERENCES = 200
 MAX_PARTS = 2_000
-MAX_DEPTH = 60
+MAX_DEPTH = 50
+# Characters of cleaned HTML; larger ones keep their beginning.
+FOLDED_ABOVE = 1_000_000
+FOLDED_TO = 100_000
 EPOCH = datetime(1970, 1, 1)
 
 # ----------------------------------------------------------------------
@@ -233,12 +236,13 @@ def part_of_raw(raw, part_id):
 BULK_PRECEDENCE = frozenset({"bulk", "list", "junk"})
 
 
-def parse_message(message):
+def parse_message(message, whole=False):
     """Return the ParsedMessage of a ``users.messages`` resource (format ``full``).
 
     Never fails: whatever is missing or broken becomes empty.
 
     :param message: dict as Gmail's JSON gives it
+    :param whole: with all of a long body, for whoever reads it just now
     """
     message = message if isinstance(message, dict) else {}
     payload = message.get("payload")
@@ -254,6 +258,10 @@ def parse_message(message):
     else:
         body_html = text_to_html(text) if text else ""
         body_text = text
+    attachments = _attachments(body.attachments, body_html)
+    is_folded = len(body_html) > FOLDED_ABOVE and not whole
+    if is_folded:
+        body_html = folded_html(body_html, FOLDED_TO)
     label_ids = message.get("labelIds")
     senders = parse_addresses(headers.raw("from"))
     if not senders:
@@ -281,6 +289,7 @@ def parse_message(message):
         bcc=parse_addresses(", ".join(headers.all("bcc"))),
         snippet=(snippet or " ".join(body_text[:400].split()))[:300],
         body_html=body_html,
+        is_folded=is_folded,
         body_text=_storable(body_text)[:MAX_BODY_TEXT],
         is_bulk=bool(
             headers.raw("list-id")
@@ -290,7 +299,7 @@ def parse_message(message):
         ),
         auto_submitted=_auto_submitted(headers, payload),
         calendar=body.calendar,
-        attachments=_attachments(body.attachments, body_html),
+        attachments=attachments,
         size=_int(message.get("sizeEstimate")),
         authentication_results=headers.text("authentication-results")[:5000],
         odoo_send_id=headers.text(SEND_HEADER.lower())[:100],

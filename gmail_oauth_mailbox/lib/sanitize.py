@@ -292,6 +292,8 @@ def _rough_text(html):
 
 # nh3 writes attribute values in double quotes, "<" and ">" in them escaped.
 CLEAN_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:[^<>\"]|\"[^\"]*\")*)>")
+CUT_ENTITY = re.compile(r"&[#\w]{0,10}$")
+VOID = frozenset({"br", "col", "hr", "img", "wbr"})
 LINES = frozenset(
     "address article aside blockquote br caption center dd details div dl dt"
     " figcaption figure footer h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre"
@@ -326,6 +328,37 @@ def clean_html_to_text(clean):
     text = MANY_BLANKS.sub(" ", html_lib.unescape(text))
     text = TRAILING.sub("\n", text)
     return MANY_LINES.sub("\n\n", re.sub(r"\n\n", "\n", text)).strip()
+
+
+def folded_html(clean, size):
+    """Return about the first ``size`` characters of what ``clean_html`` returned, its
+    elements closed; pictures larger than a tenth of that are left out.
+
+    >>> folded_html("<div><p>one</p><p>two and three</p></div>", 24)
+    '<div><p>one</p><p>two an</p></div>'
+    """
+    parts, opened, room, position = [], [], size, 0
+    for match in CLEAN_TAG.finditer(clean):
+        text, tag, name = clean[position : match.start()], match[0], match[2]
+        position = match.end()
+        room -= len(text)
+        if room <= 0:
+            parts.append(CUT_ENTITY.sub("", text[: len(text) + room]))
+            break
+        parts.append(text)
+        if name == "img" and len(tag) > size // 10:
+            continue
+        room -= len(tag)
+        if match[1]:
+            if opened and opened[-1] == name:
+                opened.pop()
+        elif name not in VOID:
+            opened.append(name)
+        parts.append(tag)
+    else:
+        parts.append(CUT_ENTITY.sub("", clean[position : position + max(room, 0)]))
+    parts += [f"</{name}>" for name in reversed(opened)]
+    return "".join(parts)
 
 
 def quotable_html(clean):

@@ -144,6 +144,7 @@ class ParsedMessage:
     :ivar message_id: RFC Message-ID with its angle brackets, or ""
     :ivar references: Message-IDs, oldest first
     :ivar body_html: sanitised; made of the text when there is no HTML
+    :ivar is_folded: body_html is only the beginning of a long one
     :ivar body_text: at most 100,000 characters
     :ivar is_bulk: a list or a mass mailing sent it
     :ivar auto_submitted: RFC 3834 value such as ``auto-replied``; "" for people
@@ -170,6 +171,7 @@ class ParsedMessage:
     bcc: tuple[Address, ...]
     snippet: str
     body_html: str = field(repr=False)
+    is_folded: bool
     body_text: str = field(repr=False)
     is_bulk: bool
     auto_submitted: str

@@ -45,6 +45,12 @@ class GmailMessage(models.Model):
     reply_to = fields.Char(readonly=True, help="Normalised address")
     snippet = fields.Char(readonly=True)
     body = fields.Html(readonly=True, sanitize=False)
+    is_folded = fields.Boolean(
+        readonly=True, help="The text is long; only its beginning is stored."
+    )
+    participants_left_out = fields.Integer(
+        readonly=True, help="How many people it names beyond those that are stored"
+    )
     has_remote_images = fields.Boolean(readonly=True)
     size = fields.Integer("Size (bytes)", readonly=True)
     is_unread = fields.Boolean(readonly=True)
@@ -70,6 +76,12 @@ class GmailMessage(models.Model):
         self.ensure_one()
         self.check_access("read")
         return self.env["gmail.files"]._pictures(self.sudo())
+
+    def panel_whole(self):
+        """Return the document of the frame with all of a folded text."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.panel"]._whole(self.sudo())
 
     def panel_reply(self, body_html, mode="reply", key=None):
         """Send an answer to this message through its mailbox.

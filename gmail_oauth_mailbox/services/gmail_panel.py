@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, html2plaintext, html_escape
 
+from ..lib import errors
 from ..lib.search import words
 from .gmail_connect import OUTCOMES
 from .gmail_reply import QUOTE
@@ -352,6 +353,8 @@ class GmailPanel(models.AbstractModel):
             "is_starred": message.is_starred,
             "snippet": message.snippet or "",
             "srcdoc": self._frame(message),
+            "is_folded": message.is_folded,
+            "people_left_out": message.participants_left_out,
             "has_remote_images": message.has_remote_images,
             "has_pictures": bool(pictures),
             "reply": recipients("reply"),
@@ -367,11 +370,32 @@ class GmailPanel(models.AbstractModel):
             ],
         }
 
-    def _frame(self, message):
+    def _whole(self, message):
+        """Return the frame with all of a folded text, which Gmail is asked for.
+
+        :param message: gmail.message (sudo)
+        :raises UserError: Gmail cannot give it now
+        """
+        try:
+            with self.env["gmail.oauth"]._client(message.mailbox_id) as client:
+                whole = client.get_message(message.gmail_id, whole=True)
+        except errors.Gone as error:
+            raise UserError(
+                self.env._("This message is not in Gmail any more.")
+            ) from error
+        except errors.GoogleError as error:
+            raise UserError(self.env["gmail.wording"]._of(error)) from error
+        return self._frame(message, whole.body_html)
+
+    def _frame(self, message, body=None):
         """Return the document of the sandboxed frame: its first element is a policy
-        that lets it load nothing from anywhere."""
+        that lets it load nothing from anywhere.
+
+        :param body: sanitised, instead of the one that is stored
+        """
+        body = message.body or "" if body is None else body
         title = html_escape(message.subject or "")
         return (
             f"<!DOCTYPE html><html><head>{FRAME_HEAD}<title>{title}</title></head>"
-            f"<body dir='auto'>{message.body or ''}</body></html>"
+            f"<body dir='auto'>{body}</body></html>"
         )

@@ -81,6 +81,13 @@ class GmailReply(models.AbstractModel):
         body = html_sanitize(body_html or "", sanitize_style=True)
         if is_html_empty(body):
             raise UserError(self.env._("Write something first."))
+        if mode == "reply_all" and message.participants_left_out:
+            raise UserError(
+                self.env._(
+                    "This message names more people than Odoo keeps. Reply all in "
+                    "Gmail, or reply here to its sender alone."
+                )
+            )
         mailbox = message.mailbox_id._own()
         if problem := self.env["gmail.sender"]._why_not(mailbox):
             raise UserError(problem)

@@ -22,6 +22,8 @@ _logger = logging.getLogger(__name__)
 
 SEND_NAMESPACE = uuid.UUID("5f0f8e0c-58d3-4d4e-9d2c-6b1c6a3f1c55")
 ROLES = ("from", "to", "cc", "bcc")
+# Kept of one message, in that order.
+MOST_PEOPLE = 500
 # PostgreSQL's tsvector holds 1 MB.
 MOST_SEARCHED = 100_000
 MOST_BYTES = 2**31 - 1
@@ -49,6 +51,8 @@ MESSAGE_COLUMNS = {
     "reply_to": "text",
     "snippet": "text",
     "body": "text",
+    "is_folded": "bool",
+    "participants_left_out": "int",
     "has_remote_images": "bool",
     "size": "int",
     "is_unread": "bool",
@@ -282,6 +286,9 @@ class GmailStore(models.AbstractModel):
                     {
                         **self._message_values(mailbox, message),
                         "thread_id": thread_ids[message.thread_id],
+                        "participants_left_out": max(
+                            0, len(people[gmail_id]) - MOST_PEOPLE
+                        ),
                         "sent_message_id": sent_message_ids.get(gmail_id)
                         or self._own_message_id(message),
                     }
@@ -309,7 +316,7 @@ class GmailStore(models.AbstractModel):
                     "partner_id": partners.get(address, {}).get("id"),
                 }
                 for row_id, message in new
-                for role, address, name in people[message.gmail_id]
+                for role, address, name in people[message.gmail_id][:MOST_PEOPLE]
             ],
             mailbox,
         )
@@ -386,6 +393,7 @@ class GmailStore(models.AbstractModel):
             "reply_to": text(reply_to) or None,
             "snippet": text(message.snippet) or None,
             "body": body or None,
+            "is_folded": message.is_folded,
             "has_remote_images": "data-remote-src" in body,
             "size": min(message.size or 0, MOST_BYTES),
             "is_unread": "UNREAD" in message.label_ids,

@@ -138,12 +138,13 @@ class GmailWording(models.AbstractModel):
         number = count if is_all else self.env._("more than %s", count)
         if mailbox.import_scope == "contacts":
             return self.env._(
-                "Messages that are not in Odoo yet: %s. Those with your contacts come in.",
+                "Messages that are not in Odoo yet: %s. Those with your contacts come "
+                "in.",
                 number,
             )
         return self.env._(
-            "Messages that are not in Odoo yet: %(number)s. Bringing them in takes about "
-            "%(minutes)s min.",
+            "Messages that are not in Odoo yet: %(number)s. Bringing them in takes "
+            "about %(minutes)s min.",
             number=number,
             minutes=max(1, self.env["gmail.meter"]._minutes_for(count)),
         )

@@ -20,7 +20,7 @@ export class GmailBody extends Component {
 
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
-        this.state = useState({ error: "" });
+        this.state = useState({ error: "", whole: "", busy: false });
         this.frame = useRef("frame");
         useEffect(
             (frame) => {
@@ -49,6 +49,19 @@ export class GmailBody extends Component {
             },
             () => [this.frame.el]
         );
+    }
+
+    /** Ask Gmail for all of a long text; Odoo keeps its beginning. */
+    async showAll() {
+        this.state.error = "";
+        this.state.busy = true;
+        try {
+            this.state.whole = await this.gmail.whole(this.props.message);
+        } catch (error) {
+            this.state.error = sentenceOf(error);
+        } finally {
+            this.state.busy = false;
+        }
     }
 
     /** Fill in the pictures that came with the mail. */

@@ -291,6 +291,11 @@ export class GmailStore {
         return this.shownPictures.get(message.id);
     }
 
+    /** Return the frame with all of a message's text. */
+    whole(message) {
+        return this.orm.silent.call("gmail.message", "panel_whole", [[message.id]]);
+    }
+
     async download(attachment) {
         const { url } = await this.orm.call("gmail.attachment", "action_download", [
             [attachment.id],
