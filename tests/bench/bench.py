@@ -63,8 +63,11 @@ class Bench:
         return folder
 
     @contextlib.contextmanager
-    def google(self, folder=None):
-        """Run a stand-in whose one mailbox holds the corpus; yield its origin."""
+    def google(self, folder=None, prepared=False):
+        """Run a stand-in whose one mailbox holds the corpus; yield its origin.
+
+        :param prepared: it has its answers ready, as Google keeps mail parsed
+        """
         # Of this command alone: the address is read from it.
         log = cache() / "log" / f"bench-standin-{os.getpid()}.log"
         log.parent.mkdir(exist_ok=True)
@@ -75,7 +78,14 @@ class Bench:
             command += ["--seed", str(folder / "mail")]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         with process(command, log, cwd=REPOSITORY, env=environment) as child:
-            yield self._ready(child, log)
+            origin = self._ready(child, log)
+            if prepared:
+                self.control(
+                    origin,
+                    "accounts",
+                    {"action": "prepare", "account": corpus.OWNER[1]},
+                )
+            yield origin
 
     @staticmethod
     def _ready(child, log):
@@ -97,7 +107,7 @@ class Bench:
             if payload is not None:
                 request.data = json.dumps(payload).encode()
                 request.add_header("Content-Type", "application/json")
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=600) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code == 404:

@@ -90,7 +90,10 @@ def measure(bench):
     count = bench.messages(MESSAGES)
     folder = bench.corpus("mixed", count)
     with tempfile.NamedTemporaryFile(suffix=".prof") as file:
-        with bench.database() as database, bench.google(folder) as origin:
+        with (
+            bench.database() as database,
+            bench.google(folder, prepared=True) as origin,
+        ):
             found = bench.in_odoo(database, "profile", google=origin, file=file.name)
         stats = pstats.Stats(file.name)
     seconds = Shares(stats.stats).seconds()

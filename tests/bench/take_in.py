@@ -12,7 +12,7 @@ MESSAGES = 2000
 
 def ours(bench, folder):
     """One run of the addon: {seconds, statements, messages}."""
-    with bench.database() as database, bench.google(folder) as origin:
+    with bench.database() as database, bench.google(folder, prepared=True) as origin:
         return bench.in_odoo(database, "take_in", google=origin)
 
 
