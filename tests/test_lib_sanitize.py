@@ -222,6 +222,42 @@ def test_hostile_html_does_not_hang(name):
     assert time.process_time() - start < 8
 
 
+MANY = " ".join(f"a{i}" for i in range(sanitize.MAX_ATTRIBUTES + 1))
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<b>" * (sanitize.FEW_TAGS + 1),
+        f"<p {MANY}>",
+        f"<p {MANY}",
+        *(
+            f'<p{start}"{MANY}">'
+            # A tag's name, or a value, that goes on where \\s would end it.
+            for start in ("\xa0a=", "\x0ba=", '"a=', " a=\xa0", ' a=x"c=', " a=/")
+        ),
+        f"<p a='\"' {MANY} b='\"'>",
+        f'<p a="\'" {MANY} b="\'">',
+        f"<p a='>' {MANY}>",
+        f"<p a=b>c</p><p a='<' {MANY}>",
+        f"<!--><p {MANY}>-->",
+        f"<style><p a='</style><p {MANY}>'</style>",
+    ],
+)
+def test_the_short_look_is_not_deceived(html):
+    assert not sanitize._is_small(html)
+    assert not sanitize._is_small(f"<p class=a>{html}</p>")
+
+
+def test_ordinary_mail_needs_a_short_look_only():
+    assert sanitize._is_small(
+        "<!DOCTYPE html><html><head><style>p > a {color: red}</style></head>"
+        "<!--[if mso]><td><![endif]--><body bgcolor=#ffffff><P CLASS=MsoNormal>1 < 2"
+        '<br/><img alt="" src="data:image/png;base64,AAA=" nowrap>'
+        "<o:p></o:p><a\nhref='https://example.com/?a=b'>x</a></body></html>"
+    )
+
+
 def test_hostile_html_is_still_readable():
     clean = clean_html("<div>" * 10_000 + "the <b>text</b> &amp; more<script>x")
     assert "the text & more" in html.unescape(clean)

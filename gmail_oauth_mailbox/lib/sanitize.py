@@ -98,27 +98,35 @@ EMBEDDED = re.compile(r"data:[\w/+.-]{1,60};base64,[A-Za-z0-9+/=\s]*", re.I)
 BLANKS = re.compile(r"[\s\x00-\x1f]+")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _clean_style(style):
     """Return the declarations of ``style`` that are harmless, or None.
 
     No url(), no escape, no function but colours, nothing that takes an element out
     of its place on the page.
     """
-    kept = []
-    for declaration in STYLE_COMMENT.sub("", style[:8000]).split(";"):
-        name, _colon, value = declaration.partition(":")
-        name, value = name.strip().lower(), value.strip()
-        if name not in STYLES or not STYLE_VALUE.fullmatch(value):
-            continue
-        if OF_THE_WINDOW.search(value):
-            continue
-        if any(f.lower() not in STYLE_FUNCTIONS for f in STYLE_CALL.findall(value)):
-            continue
-        if name.startswith(MAY_NOT_BE_NEGATIVE) and NEGATIVE.search(value):
-            continue
-        kept.append(f"{name}: {value}")
+    style = style[:8000]
+    if "/*" in style:
+        style = STYLE_COMMENT.sub("", style)
+    kept = filter(None, map(_clean_declaration, style.split(";")))
     return "; ".join(kept) or None
+
+
+# Styles differ from mail to mail, their declarations hardly do.
+@lru_cache(maxsize=4096)
+def _clean_declaration(declaration):
+    """Return one declaration when it is harmless, else None."""
+    name, _colon, value = declaration.partition(":")
+    name, value = name.strip().lower(), value.strip()
+    if name not in STYLES or not STYLE_VALUE.fullmatch(value):
+        return None
+    if OF_THE_WINDOW.search(value):
+        return None
+    if any(f.lower() not in STYLE_FUNCTIONS for f in STYLE_CALL.findall(value)):
+        return None
+    if name.startswith(MAY_NOT_BE_NEGATIVE) and NEGATIVE.search(value):
+        return None
+    return f"{name}: {value}"
 
 
 class _Filter:
@@ -177,7 +185,7 @@ def clean_html(html):
     '<img data-remote-src="https://example.com/a.png">'
     """
     html = _bounded((html or "").replace("\x00", ""))
-    if len(html) >= CHECK_FROM and _is_hostile(html):
+    if len(html) >= CHECK_FROM and not _is_small(html) and _is_hostile(html):
         return text_to_html(_rough_text(html))
     attribute_filter = _Filter()
     clean = nh3.clean(
@@ -224,6 +232,25 @@ NOT_NESTED = frozenset(
     " td th tr tbody thead tfoot option optgroup colgroup".split()
 )
 FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
+# So few tags are neither deep nor much work, wherever they stand.
+FEW_TAGS = min(MAX_DEPTH, int(MAX_FORMATTING_WORK**0.5))
+# What may begin a tag, but none whose end and number of attributes (100 at most) are
+# beyond doubt. HTML's blanks are fewer than those of ``\s``: what follows the others
+# still belongs to a name or a value.
+UNUSUAL_TAG = re.compile(
+    r"""
+    <[a-zA-Z](?![a-zA-Z0-9:_-]*
+        (?:[ \t\n\f\r]+[^\s/>="'<]+
+            (?:=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))?){0,100}
+        [ \t\n\f\r]*/?>)
+    """,
+    re.X,
+)
+
+
+def _is_small(html):
+    """Whether a short look already tells that ``_is_hostile`` would be False."""
+    return html.count("<") <= FEW_TAGS and not UNUSUAL_TAG.search(html)
 
 
 def _is_hostile(html):
