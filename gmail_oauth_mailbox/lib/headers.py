@@ -6,6 +6,7 @@ Sources: RFC 5322 (addresses, Message-ID), RFC 2047 and 2231 (encoded words).
 import base64
 import binascii
 import re
+from functools import lru_cache
 
 from .types import Address
 
@@ -25,7 +26,7 @@ def text_of(value):
     """Return ``value`` when it is text, without lone surrogates, else ""."""
     if not isinstance(value, str):
         return ""
-    if SURROGATE.search(value):
+    if not value.isascii() and SURROGATE.search(value):
         # Bytes that a parser kept as surrogates: they are the sender's raw text.
         try:
             value = decode_bytes(value.encode("utf-8", "surrogateescape"), "")
@@ -42,7 +43,10 @@ def decode_header(value):
     >>> decode_header("=?utf-8?q?caf=C3=A9?= =?iso-8859-1?Q?_=FC?=")
     'café ü'
     """
-    value = FOLD.sub(" ", text_of(value)[:MAX_HEADER])
+    value = text_of(value)[:MAX_HEADER]
+    if value.isprintable() and "=?" not in value:
+        return value.strip()
+    value = FOLD.sub(" ", value)
     if "=?" in value:
         value = ENCODED_WORD.sub(_decode_word, WORDS_APART.sub(r"\1", value))
         # An encoded word may hold line ends.
@@ -141,14 +145,21 @@ def parse_addresses(value):
     >>> parse_addresses('Ann <a@x.org>, team: b@x.org, "C, D" <c@x.org>;')[2].name
     'C, D'
     """
-    return _AddressReader(FOLD.sub(" ", text_of(value)[:MAX_HEADER])).entries()
+    value = text_of(value)[:MAX_HEADER]
+    return _addresses(value) if len(value) < 200 else _AddressReader(value).entries()
+
+
+# Mail comes from the same people, and to the same owner.
+@lru_cache(maxsize=2048)
+def _addresses(value):
+    return _AddressReader(value).entries()
 
 
 class _AddressReader:
     """Reads the tokens of an address header, one pass, whatever they are."""
 
     def __init__(self, value):
-        self._value = value
+        self._value = FOLD.sub(" ", value)
         self._found = []
         # A name without an address that a comma ended, as in "Doe, John <j@x.org>".
         self._carried = ""
@@ -250,6 +261,8 @@ def _bare(address):
 
 
 def message_ids(value):
+    if not value:
+        return ()
     value = FOLD.sub(" ", text_of(value)[:MAX_HEADER])
     ids = MESSAGE_ID.findall(value)
     if not ids:
@@ -260,6 +273,14 @@ def message_ids(value):
 def _cut(text, size):
     """Return as much of ``text`` as fits into ``size`` bytes of UTF-8."""
     return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
+
+
+END_OF_WORD = re.compile(r"[\s;(]")
+
+
+@lru_cache(maxsize=64)
+def _parameter(name):
+    return re.compile(rf"(?:^|[;\s]){name}\s*=\s*(\"[^\"]*\"|[^\s;]+)", re.I)
 
 
 class Headers:
@@ -274,7 +295,8 @@ class Headers:
                 self._values.setdefault(name, []).append(text_of(header.get("value")))
 
     def raw(self, name):
-        return self._values.get(name, [""])[0]
+        values = self._values.get(name)
+        return values[0] if values else ""
 
     def text(self, name):
         return decode_header(self.raw(name))
@@ -284,10 +306,8 @@ class Headers:
 
     def word(self, name):
         """Return the first word of a structured header, in lower case."""
-        return re.split(r"[\s;(]", self.text(name).lower(), maxsplit=1)[0]
+        return END_OF_WORD.split(self.text(name).lower(), maxsplit=1)[0]
 
     def parameter(self, name, parameter):
-        match = re.search(
-            rf"(?:^|[;\s]){parameter}\s*=\s*(\"[^\"]*\"|[^\s;]+)", self.raw(name), re.I
-        )
+        match = _parameter(parameter).search(self.raw(name))
         return match[1].strip('"') if match else ""
