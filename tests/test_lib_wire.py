@@ -990,3 +990,117 @@ def test_connection_lost_in_a_batch(gmail, client, wire):
     )
     with contextlib.closing(client.get_messages(IDS[:3])) as results:
         assert all(isinstance(m, ParsedMessage) for _i, m in results)
+
+
+# ----------------------------------------------------------------------
+# Batches on their way while others are read
+# ----------------------------------------------------------------------
+
+
+def until(condition):
+    ends = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+
+
+def batch_threads():
+    return [t for t in threading.enumerate() if t.name.startswith("gmail_batch")]
+
+
+def test_the_next_batch_is_on_its_way_while_one_is_read(gmail, client):
+    with contextlib.closing(client.get_messages(IDS)) as results:
+        found = [next(results)]
+        until(lambda: gmail.sizes == [25, 25])
+        found += [next(results) for _ in range(24)]
+        # The third waits until the second is there, and asked for.
+        time.sleep(0.05)
+        assert gmail.sizes == [25, 25]
+        found += results
+    assert [gmail_id for gmail_id, _message in found] == IDS
+    assert gmail.sizes == [25, 25, 10]
+    assert gmail.asked == dict.fromkeys(IDS, 1)
+    assert not batch_threads()
+
+
+def test_one_batch_at_a_time(gmail, client, wire):
+    inner, running, most = gmail.answer, [], []
+
+    def answer(request):
+        running.append(request)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.remove(request)
+        return inner(request)
+
+    wire.answer = answer
+    # One is lost until it is asked for by itself, one is not readable.
+    gmail.part = lambda i, n: (
+        None if i == "m1" and n < 4 else (200, message(i) if i != "m2" else b"{}")
+    )
+    gmail.single = lambda request: (200, {}, message("m1"))
+    results = dict(client.get_messages(IDS))
+    assert isinstance(results["m1"], ParsedMessage)
+    assert isinstance(results["m2"], errors.BadItem)
+    assert set(most) == {1}
+
+
+@pytest.mark.parametrize("leave", ["close", "throw"])
+def test_a_caller_that_leaves_has_nothing_on_its_way(gmail, wire, transport, leave):
+    meter, answered = Meter(2000), threading.Event()
+    client = GmailClient(transport, wire.endpoints, "t0", meter=meter)
+
+    def part(gmail_id, _count):
+        if len(gmail.sizes) > 1:
+            answered.wait(2)
+        return 200, message(gmail_id)
+
+    gmail.part = part
+    results = client.get_messages(IDS)
+    next(results)
+    until(lambda: len(gmail.sizes) == 2)
+    threading.Timer(0.05, answered.set).start()
+    if leave == "close":
+        results.close()
+    else:
+        with pytest.raises(RuntimeError):
+            results.throw(RuntimeError("the lease is lost"))
+    assert answered.is_set()
+    assert not batch_threads()
+    assert gmail.sizes == [25, 25]
+    # What was sent is spent.
+    assert meter.left == 2000 - 50 * 20
+
+
+@pytest.mark.parametrize("complaint", [(429, CONCURRENT), (401, {"error": {}}), None])
+def test_after_a_complaint_nothing_is_on_its_way(gmail, wire, transport, complaint):
+    seen = []
+
+    def react(*_seconds):
+        time.sleep(0.05)
+        seen.append([len(gmail.sizes), threading.current_thread()])
+        return "t1"
+
+    client = GmailClient(transport, wire.endpoints, "t0", renew=react, sleep=react)
+    gmail.part = lambda i, n: complaint if i == "m3" and n == 1 else (200, message(i))
+    results = dict(client.get_messages(IDS))
+    assert all(isinstance(result, ParsedMessage) for result in results.values())
+    assert seen == [[1, threading.current_thread()]]
+
+
+def test_the_quota_is_asked_by_the_caller_alone(gmail, wire, transport):
+    class Careful(Meter):
+        def take(self, units, least=None):
+            assert threading.current_thread() is here
+            return super().take(units, least)
+
+    here = threading.current_thread()
+    meter = Careful(600)
+    client = GmailClient(transport, wire.endpoints, "t0", meter=meter)
+    results = client.get_messages(IDS)
+    got = [next(results) for _ in range(25)]
+    # 500 of 600 units are spent, so the second batch is the rest that is left.
+    got += results
+    assert gmail.sizes == [25, 5]
+    assert [i for i, r in got if isinstance(r, errors.QuotaSpent)] == IDS[30:]
+    assert not batch_threads()

@@ -9,6 +9,7 @@ import functools
 import json
 import secrets
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from googleapiclient import discovery_cache
@@ -101,6 +102,19 @@ class PollAsk:
     key: object
     access_token: str = field(repr=False)
     start: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """A batch on its way.
+
+    :ivar keys: {Ask: Content-ID}
+    :ivar answer: Future of {Content-ID: batch.Part}
+    """
+
+    asks: list
+    keys: dict
+    answer: Future
 
 
 class _NoMeter:
@@ -436,33 +450,45 @@ class GmailClient:
         whole. Batches shrink when Google complains of too much at once and grow back;
         only parts that failed are asked for again, after a short pause. When Google
         asks for a longer one, or the quota is spent, the rest gets that error and no
-        more requests are sent.
+        more requests are sent. While the caller deals with one batch, the next is on
+        its way; to close the generator is to wait for it and to drop it.
         """
         cost = self._profile.cost
         waiting = sync_plan.plan_fetch(refs, cost(GET), cost(GET_THREAD))
+        # Its end waits for the thread: two batches at once would be too many.
+        with ThreadPoolExecutor(1, "gmail_batch") as wire:
+            yield from self._fetch(waiting, wire)
+
+    def _fetch(self, waiting, wire):
+        """Do what ``fetch`` does, for a list of Ask; ``wire`` is the thread."""
         rounds = dict.fromkeys(waiting, 0)
-        renewed = False
-        while waiting:
-            chunk, stop = self._affordable(waiting)
-            if stop:
-                yield from self._rest(waiting, stop)
-                return
-            waiting = waiting[len(chunk) :]
-            results = self._get_batch(chunk)
+        renewed, posted = False, None
+        while waiting or posted:
+            if posted is None:
+                posted, waiting, stop = self._post_next(waiting, wire)
+                if stop:
+                    yield from self._rest(waiting, stop)
+                    return
+            chunk, contents = posted.asks, self._receive(posted, wire)
+            posted, stop = None, None
             rejected = [
                 ask
                 for ask in chunk
-                if isinstance(results[ask], errors.AccessTokenRejected)
+                if isinstance(contents[ask], errors.AccessTokenRejected)
             ]
             if rejected:
-                results.update(self._after_rejection(rejected, results, renewed))
+                contents.update(self._after_rejection(rejected, contents, renewed))
                 renewed = True
+            elif waiting and not any(map(_is_error, contents.values())):
+                # Nothing to react to, so the next batch may go before this one is
+                # read. Should the quota not allow it, that shows again afterwards.
+                posted, waiting, _stop = self._post_next(waiting, wire)
             again = []
             for ask in chunk:
-                result = results[ask]
-                if result is None:
+                if contents[ask] is None:
                     again.append(ask)
                     continue
+                result = self._parsed(ask, contents[ask])
                 if isinstance(result, errors.RetryLater):
                     rounds[ask] = rounds.get(ask, 0) + 1
                     patient = (result.seconds or 0) <= SHORT_WAIT
@@ -485,9 +511,9 @@ class GmailClient:
             if stop is not None:
                 yield from self._rest([*again, *waiting], stop)
                 return
-            self._adapt([results[ask] for ask in chunk])
+            self._adapt(contents.values())
             late = [
-                ask for ask in again if isinstance(results.get(ask), errors.RetryLater)
+                ask for ask in again if isinstance(contents.get(ask), errors.RetryLater)
             ]
             if late:
                 self._sleep(min(0.25 * 2 ** max(rounds[a] for a in late), SHORT_WAIT))
@@ -508,6 +534,14 @@ class GmailClient:
             units.pop()
         self._meter.give_back(granted - sum(units))
         return chunk, None
+
+    def _post_next(self, waiting, wire):
+        """Post as much of ``waiting`` as may be now; return (_Posted, what is left,
+        None), or (None, ``waiting``, the error) when the quota allows nothing."""
+        chunk, stop = self._affordable(waiting)
+        if stop:
+            return None, waiting, stop
+        return self._post(chunk, wire), waiting[len(chunk) :], None
 
     def _cost(self, ask):
         return self._profile.cost(GET if ask.kind == "message" else GET_THREAD)
@@ -572,33 +606,37 @@ class GmailClient:
             self._size -= 1
             self._good_batches = 0
 
-    def _get_batch(self, asks):
-        """Return {Ask: ParsedMessage, list of them, or GoogleError} of one batch.
-
-        None stands for a part that has to be asked for again.
-        """
+    def _post(self, asks, wire):
+        """Have a batch sent; the thread does nothing but talk to Google."""
         secret = secrets.token_hex(6)
         keys = {ask: f"{self._ref}-{secret}-{n}" for n, ask in enumerate(asks)}
+        uris = {keys[ask]: self._uri(ask) for ask in asks}
+        return _Posted(asks, keys, wire.submit(self._post_batch, uris))
+
+    def _receive(self, posted, wire):
+        """Return {Ask: JSON as a dict, or GoogleError} of a batch."""
+        asks = posted.asks
         try:
-            parts = self._post_batch({keys[ask]: self._uri(ask) for ask in asks})
+            parts = posted.answer.result()
         except errors.GoogleError as error:
             if error.code == "too_large":
-                return self._get_in_halves(asks)
+                return self._get_in_halves(asks, wire)
             if is_free(error):
                 self._give_back(asks)
             if isinstance(error, errors.RetryLater):
                 self._meter.told(error)
             return dict.fromkeys(asks, error)
-        results = {}
+        contents = {}
         for ask in asks:
-            results[ask] = self._read_part(ask, parts.get(keys[ask]))
-            if isinstance(results[ask], errors.GoogleError) and is_free(results[ask]):
+            method = GET if ask.kind == "message" else GET_THREAD
+            contents[ask] = read_part(method, parts.get(posted.keys[ask]))
+            if _is_error(contents[ask]) and is_free(contents[ask]):
                 self._give_back([ask])
-        for result in results.values():
-            if isinstance(result, errors.RetryLater) and result.kind != LOST_PART:
-                self._meter.told(result)
+        for content in contents.values():
+            if isinstance(content, errors.RetryLater) and content.kind != LOST_PART:
+                self._meter.told(content)
                 break
-        return results
+        return contents
 
     def _give_back(self, asks):
         self._meter.give_back(sum(map(self._cost, asks)))
@@ -610,20 +648,20 @@ class GmailClient:
             request = self._on("messages").get
         return request(userId=self._user, id=ask.gmail_id, format="full").uri
 
-    def _get_in_halves(self, asks):
+    def _get_in_halves(self, asks, wire):
         """Too large together; one that is too large alone is left out."""
         if len(asks) == 1:
             too_large = errors.BadItem("the message is too large", kind="too_large")
             return {asks[0]: too_large}
-        half, results = len(asks) // 2, {}
+        half, contents = len(asks) // 2, {}
         for part in (asks[:half], asks[half:]):
             try:
                 self._meter.take(sum(map(self._cost, part)))
             except errors.QuotaSpent as error:
-                results.update(dict.fromkeys(part, error))
+                contents.update(dict.fromkeys(part, error))
             else:
-                results.update(self._get_batch(part))
-        return results
+                contents.update(self._receive(self._post(part, wire), wire))
+        return contents
 
     def _post_batch(self, uris):
         token, parts, refusal = self._access_token, {}, None
@@ -643,10 +681,10 @@ class GmailClient:
             self._ways.per_part = False
         return parts
 
-    def _read_part(self, ask, part):
-        method = GET if ask.kind == "message" else GET_THREAD
-        content = read_part(method, part)
-        if isinstance(content, errors.GoogleError):
+    @staticmethod
+    def _parsed(ask, content):
+        """Return ParsedMessage, list of them, or GoogleError of JSON or GoogleError."""
+        if _is_error(content):
             return content
         if not content.get("id"):
             return errors.BadItem("Google's answer is not readable", kind="unreadable")
@@ -683,6 +721,10 @@ def post_batch(transport, endpoints, calls, access_token=None):
     raise errors.from_response(
         "gmail.batch", answer.status, answer.headers, answer.body
     )
+
+
+def _is_error(content):
+    return isinstance(content, errors.GoogleError)
 
 
 def is_free(error):
