@@ -246,6 +246,23 @@ env["mail.mail"].process_email_queue()
 env.cr.commit()
 result("again", copies=sum("dead grant" in text for text in sent(ANNA)))
 
+# The day's quota of the project is spent: all rest, and the administrators know.
+body = {"error": {"code": 403, "errors": [{"reason": "dailyLimitExceeded"}]}}
+fault = {"path": "/history$", "status": 403, "body": body, "count": 9}
+google.control("faults", fault)
+asked = len(google.log())
+for _turn in range(2):
+    env["gmail.scheduler"]._wake(anna_box | ben_box)
+    env.cr.commit()
+    env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
+    env.cr.commit()
+rest = env["mail.message"].search([("subject", "like", "mailboxes rest for a while")])
+refused = [entry["status"] for entry in google.log()[asked:]].count(403)
+google.control("faults?clear=1")
+env["gmail.meter"]._project_works()
+env.cr.commit()
+result("spent", told=len(rest), refused=refused)
+
 # Uninstalling with all that in it.
 message = EmailMessage()
 message["From"], message["To"], message["Subject"] = "c@else.test", ANNA, "File"

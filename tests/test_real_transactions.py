@@ -115,6 +115,11 @@ def test_waiting_mail_goes_out_after_reconnecting(results):
     assert results["again"] == {"copies": 1}
 
 
+def test_a_spent_project_is_told_once_and_asks_no_more(results):
+    """Asked together, both are refused; alone, the first of them; then nobody asks."""
+    assert results["spent"] == {"told": 1, "refused": 3}
+
+
 def test_a_damaged_key_file_has_a_way_out(results):
     assert results["lost"] == {"point": "ok", "state": "connected"}
 

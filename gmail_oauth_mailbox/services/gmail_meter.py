@@ -298,7 +298,8 @@ class GmailMeter(models.AbstractModel):
         ):
             return
         if error.scope == "project":
-            self._pause_project(error)
+            if self._pause_project(error):
+                self.env["gmail.scheduler"]._tell_admins(error)
         elif error.seconds:
             until = fields.Datetime.now() + timedelta(seconds=error.seconds)
             with self._rows(mailbox_id) as (mailbox, _project):
@@ -348,6 +349,19 @@ class GmailMeter(models.AbstractModel):
             [fields.Datetime.now()],
         )
         return self.env.cr.fetchone()
+
+    def _refuse_while_paused(self):
+        """Ask for no token either while the whole project rests.
+
+        :raises errors.QuotaSpent: it does
+        """
+        if pause := self._project_pause():
+            raise errors.QuotaSpent(
+                "the project rests",
+                seconds=(pause[0] - fields.Datetime.now()).total_seconds(),
+                scope="project",
+                kind="paused",
+            )
 
     def _project_works(self):
         """Google answered: the next fault is a first one again."""

@@ -262,6 +262,7 @@ class GmailOauth(models.AbstractModel):
 
         :param credential: the mailbox's, for whoever has it already
         :raises errors.ReconnectNeeded: no token, or Google takes it back
+        :raises errors.QuotaSpent: a pause of the whole project
         """
         credential = credential or self._credential(mailbox)
         if not credential.refresh_token:
@@ -291,6 +292,7 @@ class GmailOauth(models.AbstractModel):
             if expiry != stale_expiry and expiry > limit:
                 # Another worker renewed it meanwhile.
                 return cipher.open(access_token, context=context)
+            env["gmail.meter"]._refuse_while_paused()
             tokens = oauth.refresh(
                 ASKING,
                 setup._endpoints(),
@@ -351,6 +353,7 @@ class GmailOauth(models.AbstractModel):
         :return: {mailbox id: HistoryPage} of those that answered; the others have
             something to be dealt with one by one
         :raises errors.QuotaSpent: the project's quota does not allow it now
+        :raises errors.ConfigurationWrong: no mailbox would get a token
         """
         allowed = WAYS.polling and self.env["gmail.setup"]._batch_polling()
         if not mailboxes or not allowed:
@@ -362,10 +365,17 @@ class GmailOauth(models.AbstractModel):
         }
         asks = []
         for mailbox in self.env["gmail.meter"]._not_paused(mailboxes):
-            with suppress(errors.GoogleError):
+            try:
                 token = self._access_token(
                     mailbox, credential=by_mailbox.get(mailbox.id)
                 )
+            except errors.ConfigurationWrong:
+                raise
+            except errors.GoogleError as error:
+                _logger.info(
+                    "Mailbox %s is asked by itself: %s", mailbox.id, error.code
+                )
+            else:
                 asks.append(PollAsk(mailbox.id, token, mailbox.history_cursor))
         if not asks:
             return {}

@@ -33,7 +33,7 @@ class GmailWording(models.AbstractModel):
             return self.env._(
                 "Gmail's sending limit is reached. The mail goes out later."
             )
-        if isinstance(error, errors.QuotaSpent):
+        if isinstance(error, errors.QuotaSpent) and error.kind != "paused":
             return self.env._(
                 "Gmail's quota is used up for the moment; there is room again within a "
                 "minute."
