@@ -207,6 +207,9 @@ LIMIT_REASONS = frozenset(
         "resource_exhausted",
     }
 )
+# Of a refused send: for sent mail too, Google may only say "User-rate limit exceeded",
+# and name a moment hours away.
+SENDING_TEXTS = ("sending", "daily user", "user-rate limit")
 
 
 def from_response(method, status, headers=None, body=b"", *, now=None):
@@ -249,6 +252,8 @@ def from_response(method, status, headers=None, body=b"", *, now=None):
             return CursorExpired("the cursor is too old", **details)
         if method in ITEM_METHODS:
             return Gone("it does not exist any more", **details)
+    if status == 400 and "inner request count exceeds" in text:
+        return RequestRefused("the batch is too big", **details, kind="too_many_parts")
     if method in ITEM_METHODS and method != SEND:
         return BadItem(f"Google refuses this item ({status})", **details)
     return RequestRefused(f"Google refuses the request ({status})", **details)
@@ -273,7 +278,7 @@ def _refused_for_now(method, status, reason, text, wait, details):
         return ConcurrencyLimit(
             "too many requests at once", seconds=wait, **details, kind="concurrency"
         )
-    if method == SEND and ("sending" in text or "daily user" in text):
+    if method == SEND and any(words in text for words in SENDING_TEXTS):
         return SendingLimit(
             "Gmail's sending limit is reached", seconds=wait or 3600.0, **details
         )
