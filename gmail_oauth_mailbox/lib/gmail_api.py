@@ -619,10 +619,11 @@ class GmailClient:
         try:
             parts = posted.answer.result()
         except errors.GoogleError as error:
-            if error.code == "too_large":
-                return self._get_in_halves(asks, wire)
             if is_free(error):
                 self._give_back(asks)
+            too_many = error.code == "too_many_parts" and len(asks) > 1
+            if too_many or error.code == "too_large":
+                return self._get_in_halves(asks, wire)
             if isinstance(error, errors.RetryLater):
                 self._meter.told(error)
             return dict.fromkeys(asks, error)
