@@ -334,8 +334,9 @@ class Standin:
           With ``as_type`` the answer is of that content type, of status 200. The true
           answer is changed by ``truncate`` (to bytes, or a share of them),
           ``lose_parts`` (indexes, or how many from the end), ``shuffle`` and
-          ``unmatched`` (parts of a batch), ``repeat_history`` and
-          ``reorder_history``. ``faults/hits`` tells what was hit;
+          ``unmatched`` (parts of a batch), ``repeat_history``,
+          ``reorder_history`` and ``empty_page`` (nothing yet, and a token for the
+          page). ``faults/hits`` tells what was hit;
         - ``clock``: ``forward`` by seconds;
         - ``units``: what each account and the project spent; ``reset`` forgets it;
         - ``log``: the requests that came; status 0 got no answer.

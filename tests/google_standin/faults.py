@@ -7,6 +7,8 @@ import re
 from werkzeug.wrappers import Response
 
 BOUNDARY = "batch_standin"
+# A page token that leads to the beginning.
+FIRST_PAGE = "Zmlyc3Q="
 # These change the true answer; the others stand in its place.
 CHANGES = (
     "truncate",
@@ -15,6 +17,7 @@ CHANGES = (
     "unmatched",
     "repeat_history",
     "reorder_history",
+    "empty_page",
 )
 # Which requests a fault is for, and how often it comes.
 AIMS = ("method", "path", "account", "in_batch", "count", "chance", "seed", "name")
@@ -136,6 +139,8 @@ def changed_history(fault, body):
     records = body.get("history")
     if not records:
         return body
+    if fault.get("empty_page"):
+        return {"historyId": body["historyId"], "nextPageToken": FIRST_PAGE}
     if fault.get("repeat_history"):
         records = records + records
     if fault.get("reorder_history"):

@@ -11,6 +11,7 @@ import zlib
 from googleapiclient import discovery_cache
 
 from . import quota
+from .faults import FIRST_PAGE
 from .query import BadQuery, compile_query
 from .store import SYSTEM_LABELS, b64, unb64
 
@@ -500,7 +501,7 @@ def page_of(call, items, key):
         k: v for k, v in call.query.items() if k not in ("pageToken", "maxResults")
     }
     key = f"{key}{zlib.crc32(repr(sorted(asked.items())).encode()):x}"
-    if token:
+    if token and token != FIRST_PAGE:
         try:
             owner, _colon, place = unb64(token).decode().partition(":")
             start = int(place)
