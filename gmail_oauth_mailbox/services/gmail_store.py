@@ -1,6 +1,7 @@
 import logging
 import re
 import uuid
+from functools import lru_cache
 from itertools import chain
 
 import psycopg2
@@ -80,7 +81,14 @@ ATTACHMENT_COLUMNS = {
 
 def text(value):
     """Return ``value`` as PostgreSQL takes it: no NUL, no lone surrogate."""
-    return UNSTORABLE.sub("\ufffd", value or "")
+    value = value or ""
+    if value.isascii() and "\x00" not in value:
+        return value
+    return UNSTORABLE.sub("\ufffd", value)
+
+
+# Odoo's takes a parser of whole headers to an address, and the same ones come often.
+_normalized = lru_cache(maxsize=4096)(email_normalize)
 
 
 def send_ref(message_id):
@@ -376,7 +384,7 @@ class GmailStore(models.AbstractModel):
     def _message_values(self, mailbox, message):
         sender = message.from_
         from_email = text(sender.address) if sender else ""
-        own = email_normalize(from_email) == email_normalize(mailbox.email)
+        own = _normalized(from_email) == _normalized(mailbox.email)
         reply_to = message.reply_to[0].address if message.reply_to else ""
         body = text(message.body_html)
         return {
@@ -465,7 +473,7 @@ class GmailStore(models.AbstractModel):
         for role in ROLES:
             for person in people[role]:
                 written = text(person.address)
-                address = email_normalize(written) or written
+                address = _normalized(written) or written
                 if address:
                     found.setdefault((role, address), text(person.name))
         return [(role, address, name) for (role, address), name in found.items()]
