@@ -86,6 +86,12 @@ def google(message="", reason="", info=None, status=""):
             google("User-rate limit exceeded (Mail sending)", "rateLimitExceeded"),
             errors.SendingLimit,
         ),
+        (
+            SEND,
+            403,
+            google("User-rate limit exceeded.  Retry after x", "rateLimitExceeded"),
+            errors.SendingLimit,
+        ),
         (LIST, 429, b"", errors.RetryLater),
         (LIST, 500, google("x", "backendError"), errors.RetryLater),
         (LIST, 503, b"", errors.RetryLater),
