@@ -60,8 +60,7 @@ def parse(arguments):
     parser.add_argument(
         "--sample",
         type=_count,
-        default=400,
-        help="of take_in's messages that stock fetchmail gets (400; 0 leaves it out)",
+        help="of take_in's messages that stock fetchmail gets (all; 0 leaves it out)",
     )
     parser.add_argument("--seed", type=_count, default=19, help="of faults (19)")
     parser.add_argument(

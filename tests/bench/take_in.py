@@ -33,7 +33,8 @@ def _span(speeds):
 def measure(bench):
     """The rows take_in and sql."""
     count = bench.messages(MESSAGES)
-    sample = min(bench.options.sample, count)
+    sample = bench.options.sample
+    sample = count if sample is None else min(sample, count)
     folder = bench.corpus("mixed", count)
     if sample:
         try:
@@ -61,9 +62,10 @@ def measure(bench):
         sql = statistics.median(statements["stock"])
         kept = [run["messages"] for run in found["stock"]]
         bench.notes.append(
-            f"Addon: {count} messages; baseline: stock fetchmail (object: lead) on the "
-            f"first {sample} of them (it kept {min(kept)} to {max(kept)}), "
-            f"{_span(speeds)} messages/s; the runs alternate."
+            f"Addon: {count} messages; baseline: stock fetchmail (object: lead) on "
+            f"{'the same' if sample == count else f'the first {sample} of them'} "
+            f"(it kept {min(kept)} to {max(kept)}), {_span(speeds)} messages/s; the "
+            "runs alternate."
         )
     return [
         row("take_in", "messages/s", speeds["ours"], speed),
