@@ -27,6 +27,7 @@ MODULES = {
     "units": "units",
     "quota_share": "quota_share",
     "idle": "idle",
+    "first_message": "first_message",
     "profile": "profile",
     "faults": "faults",
 }
