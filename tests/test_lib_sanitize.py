@@ -202,6 +202,10 @@ HOSTILE = {
     "tables": "<table><tr><td>" * 300_000,
     "attributes": "<p " + " ".join(f"a{i}=1" for i in range(500_000)) + ">",
     "quoted attributes": "<p " + " ".join(f'a{i}=">"' for i in range(300_000)) + ">",
+    "attributes in disguise": '<p\xa0a="'
+    + " ".join(map("a{}".format, range(500_000)))
+    + '">',
+    "attributes of an end": "</p " + " ".join(map("a{}".format, range(500_000))) + ">",
     "open quotes": '<a b="' * 800_000,
     "brackets": "<" * 5_000_000,
     "comments": "<!--" * 1_250_000,
@@ -222,15 +226,16 @@ def test_hostile_html_does_not_hang(name):
     assert time.process_time() - start < 8
 
 
-MANY = " ".join(f"a{i}" for i in range(sanitize.MAX_ATTRIBUTES + 1))
+MANY = " ".join(f"a{i}" for i in range(sanitize.MAX_ATTRIBUTES + 10))
 
 
 @pytest.mark.parametrize(
     "html",
     [
-        "<b>" * (sanitize.FEW_TAGS + 1),
         f"<p {MANY}>",
         f"<p {MANY}",
+        f"<p/{MANY.replace(' ', '/')}/>",
+        f"<p>a</p {MANY}>",
         *(
             f'<p{start}"{MANY}">'
             # A tag's name, or a value, that goes on where \\s would end it.
@@ -241,12 +246,20 @@ MANY = " ".join(f"a{i}" for i in range(sanitize.MAX_ATTRIBUTES + 1))
         f"<p a='>' {MANY}>",
         f"<p a=b>c</p><p a='<' {MANY}>",
         f"<!--><p {MANY}>-->",
+        f"<!-- --!><p {MANY}>",
         f"<style><p a='</style><p {MANY}>'</style>",
+        f"<style><x</style {MANY}>",
+        "<" + "p" * sanitize.MAX_NAME + f'=" {MANY}">',
     ],
 )
-def test_the_short_look_is_not_deceived(html):
-    assert not sanitize._is_small(html)
-    assert not sanitize._is_small(f"<p class=a>{html}</p>")
+def test_many_attributes_are_seen_wherever_they_stand(html):
+    for around in ("{}", "<p class=a>{}</p>"):
+        assert not sanitize._is_small(around.format(html))
+        assert sanitize._is_hostile(around.format(html))
+
+
+def test_many_tags_need_a_long_look():
+    assert not sanitize._is_small("<b>" * (sanitize.FEW_TAGS + 1))
 
 
 def test_ordinary_mail_needs_a_short_look_only():
@@ -256,6 +269,18 @@ def test_ordinary_mail_needs_a_short_look_only():
         '<br/><img alt="" src="data:image/png;base64,AAA=" nowrap>'
         "<o:p></o:p><a\nhref='https://example.com/?a=b'>x</a></body></html>"
     )
+
+
+def test_ordinary_mail_is_not_hostile():
+    """Neither are hundreds of words in one value, in a comment or in a style."""
+    for mail in (
+        f"<p title='{MANY}'>a</p>",
+        f"<!-- <p a=b>{MANY} --><style>p > a {{color: red}} {MANY}</style>",
+        f"<!--[if mso]><table><tr><td {'width=1 ' * 3}><![endif]-->{MANY}",
+        f"<a href=https://example.com/?a=b&c=d>{MANY}</a {MANY[:40]}>",
+        "<script>w('<p a=\"' + x + '\">')</script>" + f"<p>{MANY}</p>" * 3,
+    ):
+        assert not sanitize._is_hostile(mail)
 
 
 def test_hostile_html_is_still_readable():

@@ -21,6 +21,7 @@ MAX_IMAGES = 2_000_000
 # program writes; such mail is shown as text.
 MAX_DEPTH = 2_000
 MAX_ATTRIBUTES = 500
+MAX_NAME = 100
 MAX_FORMATTING_WORK = 3_000_000
 CHECK_FROM = 20_000
 
@@ -224,8 +225,12 @@ def _bounded(html):
 # ----------------------------------------------------------------------
 
 TAG_START = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,30})|<!--")
-ATTRIBUTE = re.compile(r"[\s/]*([^\s/>=][^\s/>=]*|=)?\s*(=?)\s*")
-UNQUOTED = re.compile(r"[^\s>]*")
+# HTML's blanks are fewer than those of ``\s``: the others belong to names and values.
+TAG_NAME = re.compile(rf"</?(?=([a-zA-Z][^ \t\n\f\r/>]{{0,{MAX_NAME}}}))")
+ATTRIBUTE = re.compile(
+    r"[ \t\n\f\r/]*([^ \t\n\f\r/>][^ \t\n\f\r/>=]*)?[ \t\n\f\r]*(=?)[ \t\n\f\r]*"
+)
+UNQUOTED = re.compile(r"[^ \t\n\f\r>]*")
 # Elements without an end, or whose end may be left out.
 NOT_NESTED = frozenset(
     "area base br col embed hr img input link meta param source track wbr p li dt dd"
@@ -235,11 +240,10 @@ FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".
 # So few tags are neither deep nor much work, wherever they stand.
 FEW_TAGS = min(MAX_DEPTH, int(MAX_FORMATTING_WORK**0.5))
 # What may begin a tag, but none whose end and number of attributes (100 at most) are
-# beyond doubt. HTML's blanks are fewer than those of ``\s``: what follows the others
-# still belongs to a name or a value.
+# beyond doubt.
 UNUSUAL_TAG = re.compile(
     r"""
-    <[a-zA-Z](?![a-zA-Z0-9:_-]*
+    </?[a-zA-Z](?![a-zA-Z0-9:_-]*
         (?:[ \t\n\f\r]+[^\s/>="'<]+
             (?:=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))?){0,100}
         [ \t\n\f\r]*/?>)
@@ -256,6 +260,8 @@ def _is_small(html):
 def _is_hostile(html):
     """Whether parsing would take time quadratic in the size: thousands of elements
     open at once, or hundreds of attributes on one."""
+    if _has_many_attributes(html):
+        return True
     opened, depth, formatting, tags, position = {}, 0, 0, 0, 0
     while match := TAG_START.search(html, position):
         position = match.end()
@@ -280,10 +286,23 @@ def _is_hostile(html):
                 return True
             if name in FORMATTING:
                 formatting = max(formatting, sum(opened.get(f, 0) for f in FORMATTING))
-        position, count = _skip_attributes(html, position)
+        position, _count = _skip_attributes(html, position)
+    return formatting * tags > MAX_FORMATTING_WORK
+
+
+def _has_many_attributes(html):
+    """Whether anything that may be a tag has hundreds of attributes.
+
+    What looks like a tag within a comment, a style or a value counts too: whether it
+    is one, only a whole parser knows.
+    """
+    for match in TAG_NAME.finditer(html):
+        if match.end(1) - match.start(1) > MAX_NAME:
+            return True
+        _end, count = _skip_attributes(html, match.end(1))
         if count > MAX_ATTRIBUTES:
             return True
-    return formatting * tags > MAX_FORMATTING_WORK
+    return False
 
 
 def _skip_attributes(html, position):
