@@ -469,7 +469,7 @@ class TestSwitchingLabels(BackfillCase):
         )
 
     def test_on(self):
-        self.assertEqual(self.label.where, "In Gmail only")
+        self.assertEqual(self.label.where, "Gmail only")
         before = len(self.google.log())
         dialog = self.ask(self.label)
         self.assertIn("not in Odoo yet: 3.", dialog.sentence)

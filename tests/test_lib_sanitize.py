@@ -16,6 +16,7 @@ from odoo.addons.gmail_oauth_mailbox.lib import (
     query,
     sanitize,
     search,
+    sync_plan,
 )
 from odoo.addons.gmail_oauth_mailbox.lib.sanitize import (
     clean_html,
@@ -213,6 +214,10 @@ HOSTILE = {
     "a long style": '<p style="' + "color:red;" * 400_000 + '">',
     "foreign": "<svg><math>" * 450_000,
     "quotes in a row": "> " * 2_500_000,
+    "ends within a style": "<div><style></div></style>" * 40_000,
+    "ends within a table": "<table><tr><td><div><table></div>" * 60_000,
+    "ends within an attribute": "<div></p a='</div>'>" * 90_000,
+    "paragraphs deep down": "<div><style></div></style>" * 8_000 + "<p>x" * 400_000,
 }
 
 
@@ -381,7 +386,7 @@ def test_a_long_text_is_folded_fast():
 
 @pytest.mark.parametrize(
     "module",
-    [sanitize, headers, oauth, query, search],
+    [sanitize, headers, oauth, query, search, sync_plan],
     ids=lambda m: m.__name__[-12:],
 )
 def test_examples_in_the_docstrings(module):

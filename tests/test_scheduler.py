@@ -379,6 +379,20 @@ class TestScheduler(GmailCase):
         self.assertFalse(self.stored(box).is_starred)
         self.assertFalse(self.env["gmail.message"].search([("is_starred", "=", True)]))
 
+    def test_idle_mailboxes_end_a_projects_faults_too(self):
+        boxes = self.connect(self.anna, ANNA) | self.connect(self.ben, BEN)
+        for box in boxes:
+            self.sync(box)
+        with self.meter._rows(None) as (_row, project):
+            project.update(failures=3, paused_until=fields.Datetime.to_datetime(PAST))
+        boxes.next_sync = PAST
+        before = len(self.google.log())
+        self.run_cron("sync_1")
+        # One batch, and no mailbox had anything to do: Google works.
+        self.assertEqual(len(self.asked(before, "/batch")), 1)
+        project = self.env["gmail.quota"].search([("mailbox_id", "=", False)])
+        self.assertFalse(project.failures)
+
     # -- several workers -----------------------------------------------
 
     def test_administrators_choose_how_many_workers_a_lane_has(self):

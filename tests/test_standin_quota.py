@@ -373,10 +373,11 @@ def test_history_is_repeated_and_out_of_order(google):
     for _number in range(5):
         google.add_message(account, mail())
 
-    def listed(**changes):
+    def listed(token=None, **changes):
         if changes:
             fault(google, "/history$", **changes)
-        found = get(google, tokens, "history", startHistoryId=start).json()
+        page = {"pageToken": token} if token else {}
+        found = get(google, tokens, "history", startHistoryId=start, **page).json()
         return [record["id"] for record in found["history"]]
 
     right = listed()
@@ -385,6 +386,10 @@ def test_history_is_repeated_and_out_of_order(google):
     assert wrong != right and sorted(wrong) == right
     both = listed(repeat_history=True, reorder_history=True)
     assert sorted(both) == sorted(right + right)
+    fault(google, "/history$", empty_page=True)
+    empty = get(google, tokens, "history", startHistoryId=start).json()
+    assert "history" not in empty
+    assert listed(token=empty["nextPageToken"]) == right
     start = get(google, tokens, "profile").json()["historyId"]
     fault(google, "/history$", repeat_history=True)
     assert "history" not in get(google, tokens, "history", startHistoryId=start).json()

@@ -23,6 +23,8 @@ MAX_DEPTH = 2_000
 MAX_ATTRIBUTES = 500
 MAX_NAME = 100
 MAX_FORMATTING_WORK = 3_000_000
+# Elements that may be nested, times tags: about a second.
+MAX_NESTING_WORK = 1_000_000_000
 CHECK_FROM = 20_000
 
 TAGS = frozenset(
@@ -262,7 +264,7 @@ def _is_hostile(html):
     open at once, or hundreds of attributes on one."""
     if _has_many_attributes(html):
         return True
-    opened, depth, formatting, tags, position = {}, 0, 0, 0, 0
+    opened, depth, nested, formatting, tags, position = {}, 0, 0, 0, 0, 0
     while match := TAG_START.search(html, position):
         position = match.end()
         name = match[2]
@@ -282,12 +284,15 @@ def _is_hostile(html):
         if name not in NOT_NESTED:
             opened[name] = opened.get(name, 0) + 1
             depth += 1
-            if depth > MAX_DEPTH:
+            nested += 1
+            # What looks like an end may be none, within a style for instance.
+            if depth > MAX_DEPTH or nested * tags > MAX_NESTING_WORK:
                 return True
             if name in FORMATTING:
                 formatting = max(formatting, sum(opened.get(f, 0) for f in FORMATTING))
         position, _count = _skip_attributes(html, position)
-    return formatting * tags > MAX_FORMATTING_WORK
+    work = formatting * tags > MAX_FORMATTING_WORK
+    return work or nested * tags > MAX_NESTING_WORK
 
 
 def _has_many_attributes(html):

@@ -65,9 +65,18 @@ def in_order(changes):
     """
 
     def place(change):
-        return int(change.history_id) if change.history_id.isdigit() else 0
+        return int(change.history_id) if change.history_id.isdecimal() else 0
 
     return sorted(dict.fromkeys(changes), key=place)
+
+
+def latest(*cursors):
+    """Return the largest of some historyIds, which are numbers of any length.
+
+    >>> latest("99", "100", "")
+    '100'
+    """
+    return max(cursors, key=lambda c: int(c) if c.isdecimal() else -1)
 
 
 def history_steps(changes, *, size, unwanted=NEVER):

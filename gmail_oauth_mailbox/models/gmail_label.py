@@ -56,9 +56,7 @@ class GmailLabel(models.Model):
     def _compute_where(self):
         for label in self:
             label.where = (
-                self.env._("In Odoo")
-                if label.is_synced
-                else self.env._("In Gmail only")
+                self.env._("In Odoo") if label.is_synced else self.env._("Gmail only")
             )
 
     def action_ask_switch(self):

@@ -1,4 +1,5 @@
 import logging
+import random
 import time
 from datetime import timedelta
 
@@ -364,6 +365,7 @@ class GmailScheduler(models.AbstractModel):
                 },
             )
         mailboxes.invalidate_recordset()
+        self.env["gmail.meter"]._project_works()
         for mailbox in better:
             self.env["gmail.sync"].sudo()._announce(mailbox, ())
 
@@ -641,7 +643,10 @@ class GmailScheduler(models.AbstractModel):
 
     @staticmethod
     def _back_off(failures):
-        return min(timedelta(seconds=15 * 2 ** min(failures, 10)), LONGEST_PAUSE)
+        """Return the pause after so many failures in a row; not the same for all, so
+        that they do not come back at once."""
+        pause = min(timedelta(seconds=15 * 2 ** min(failures, 10)), LONGEST_PAUSE)
+        return pause + timedelta(milliseconds=random.randrange(1000))  # nosec B311
 
     def _release(self, lease, values, pause):
         """Put the mailbox back and note how it went.

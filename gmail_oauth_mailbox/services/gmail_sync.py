@@ -157,8 +157,10 @@ class GmailSync(models.AbstractModel):
             lease.commit()
             if lease.is_over and number < len(steps):
                 return False
-        if pages[-1].history_id != mailbox.history_cursor:
-            mailbox.history_cursor = pages[-1].history_id
+        # Not that of the last page, which may know of what happened since the first.
+        mailbox.history_cursor = sync_plan.latest(
+            mailbox.history_cursor, pages[0].history_id
+        )
         return True
 
     def _apply(self, mailbox, client, plan, threads, excluded, lease):

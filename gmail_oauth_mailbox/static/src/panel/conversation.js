@@ -10,6 +10,7 @@ import { GmailComposer } from "./composer";
 import { sentenceOf } from "./gmail_service";
 
 const KEEPS_HEIGHT = 40;
+const LONG_HEIGHT = "75vh";
 // Milliseconds after opening in which the page may scroll by itself.
 const SETTLES = 800;
 
@@ -24,17 +25,9 @@ export class GmailBody extends Component {
         this.frame = useRef("frame");
         useEffect(
             (frame) => {
-                const fit = () => {
-                    const body = frame.contentDocument?.body;
-                    if (body) {
-                        const height = Math.max(body.scrollHeight + 8, KEEPS_HEIGHT);
-                        frame.style.height = `${height}px`;
-                        this.props.onFit();
-                    }
-                };
-                const observer = new ResizeObserver(fit);
+                const observer = new ResizeObserver(() => this.fit());
                 const onLoad = () => {
-                    fit();
+                    this.fit();
                     if (frame.contentDocument?.body) {
                         observer.observe(frame.contentDocument.body);
                         this.showPictures(frame.contentDocument);
@@ -51,12 +44,26 @@ export class GmailBody extends Component {
         );
     }
 
+    /** Make the frame as tall as its content; a long text scrolls within it, since
+     * laying out a page of a million pixels takes minutes. */
+    fit() {
+        const frame = this.frame.el;
+        const body = frame?.contentDocument?.body;
+        if (this.state.whole) {
+            frame.style.height = LONG_HEIGHT;
+        } else if (body) {
+            frame.style.height = `${Math.max(body.scrollHeight + 8, KEEPS_HEIGHT)}px`;
+            this.props.onFit();
+        }
+    }
+
     /** Ask Gmail for all of a long text; Odoo keeps its beginning. */
     async showAll() {
         this.state.error = "";
         this.state.busy = true;
         try {
             this.state.whole = await this.gmail.whole(this.props.message);
+            this.fit();
         } catch (error) {
             this.state.error = sentenceOf(error);
         } finally {
