@@ -18,8 +18,12 @@ sys.path.insert(0, os.environ["REPOSITORY"])
 
 from odoo import fields, sql_db  # noqa: E402
 
+from odoo.addons.gmail_oauth_mailbox.lib.transport import Transport  # noqa: E402
 from odoo.addons.gmail_oauth_mailbox.lib.types import Tokens  # noqa: E402
-from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler  # noqa: E402
+from odoo.addons.gmail_oauth_mailbox.services import (  # noqa: E402
+    gmail_oauth,
+    gmail_scheduler,
+)
 
 from tests.common import ANNA, connect_for_good  # noqa: E402
 from tests.google_standin import process  # noqa: E402
@@ -327,9 +331,11 @@ def profile(file):
     return {"seconds": meter.seconds, "messages": count("gmail_message")}
 
 
-def connect_many(emails):
-    """Connect a mailbox for each address, each with an owner of its own."""
+def connect_many(emails, contacts):
+    """Connect a mailbox for each address, each with an owner of its own; the last one
+    brings in mail with contacts only."""
     set_up()
+    env["res.partner"].create([{"name": a, "email": a} for a in contacts])
     for email in emails:
         owner = env["res.users"].create(
             {"login": email, "name": email, "email": email, "group_ids": group_ids()}
@@ -337,16 +343,19 @@ def connect_many(emails):
         env.cr.commit()
         mailbox = connect_for_good(env, owner, email)
         mailbox.history_days = 0
+        mailbox.import_scope = "contacts" if email == emails[-1] else "all"
         env.cr.commit()
     return len(emails)
 
 
-def work(lease):
+def work(lease, patience):
     """Be a worker until killed.
 
     :param lease: seconds, short enough for dead workers' mailboxes not to rest long
+    :param patience: seconds after which an answer is given up
     """
     gmail_scheduler.LEASE = timedelta(seconds=lease)
+    gmail_oauth.TRANSPORT = Transport(read_timeout=patience, total_timeout=2 * patience)
     while True:
         for lane in ("new", "backfill"):
             try:
