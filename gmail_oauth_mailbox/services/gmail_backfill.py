@@ -114,6 +114,7 @@ class GmailBackfill(models.AbstractModel):
             term, last = self.env["gmail.addresses"]._next_search(mailbox)
             if not term:
                 self._reach(mailbox, None, last)
+                self._announce(mailbox, ())
                 lease.commit()
                 return
         page = self._list_page(mailbox, client, term)
@@ -135,8 +136,10 @@ class GmailBackfill(models.AbstractModel):
             self._stop(mailbox, ceiling)
         else:
             self._reach(mailbox, page.next_page_token, last)
-        self._announce(mailbox, touched)
-        lease.commit()
+        # Searches that find nothing come by the dozen a second.
+        if wanted or not last or lease.wants_commit:
+            self._announce(mailbox, touched)
+            lease.commit()
 
     def _list_page(self, mailbox, client, term):
         """Return the next MessagePage of the search, or None when it begins again.
