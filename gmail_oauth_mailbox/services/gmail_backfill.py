@@ -9,7 +9,7 @@ from ..lib.types import MessageRef
 # A list call costs the same for 1 id as for 500. The first page is small, so that
 # something is on the screen at once; each is stored as a whole.
 FIRST_PAGE = 50
-LIST_PAGE = 200
+LIST_PAGE = 250
 CENSUS_PAGE = 500
 # Pages that somebody waits for.
 MOST_LISTS = 10

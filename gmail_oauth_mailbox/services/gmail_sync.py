@@ -13,7 +13,7 @@ STEP = 25
 # Messages that leave Odoo in one step.
 REMOVED_AT_ONCE = 200
 # What came is stored after so many messages, or after a second.
-STORE_PAGE = 100
+STORE_PAGE = 250
 LABELS_EVERY = timedelta(hours=1)
 # lib's NEVER is not mirrored, whatever the owner switches on.
 OFF_AT_FIRST = sync_plan.NEVER | {
