@@ -95,7 +95,9 @@ class TestScheduler(GmailCase):
         self.assertFalse(self.claim("backfill"))
 
     def test_older_mail_gives_way(self):
-        for number in range(300):
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.quota_profile", "unmetered")
+        for number in range(310):
             self.google.add_message(ANNA, mail(subject=f"Older {number}"))
         box = self.connect(self.anna, ANNA)
         self.due(box)
@@ -106,8 +108,8 @@ class TestScheduler(GmailCase):
             (lease,) = scheduler._claim("backfill")
             scheduler._wake(lease.mailbox)
             scheduler._run(lease)
-        # One page of 200, and the mailbox is free for its new mail.
-        self.assertEqual(len(self.stored(box)), 250)
+        # One page of 250, and the mailbox is free for its new mail.
+        self.assertEqual(len(self.stored(box)), 300)
         self.assertFalse(box.lease_until)
         self.assertTrue(self.claim("new"))
 

@@ -7,6 +7,9 @@ messages", which has ``after:`` in seconds.
 import re
 from calendar import timegm
 
+# A smaller number could be taken for a date; older mail is rare, and all of it is
+# asked for then.
+FIRST_SECONDS = 1_000_000_000
 HIDDEN = "-in:spam -in:trash -in:drafts -in:chats"
 CATEGORIES = {
     "CATEGORY_PERSONAL": "primary",
@@ -20,7 +23,7 @@ CATEGORIES = {
 MOST_CHARACTERS = 1_500
 # Anything else would be read as a part of the search's language.
 ADDRESS = re.compile(
-    r"[^\s\"'(){}<>,;:\\|*?-][^\s\"(){}<>,;:\\|*?]*@[^\s\"(){}<>,;:|*?]+"
+    r"[^\s\"'(){}<>,;:\\|*?][^\s\"(){}<>,;:\\|*?]*@[^\s\"(){}<>,;:|*?]+"
 )
 # Gmail writes a label's name with hyphens in their place.
 BETWEEN_WORDS = re.compile(r"[ /]")
@@ -36,7 +39,8 @@ def window(since=None):
     >>> window(datetime(2026, 11, 1))
     '-in:spam -in:trash -in:drafts -in:chats after:1793491200'
     """
-    return f"{HIDDEN} after:{timegm(since.timetuple())}" if since else HIDDEN
+    seconds = timegm(since.timetuple()) if since else 0
+    return f"{HIDDEN} after:{seconds}" if seconds >= FIRST_SECONDS else HIDDEN
 
 
 def without(gmail_id, name):

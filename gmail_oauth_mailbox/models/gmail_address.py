@@ -16,5 +16,6 @@ class GmailAddress(models.Model):
     _allow_sudo_commands = False
 
     address = fields.Char(required=True, help="Normalised")
+    companies = fields.Char(help="Ids of the companies of its contacts; 0 is none")
 
     _address_unique = models.Constraint("UNIQUE(address)", "An address is kept once.")

@@ -1,9 +1,20 @@
 from odoo import api, fields, models
+from odoo.tools import SQL
 
 from ..lib import query
 
 # Addresses looked at for one search; how many it names depends on their length.
 MOST = 200
+# RFC 5321 allows 320 characters; what is longer is none, and no index takes it. An
+# address whose contact moves to other companies is a new one: others may read it now.
+CONTACTS = SQL("""
+    SELECT email_normalized AS address,
+           string_agg(DISTINCT COALESCE(company_id, 0)::text, ',') AS companies
+      FROM res_partner
+     WHERE active AND partner_share AND email_normalized <> ''
+       AND length(email_normalized) <= 320
+     GROUP BY email_normalized
+""")
 
 
 class GmailAddresses(models.AbstractModel):
@@ -35,19 +46,25 @@ class GmailAddresses(models.AbstractModel):
             # One at a time, so that ids become visible in their order.
             env.cr.execute("LOCK TABLE gmail_address IN SHARE ROW EXCLUSIVE MODE")
             env.cr.execute(
-                """
-                WITH contact AS MATERIALIZED (
-                    SELECT DISTINCT email_normalized AS address
-                      FROM res_partner
-                     WHERE active AND partner_share AND email_normalized <> ''),
-                gone AS (
+                SQL(
+                    """
                     DELETE FROM gmail_address a
-                     WHERE NOT EXISTS (SELECT FROM contact c
-                                        WHERE c.address = a.address))
-                INSERT INTO gmail_address (address)
-                SELECT address FROM contact ORDER BY address
-                    ON CONFLICT (address) DO NOTHING
-                """
+                     WHERE NOT EXISTS (SELECT FROM (%s) c
+                                        WHERE c.address = a.address
+                                          AND c.companies = a.companies)
+                    """,
+                    CONTACTS,
+                )
+            )
+            env.cr.execute(
+                SQL(
+                    """
+                    INSERT INTO gmail_address (address, companies)
+                    SELECT address, companies FROM (%s) c ORDER BY address
+                        ON CONFLICT (address) DO NOTHING
+                    """,
+                    CONTACTS,
+                )
             )
             found = bool(env.cr.rowcount)
             if found:

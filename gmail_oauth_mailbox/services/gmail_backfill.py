@@ -11,6 +11,7 @@ from ..lib.types import MessageRef
 FIRST_PAGE = 50
 LIST_PAGE = 250
 CENSUS_PAGE = 500
+RETRIED_AT_ONCE = 25
 # Pages that somebody waits for.
 MOST_LISTS = 10
 
@@ -38,11 +39,13 @@ class GmailBackfill(models.AbstractModel):
         :param since: instead of the mailbox's own window
         :param on: labels that count as switched on
         """
-        off = mailbox.label_ids.filtered(lambda label: not label.is_synced)
-        terms = [query.window(since or mailbox.history_start or None)]
-        for label in (off - on if on else off).sorted("gmail_id"):
-            terms.append(query.without(label.gmail_id, label.name))
-        return " ".join(filter(None, terms))
+        labels = mailbox.label_ids.sorted("gmail_id")
+        off = labels.filtered(lambda label: not label.is_synced and label != on)
+        # "Work/Old" and "Work-Old" are written alike.
+        kept = {query.without(x.gmail_id, x.name) for x in labels - off}
+        terms = [query.without(x.gmail_id, x.name) for x in off]
+        window = query.window(since or mailbox.history_start or None)
+        return " ".join([window, *(x for x in terms if x and x not in kept)])
 
     def _room(self, mailbox):
         """Return how many more messages the administrator's ceilings allow (None: any
@@ -109,6 +112,9 @@ class GmailBackfill(models.AbstractModel):
         """Take in one page of older mail, with the place reached."""
         if mailbox.backfill_done:
             return
+        if not (mailbox.progress_done or mailbox.backfill_page):
+            # The search names labels by their names of now.
+            self._take_labels(mailbox, client)
         term, last = "", None
         if mailbox.import_scope == "contacts":
             term, last = self.env["gmail.addresses"]._next_search(mailbox)
@@ -122,17 +128,18 @@ class GmailBackfill(models.AbstractModel):
             return
         known = self.env["gmail.store"]._known(mailbox, [r.gmail_id for r in page.refs])
         wanted = [ref for ref in page.refs if ref.gmail_id not in known]
-        room, ceiling = self._room(mailbox) if wanted else (None, False)
         seen = shown = None
         if not last:
             seen = mailbox.progress_done + len(page.refs)
             shown = seen - len(wanted)
+            # Google's guess, while it is possible.
             more = LIST_PAGE if page.next_page_token else 0
-            mailbox.progress_total = max(page.estimate or 0, seen + more)
-        touched = self._fetch(mailbox, client, wanted[:room], lease, shown)
+            likely = page.estimate > seen or not more
+            mailbox.progress_total = max(page.estimate, seen) if likely else seen + more
+        touched, ceiling = self._fill(mailbox, client, wanted, lease, shown)
         if not last:
             mailbox.progress_done = seen
-        if len(wanted[:room]) < len(wanted):
+        if ceiling:
             self._stop(mailbox, ceiling)
         else:
             self._reach(mailbox, page.next_page_token, last)
@@ -140,6 +147,24 @@ class GmailBackfill(models.AbstractModel):
         if wanted or not last or lease.wants_commit:
             self._announce(mailbox, touched)
             lease.commit()
+
+    def _fill(self, mailbox, client, wanted, lease, shown):
+        """Take in messages as far as the ceilings allow.
+
+        :param shown: as for ``_fetch``
+        :return: the ids of their conversations, and the ceiling that kept some of
+            them out, or False
+        """
+        touched = set()
+        while wanted:
+            room, ceiling = self._room(mailbox)
+            if room == 0:
+                return touched, ceiling
+            # Some of them may turn out to be unwanted, and leave room for others.
+            piece, wanted = wanted[:room], wanted[len(wanted[:room]) :]
+            touched |= self._fetch(mailbox, client, piece, lease, shown)
+            shown = shown and shown + len(piece)
+        return touched, False
 
     def _list_page(self, mailbox, client, term):
         """Return the next MessagePage of the search, or None when it begins again.
@@ -377,16 +402,19 @@ class GmailBackfill(models.AbstractModel):
     # ------------------------------------------------------------------
 
     def _retry_left_out(self, mailbox, client, lease):
-        """Ask once more for messages that could not be taken in."""
-        rows = self.env["gmail.quarantine"].search(
-            [("mailbox_id", "=", mailbox.id), ("is_retried", "=", True)]
-        )
-        if not rows:
-            return
-        refs = [MessageRef(row.gmail_id, "") for row in rows]
-        touched = self._fetch(mailbox, client, refs, lease)
-        rows.invalidate_recordset()
-        # Those that fail again are no longer marked; the others came in, or are gone.
-        rows.filtered("is_retried").unlink()
-        self._announce(mailbox, touched)
-        lease.commit()
+        """Ask once more for messages that could not be taken in, a few at a time."""
+        while rows := self.env["gmail.quarantine"].search(
+            [("mailbox_id", "=", mailbox.id), ("is_retried", "=", True)],
+            limit=RETRIED_AT_ONCE,
+        ):
+            stored = self.env["gmail.store"]._stored(mailbox, rows.mapped("gmail_id"))
+            refs = [
+                MessageRef(r.gmail_id, "") for r in rows if r.gmail_id not in stored
+            ]
+            touched = self._fetch(mailbox, client, refs, lease)
+            rows.invalidate_recordset()
+            # Those that fail again are no longer marked; the others came in, or are
+            # gone.
+            rows.filtered("is_retried").unlink()
+            self._announce(mailbox, touched)
+            lease.commit()

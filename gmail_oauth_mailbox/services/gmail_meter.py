@@ -17,6 +17,8 @@ _logger = logging.getLogger(__name__)
 PROFILE = "gmail_oauth_mailbox.quota_profile"
 # Units are reserved in chunks, so that the project's row is no bottleneck.
 CHUNK = 1000
+# Units of a mailbox's minute that connecting may use, before there is a row for them.
+UNCOUNTED = 10
 # Backfill leaves this share of a mailbox's quota while its owner is at work, and of
 # the project's always; new mail leaves a little of the project's to who is waiting.
 OWNER_RESERVE = 0.10
@@ -185,7 +187,7 @@ class GmailMeter(models.AbstractModel):
             silence
         """
         profile = self._profile()
-        ceiling = profile.user_per_minute
+        ceiling = profile.user_per_minute - UNCOUNTED
         if lane == "backfill" and is_here:
             ceiling = int(ceiling * (1 - OWNER_RESERVE))
         project_ceiling = int(profile.project_per_minute * PROJECT_SHARES[lane])

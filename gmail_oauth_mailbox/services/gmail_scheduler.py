@@ -269,12 +269,15 @@ class GmailScheduler(models.AbstractModel):
         self.env.cr.execute(
             """
             SELECT min(GREATEST(next, lease_until))
-              FROM (SELECT CASE WHEN %(lane)s = 'new' THEN next_sync
-                                ELSE next_backfill END AS next, lease_until
-                      FROM gmail_mailbox
-                     WHERE state = 'connected' AND can_read
+              FROM (SELECT CASE WHEN %(lane)s = 'new' THEN m.next_sync
+                                ELSE m.next_backfill END AS next, m.lease_until
+                      FROM gmail_mailbox m
+                      JOIN res_users u
+                        ON u.id = m.user_id AND u.active AND NOT u.share
+                     WHERE m.state = 'connected' AND m.can_read
                        AND (%(lane)s = 'new'
-                            OR backfill_done IS NOT TRUE AND census IS NULL)) x
+                            OR m.backfill_done IS NOT TRUE AND m.census IS NULL
+                           AND m.history_cursor IS NOT NULL)) x
              WHERE next <= %(soon)s
                AND (lease_until IS NULL OR lease_until <= %(soon)s)
             """,

@@ -75,9 +75,14 @@ class GmailSync(models.AbstractModel):
         """Bring the labels up to date; a new one is synchronised."""
         known = {label.gmail_id: label for label in mailbox.label_ids}
         fresh = {label.gmail_id: label for label in client.labels()}
-        gone = [known[gmail_id] for gmail_id in known.keys() - fresh.keys()]
-        if gone:
-            self.env["gmail.label"].concat(*gone).unlink()
+        if "INBOX" not in fresh:
+            # Every mailbox has one: this is no list to believe.
+            return
+        gone = mailbox.label_ids.filtered(lambda label: label.gmail_id not in fresh)
+        if not all(gone.mapped("is_synced")):
+            # What it kept in Gmail is wanted now.
+            mailbox.write(self._from_the_start())
+        gone.unlink()
         for gmail_id in known.keys() & fresh.keys():
             name = text(fresh[gmail_id].name)
             if known[gmail_id].name != name:
