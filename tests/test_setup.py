@@ -18,6 +18,8 @@ class TestSetup(ConnectingCase):
         self.admin = self._user(
             "gmail_boss", "Boss", "boss@corp-example.test", "base.group_system"
         )
+        # No scheduled action runs in a test, and the test database may be old.
+        self.env["gmail.scheduler"]._crons().nextcall = self.env.cr.now()
 
     def settings(self, **values):
         return self.env["res.config.settings"].with_user(self.admin).create(values)
