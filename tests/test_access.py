@@ -15,6 +15,7 @@ CONTENT = (
     "gmail.participant",
     "gmail.attachment",
     "gmail.label",
+    "gmail.link",
     "gmail.quarantine",
 )
 REFUSED = (AccessError, MissingError, UserError)
@@ -26,13 +27,21 @@ SECRET = (
     "gmail.address",
     "gmail.census",
     "gmail.tombstone",
+    "gmail.correspondence",
+    "gmail.entry",
+    "gmail.filing",
+    "gmail.pending",
+    "gmail.vote",
 )
 SERVICES = (
     "gmail.addresses",
+    "gmail.chatter",
     "gmail.check",
     "gmail.connect",
+    "gmail.documents",
     "gmail.files",
     "gmail.keys",
+    "gmail.linker",
     "gmail.meter",
     "gmail.oauth",
     "gmail.panel",
@@ -40,12 +49,14 @@ SERVICES = (
     "gmail.scheduler",
     "gmail.sender",
     "gmail.setup",
+    "gmail.sharing",
     "gmail.store",
     "gmail.sync",
     "gmail.wording",
 )
 OTHERS = (
     "gmail.label.switch",
+    "gmail.link.rule",
     "gmail.mailbox",
     "gmail.mailbox.connect",
     "gmail.mailbox.disconnect",
@@ -77,7 +88,17 @@ DOORS = {
         "panel_outcome",
         "write",
     },
-    "gmail.thread": {"panel_outbox", "panel_read", "panel_remove"},
+    "gmail.thread": {
+        "panel_documents",
+        "panel_find_documents",
+        "panel_link",
+        "panel_make",
+        "panel_outbox",
+        "panel_read",
+        "panel_remove",
+        "panel_share",
+        "panel_unlink",
+    },
     "gmail.message": {"panel_pictures", "panel_reply", "panel_whole"},
     "gmail.attachment": {"action_download"},
     "gmail.label": {"action_ask_switch", "write"},
@@ -123,6 +144,16 @@ class TestAccess(GmailCase):
                 "mailbox_id": self.box.id,
                 "part_id": "1",
                 "name": "secret.pdf",
+            }
+        )
+        self.env["gmail.link"].create(
+            {
+                "mailbox_id": self.box.id,
+                "thread_id": self.message.thread_id.id,
+                "res_model": "res.partner",
+                "res_id": self.portal.partner_id.id,
+                "state": "linked",
+                "origin": "hand",
             }
         )
         self.left_out = self.env["gmail.quarantine"].create(

@@ -304,6 +304,7 @@ def parse_message(message, whole=False):
         authentication_results=headers.text("authentication-results")[:5000],
         odoo_send_id=headers.text(SEND_HEADER.lower())[:100],
         list_id=headers.text("list-id")[:500],
+        date_header=headers.text("date")[:100],
     )
 
 

@@ -429,6 +429,20 @@ def quotable_html(clean):
     return CLEAN_TAG.sub(replace, clean)
 
 
+def unremote_html(clean):
+    """Return what ``clean_html`` returned without pictures from elsewhere, for pages
+    that have no frame around it.
+
+    >>> unremote_html('<p>a</p><img data-remote-src="https://example.com/a.png">')
+    '<p>a</p>'
+    """
+
+    def replace(match):
+        return "" if " data-remote-src=" in match[0] else match[0]
+
+    return CLEAN_TAG.sub(replace, clean)
+
+
 def text_to_html(text):
     """Return plain text as HTML: lines kept, links to click, quotes set off.
 

@@ -153,6 +153,7 @@ class ParsedMessage:
     :ivar authentication_results: the topmost header, which Gmail itself wrote, or ""
     :ivar odoo_send_id: our header X-Odoo-Gmail-Send, or ""
     :ivar list_id: List-Id (RFC 2919), or ""
+    :ivar date_header: the sender's Date, or ""
     """
 
     gmail_id: str
@@ -181,6 +182,7 @@ class ParsedMessage:
     authentication_results: str
     odoo_send_id: str
     list_id: str
+    date_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
+from .gmail_owned import SHARING_LEVELS
+
 # What the owner may change on her mailbox; everything else is written by the
 # services under sudo.
 OWNER_FIELDS = frozenset(
@@ -10,6 +12,7 @@ OWNER_FIELDS = frozenset(
         "history_window",
         "import_scope",
         "sync_interval",
+        "sharing_level",
         "signature",
         "label_ids",
         "shown_label_ids",
@@ -102,6 +105,23 @@ class GmailMailbox(models.Model):
     signature = fields.Html(
         help="Added to everything sent through this mailbox. "
         "Leave empty to use the signature of your preferences.",
+    )
+    sharing_level = fields.Selection(
+        SHARING_LEVELS,
+        "Share With Colleagues",
+        copy=False,
+        help="What the readers of a contact, lead or other document see of your mail "
+        "with it. Less applies to all mail at once, more to mail from now on. Empty is "
+        "private.",
+    )
+    sharing_steps = fields.Json(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="Since when mail is shared at which level",
+    )
+    alias_addresses = fields.Char(
+        readonly=True, copy=False, help="Other addresses of the account"
     )
     label_ids = fields.One2many("gmail.label", "mailbox_id", "All Labels")
     shown_label_ids = fields.One2many(
@@ -322,6 +342,9 @@ class GmailMailbox(models.Model):
             )
         before = {m.id: (m.history_days, m.import_scope) for m in self}
         result = super().write(vals)
+        if "sharing_level" in vals:
+            for mailbox in self.sudo():
+                self.env["gmail.sharing"].sudo()._note_level(mailbox)
         if {"history_days", "import_scope"} & vals.keys():
             for mailbox in self.sudo():
                 mailbox._look_again(*before[mailbox.id])

@@ -59,6 +59,18 @@ class GmailMessage(models.Model):
     label_ids = fields.Many2many("gmail.label", readonly=True)
     participant_ids = fields.One2many("gmail.participant", "message_id", readonly=True)
     attachment_ids = fields.One2many("gmail.attachment", "message_id", readonly=True)
+    mail_key = fields.Char(
+        readonly=True,
+        index="btree_not_null",
+        help="What copies of one mail in several mailboxes share",
+    )
+    is_authentic = fields.Boolean(
+        readonly=True, help="It is from whom it says: sent here, or Gmail checked it."
+    )
+    is_bcc = fields.Boolean(readonly=True, help="It names the owner nowhere.")
+    is_automated = fields.Boolean(
+        readonly=True, help="No person wrote it, or it went to very many."
+    )
     search_text = fields.Text(
         readonly=True, help="Subject, people and words, for the full-text index"
     )

@@ -1,5 +1,13 @@
 from odoo import api, fields, models
 
+# How much of a mail the readers of its documents see; empty is private, no choice.
+SHARING_LEVELS = [
+    ("nobody", "Nobody"),
+    ("metadata", "Who wrote to whom, and when"),
+    ("subject", "The subject too"),
+    ("everything", "Everything"),
+]
+
 
 class GmailOwned(models.AbstractModel):
     """Content of a mailbox: for its owner alone.

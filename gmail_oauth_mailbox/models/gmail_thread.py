@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+from .gmail_owned import SHARING_LEVELS
+
 
 class GmailThread(models.Model):
     """A conversation of a mailbox; its counters are kept by services/gmail_store.py."""
@@ -21,6 +23,13 @@ class GmailThread(models.Model):
     unread_count = fields.Integer(readonly=True)
     is_starred = fields.Boolean(readonly=True)
     has_attachments = fields.Boolean(readonly=True)
+    sharing_level = fields.Selection(
+        SHARING_LEVELS,
+        "Shared",
+        readonly=True,
+        help="The owner's choice for this conversation, in place of the mailbox's",
+    )
+    link_ids = fields.One2many("gmail.link", "thread_id", "Documents", readonly=True)
     message_ids = fields.One2many("gmail.message", "thread_id", readonly=True)
 
     _mailbox_gmail_id_unique = models.Constraint(
@@ -40,6 +49,47 @@ class GmailThread(models.Model):
         self.ensure_one()
         self.check_access("read")
         self.env["gmail.panel"]._remove_thread(self.sudo())
+
+    def panel_documents(self):
+        """Return the documents of the conversation, and who can read it."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.documents"]._state(self)
+
+    def panel_find_documents(self, text):
+        """Return documents to link it to: [{model, res_id, name, model_name}]."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.documents"]._find(self, text)
+
+    def panel_link(self, model, res_id):
+        """Link the conversation to a document; return ``panel_documents``."""
+        self.ensure_one()
+        self.check_access("read")
+        self.env["gmail.documents"]._link(self, model, res_id)
+        return self.panel_documents()
+
+    def panel_unlink(self, model, res_id):
+        """Take it out of a document, or refuse a suggestion."""
+        self.ensure_one()
+        self.check_access("read")
+        self.env["gmail.documents"]._unlink(self, model, res_id)
+        return self.panel_documents()
+
+    def panel_make(self, model):
+        """Create a document from the conversation; return {"res_id": its id, …
+        ``panel_documents``}."""
+        self.ensure_one()
+        self.check_access("read")
+        res_id = self.env["gmail.documents"]._make(self, model)
+        return {"res_id": res_id, **self.panel_documents()}
+
+    def panel_share(self, level):
+        """Set how much of it colleagues see; False for what the mailbox says."""
+        self.ensure_one()
+        self.check_access("read")
+        self.env["gmail.documents"]._share(self, level)
+        return self.panel_documents()
 
     def panel_outbox(self, mail_id, action):
         """Deal with an answer in this conversation that has not gone out.

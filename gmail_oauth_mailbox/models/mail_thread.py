@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import api, models
 from odoo.tools import formataddr, is_html_empty
 
 
@@ -33,6 +33,18 @@ class MailThread(models.AbstractModel):
             email_from=email_from,
             **kwargs,
         )
+
+    @api.model
+    def _message_route_process(self, message, message_dict, routes):
+        """An answer that a mailbox brought first is not posted twice."""
+        chatter = self.env["gmail.chatter"].sudo()
+        copies = chatter._at_gateway(message_dict)
+        if copies:
+            routes = chatter._routes_left(copies, routes)
+        thread_id = super()._message_route_process(message, message_dict, routes)
+        if copies:
+            self.env["gmail.sharing"].sudo()._enqueue(set(copies.mapped("mail_key")))
+        return thread_id
 
     def _gmail_subtype(self, values):
         """Return the subtype that a post will have; Odoo's default is a note."""

@@ -579,6 +579,7 @@ class GmailConnect(models.AbstractModel):
             mailbox.write(values)
         else:
             defaults = self.env["gmail.setup"]._defaults()
+            level = self.env["gmail.setup"]._sharing_default()
             mailbox = mailboxes.create(
                 {
                     **values,
@@ -589,6 +590,8 @@ class GmailConnect(models.AbstractModel):
                     "history_days": defaults["history_days"],
                     "import_scope": defaults["import_scope"],
                     "sync_interval": defaults["sync_interval"],
+                    "sharing_level": level,
+                    "sharing_steps": [[None, level]],
                 }
             )
         if not mailboxes.search_count(

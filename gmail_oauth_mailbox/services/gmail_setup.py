@@ -7,6 +7,7 @@ from odoo.exceptions import UserError
 from odoo.tools import config, email_normalize, str2bool
 
 from ..lib import oauth
+from ..lib.sharing import LEVELS, capped
 from ..lib.transport import Transport
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
@@ -25,6 +26,9 @@ CEILINGS = {
     "messages": "gmail_oauth_mailbox.max_messages",
     "megabytes": "gmail_oauth_mailbox.max_megabytes",
 }
+SHARING = "gmail_oauth_mailbox.default_sharing_level"
+SHARING_CEILING = "gmail_oauth_mailbox.max_sharing_level"
+OWN_DOMAINS = "gmail_oauth_mailbox.own_domains"
 DISABLED = "gmail_oauth_mailbox.disabled"
 BATCH_POLLING = "gmail_oauth_mailbox.batch_polling"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
@@ -196,6 +200,24 @@ class GmailSetup(models.AbstractModel):
             name: max(0, self._number(parameter, 0))
             for name, parameter in CEILINGS.items()
         }
+
+    @api.model
+    def _sharing_ceiling(self):
+        """Return the most that anybody may share, one of lib.sharing's LEVELS, or
+        False for no ceiling."""
+        level = self._param(SHARING_CEILING)
+        return level if level in LEVELS else False
+
+    @api.model
+    def _sharing_default(self):
+        """Return the level that a new mailbox begins with, or False."""
+        level = self._param(SHARING)
+        return capped(level if level in LEVELS else False, self._sharing_ceiling())
+
+    @api.model
+    def _own_domains(self):
+        """Return the company's further domains: mail within them is never shared."""
+        return split_domains(self._param(OWN_DOMAINS))
 
     def _number(self, name, default):
         """Return a parameter as int, or ``default`` for what somebody mistyped."""

@@ -17,7 +17,10 @@ from odoo import models
 from odoo.tools import SQL, email_normalize
 
 from ..lib import sync_plan
+from ..lib.authentication import is_authentic
+from ..lib.domains import is_automated_address, is_freemail, same_mailbox
 from ..lib.search import fold
+from ..lib.sharing import mail_key
 
 _logger = logging.getLogger(__name__)
 
@@ -59,6 +62,10 @@ MESSAGE_COLUMNS = {
     "is_unread": "bool",
     "is_starred": "bool",
     "has_attachments": "bool",
+    "mail_key": "text",
+    "is_authentic": "bool",
+    "is_bcc": "bool",
+    "is_automated": "bool",
     "search_text": "text",
 }
 PARTICIPANT_COLUMNS = {
@@ -240,8 +247,10 @@ class GmailStore(models.AbstractModel):
     # Taking in
     # ------------------------------------------------------------------
 
-    def _store_all(self, mailbox, messages):
+    def _store_all(self, mailbox, messages, is_new=False):
         """Store messages; one that cannot be stored is left out, the others go on.
+
+        :param is_new: they came as new mail, not with older mail
 
         :return: the ids of their conversations
         :raises psycopg2.Error: a conflict with another transaction, or no database
@@ -250,7 +259,7 @@ class GmailStore(models.AbstractModel):
             return set()
         try:
             with self.env.cr.savepoint():
-                return self._store(mailbox, messages)
+                return self._store(mailbox, messages, is_new=is_new)
         except (*CONFLICTS, psycopg2.InterfaceError):
             raise
         except Exception as error:
@@ -264,11 +273,11 @@ class GmailStore(models.AbstractModel):
                 self._quarantine(mailbox, gmail_id, type(error).__name__)
                 return set()
         half = len(messages) // 2
-        return self._store_all(mailbox, messages[:half]) | self._store_all(
-            mailbox, messages[half:]
+        return self._store_all(mailbox, messages[:half], is_new) | self._store_all(
+            mailbox, messages[half:], is_new
         )
 
-    def _store(self, mailbox, messages, sent_message_ids=None):
+    def _store(self, mailbox, messages, sent_message_ids=None, is_new=False):
         """Store messages in bulk; return the ids of their conversations.
 
         :param messages: lib's ParsedMessage, stored already or not
@@ -346,10 +355,23 @@ class GmailStore(models.AbstractModel):
             ],
             mailbox,
         )
+        self._have_filed(mailbox, [row_id for row_id, _m in new], is_new)
         touched = set(thread_ids.values())
         self._refresh_threads(touched)
         self._changed()
         return touched
+
+    def _have_filed(self, mailbox, ids, is_new):
+        """Have messages filed in documents, by the scheduled action."""
+        if ids:
+            self.env.cr.execute(
+                """
+                INSERT INTO gmail_pending (mailbox_id, message_id, is_new)
+                SELECT %s, x, %s FROM unnest(%s) AS x
+                """,
+                [mailbox.id, is_new, ids],
+            )
+            self.env["gmail.sharing"]._trigger()
 
     def _insert(self, table, columns, rows, mailbox, conflict=None, returning=None):
         """Insert rows of a mailbox with one statement; return what it returns.
@@ -407,8 +429,41 @@ class GmailStore(models.AbstractModel):
             "is_unread": "UNREAD" in message.label_ids,
             "is_starred": "STARRED" in message.label_ids,
             "has_attachments": any(not a.is_inline for a in message.attachments),
+            "mail_key": mail_key(
+                text(message.message_id),
+                _normalized(from_email),
+                message.date_header,
+                message.body_text,
+            ),
+            "is_authentic": "SENT" in message.label_ids
+            or self._is_authentic(mailbox, message, from_email),
+            "is_bcc": self._is_bcc(mailbox, message),
+            "is_automated": message.is_bulk
+            or bool(message.auto_submitted)
+            or is_automated_address(from_email),
             "search_text": self._search_text(message) or None,
         }
+
+    def _is_authentic(self, mailbox, message, from_email):
+        """Whether Gmail vouches for the sender. An account of a domain of its own is a
+        Workspace's; mail within one carries no proof, and needs none."""
+        domain = mailbox.email.rpartition("@")[2]
+        workspace = None if is_freemail(domain) else domain
+        return is_authentic(message.authentication_results, from_email, workspace)
+
+    def _is_bcc(self, mailbox, message):
+        """Whether the mail came though it names the owner nowhere. What a mailing list
+        or a group brought names that instead."""
+        if "SENT" in message.label_ids or message.list_id:
+            return False
+        own = [mailbox.email, *(mailbox.alias_addresses or "").split()]
+        named = [message.from_, *message.to, *message.cc]
+        return not any(
+            same_mailbox(address.address, mine)
+            for address in named
+            if address
+            for mine in own
+        )
 
     def _search_text(self, message):
         """Return what the search reads; see lib/search.py."""

@@ -185,7 +185,7 @@ class GmailSync(models.AbstractModel):
         fetch = dict.fromkeys([*plan.fetch, *back])
         known = store._known(mailbox, fetch)
         wanted = [MessageRef(g, threads.get(g) or "") for g in fetch if g not in known]
-        touched = self._fetch(mailbox, client, wanted, lease)
+        touched = self._fetch(mailbox, client, wanted, lease, is_new=True)
         changes, leaving = {}, [g for g in plan.delete if g in stored]
         for gmail_id, (added, removed) in plan.label_changes.items():
             if gmail_id in stored and excluded & added:
@@ -214,13 +214,14 @@ class GmailSync(models.AbstractModel):
     # Taking in
     # ------------------------------------------------------------------
 
-    def _fetch(self, mailbox, client, refs, lease, shown=None):
+    def _fetch(self, mailbox, client, refs, lease, shown=None, is_new=False):
         """Download and store messages; return the ids of their conversations.
 
         What is left when it ends is the caller's to commit, with the place reached;
         before, messages are committed without it, and not downloaded again.
 
         :param shown: of the progress, messages checked before these
+        :param is_new: they are new mail
         :raises errors.RetryLater: Google gives the rest later; what came is committed
         """
         touched, messages, late = set(), [], None
@@ -235,14 +236,14 @@ class GmailSync(models.AbstractModel):
             else:
                 messages.append(result)
             if len(messages) >= STORE_PAGE or (messages and lease.wants_commit):
-                found = store._store_all(mailbox, messages)
+                found = store._store_all(mailbox, messages, is_new)
                 if shown is not None:
                     shown += len(messages)
                     mailbox.progress_done = shown
                 self._announce(mailbox, found)
                 lease.commit()
                 touched, messages = touched | found, []
-        found = store._store_all(mailbox, messages)
+        found = store._store_all(mailbox, messages, is_new)
         if late:
             self._announce(mailbox, found)
             lease.commit()

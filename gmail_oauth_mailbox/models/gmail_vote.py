@@ -1,0 +1,21 @@
+from odoo import fields, models
+
+
+class GmailVote(models.Model):
+    """An owner's explicit choice how much of a mail is shared; no row is no vote.
+
+    It outlives the message, so that a mail that somebody kept private does not come to
+    light when she deletes it in Gmail.
+    """
+
+    _name = "gmail.vote"
+    _description = "Choice for a Gmail Message"
+    _allow_sudo_commands = False
+    _log_access = False
+
+    mail_key = fields.Char(required=True)
+    mailbox_id = fields.Many2one("gmail.mailbox", index=True, ondelete="set null")
+    level = fields.Char(required=True)
+    is_veto = fields.Boolean()
+
+    _once = models.Constraint("UNIQUE(mail_key, mailbox_id)", "A mailbox votes once.")

@@ -1,0 +1,448 @@
+from collections import Counter
+
+from odoo import api, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL, html2plaintext
+
+from ..lib import sharing
+from ..models.gmail_owned import SHARING_LEVELS
+
+MOST_FOUND = 8
+MOST_SUGGESTED = 6
+# Where documents are looked for first; then whatever else has a chatter.
+FIRST = ("res.partner", "crm.lead", "sale.order", "project.task", "helpdesk.ticket")
+# What can be made of a conversation, and how its fields are called.
+MADE = {
+    "res.partner": {"name": "person", "email": "email"},
+    "crm.lead": {
+        "name": "subject",
+        "email_from": "email",
+        "contact_name": "person",
+        "partner_id": "partner",
+        "description": "text",
+    },
+    "project.task": {"name": "subject", "partner_id": "partner", "description": "text"},
+    "helpdesk.ticket": {
+        "name": "subject",
+        "partner_id": "partner",
+        "partner_email": "email",
+        "partner_name": "person",
+        "description": "text",
+    },
+}
+MOST_TEXT = 20_000
+
+
+class GmailDocuments(models.AbstractModel):
+    """The documents of a conversation, for the panel: see, link, make, share.
+
+    Everything is looked at with the rights and the companies of the caller, who is the
+    owner of the conversation.
+    """
+
+    _name = "gmail.documents"
+    _description = "Documents of Gmail Conversations"
+
+    # ------------------------------------------------------------------
+    # What is
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _state(self, thread):
+        """Return what the panel shows of a conversation's documents and sharing.
+
+        :param thread: gmail.thread of the caller
+        """
+        env = self._env(thread)
+        links = thread.sudo().link_ids
+        readable = self.env["gmail.linker"]._readable(
+            env, [(link.res_model, link.res_id) for link in links]
+        )
+        links = links.filtered(lambda x: (x.res_model, x.res_id) in readable)
+        stands = self._stands(thread)
+        linked = [
+            {
+                **self._document(env, link.res_model, link.res_id),
+                "id": link.id,
+                "origin": self._origin(link),
+                "entries": stands[link.res_model, link.res_id],
+            }
+            for link in links
+            if link.state == "linked"
+        ]
+        return {
+            "links": linked,
+            "suggestions": self._suggestions(thread, env, links),
+            "creatable": [
+                {"model": model, "name": env["ir.model"]._get(model).sudo().name}
+                for model in MADE
+                if self._may_make(env, model)
+            ],
+            **self._sharing(thread, linked),
+        }
+
+    def _env(self, thread):
+        return self.env["gmail.linker"]._as_owner(thread.sudo().mailbox_id)
+
+    def _document(self, env, model, res_id):
+        return {
+            "model": model,
+            "res_id": res_id,
+            "name": env[model].browse(res_id).display_name or "",
+            "model_name": env["ir.model"]._get(model).sudo().name,
+        }
+
+    def _origin(self, link):
+        return {
+            "sent": self.env._("A message was sent from it"),
+            "reply": self.env._("It answers a mail of this document"),
+            "contact": self.env._("Found by the address"),
+            "company": self.env._("Found by the domain of the address"),
+            "rule": self.env._("Named in the subject"),
+            "hand": self.env._("Linked by hand"),
+            "made": self.env._("Made from this conversation"),
+        }[link.origin]
+
+    def _reason(self, link):
+        where = (
+            self.env._("Named in the subject")
+            if link.origin == "rule"
+            else self.env._("It seems to answer a mail of this document")
+        )
+        why = (
+            self.env._("the sender could not be verified")
+            if link.reason == "unverified"
+            else self.env._("the sender takes no part in it")
+        )
+        return f"{where}; {why}"
+
+    def _keys(self, thread):
+        return [key for key in thread.sudo().message_ids.mapped("mail_key") if key]
+
+    def _stands(self, thread):
+        """Return a Counter {(model, id): messages of the conversation there}."""
+        entries = (
+            self.env["gmail.entry"]
+            .sudo()
+            .search(
+                [
+                    ("mail_key", "in", self._keys(thread)),
+                    ("mail_message_id", "!=", False),
+                ]
+            )
+        )
+        return Counter((entry.res_model, entry.res_id) for entry in entries)
+
+    def _suggestions(self, thread, env, links):
+        """Return documents that it might belong to: what was not trusted enough, then
+        the newest documents of its people."""
+        known = {(link.res_model, link.res_id) for link in thread.sudo().link_ids}
+        found = [
+            {
+                **self._document(env, link.res_model, link.res_id),
+                "reason": self._reason(link),
+            }
+            for link in links
+            if link.state == "suggested"
+        ]
+        partners = (
+            thread.sudo()
+            .message_ids.participant_ids.partner_id.filtered("partner_share")
+            .with_env(env)
+            ._filtered_access("read")
+        )
+        for partner in partners[:3] if partners else ():
+            for model, name in self._partner_fields(env):
+                family = partner.commercial_partner_id.id
+                for record in env[model].search(
+                    [(name, "child_of", family)], limit=2, order="write_date desc"
+                ):
+                    if (model, record.id) not in known:
+                        known.add((model, record.id))
+                        found.append(
+                            {
+                                **self._document(env, model, record.id),
+                                "reason": self.env._("Of %s", partner.display_name),
+                            }
+                        )
+        return found[:MOST_SUGGESTED]
+
+    def _partner_fields(self, env):
+        """Yield (model, field) of the documents of a contact."""
+        for model in FIRST[1:]:
+            if model in env.registry and env[model].has_access("read"):
+                yield model, "partner_id"
+
+    # ------------------------------------------------------------------
+    # Sharing
+    # ------------------------------------------------------------------
+
+    def _sharing(self, thread, linked):
+        thread = thread.sudo()
+        mailbox = thread.mailbox_id
+        level = thread.sharing_level or mailbox.sharing_level or False
+        ceiling = self.env["gmail.setup"]._sharing_ceiling()
+        labels = dict(
+            self.env["gmail.thread"]
+            ._fields["sharing_level"]
+            ._description_selection(self.env)
+        )
+        most = sharing.rank(ceiling or "everything")
+        return {
+            "level": thread.sharing_level or False,
+            "mailbox_level": mailbox.sharing_level or False,
+            "levels": [
+                {"value": value, "name": labels[value]}
+                for value, _label in SHARING_LEVELS
+                if value != "nobody" and sharing.rank(value) <= most
+            ],
+            "statement": self._statement(thread, level, linked),
+            "is_working": self._is_working(thread),
+        }
+
+    def _is_working(self, thread):
+        """Whether something of the conversation is still to be filed or shared."""
+        self.env.cr.execute(
+            """
+            SELECT EXISTS (
+                SELECT FROM gmail_pending
+                 WHERE message_id = ANY(%(ids)s) OR mail_key = ANY(%(keys)s)
+                    OR (mailbox_id = %(mailbox)s AND message_id IS NULL
+                        AND mail_key IS NULL))
+            """,
+            {
+                "ids": thread.message_ids.ids,
+                "keys": self._keys(thread),
+                "mailbox": thread.mailbox_id.id,
+            },
+        )
+        return self.env.cr.fetchone()[0]
+
+    def _statement(self, thread, level, linked):
+        """Return the sentence that says who can read it now."""
+        names = ", ".join(x["name"] for x in linked if x["entries"])
+        if names:
+            count = max(x["entries"] for x in linked)
+            return self.env._(
+                "Whoever may read %(names)s sees it there (messages: %(count)s).",
+                names=names,
+                count=count,
+            )
+        if level in ("nobody", False):
+            return self.env._("Only you can read it in Odoo.")
+        if not linked:
+            return self.env._(
+                "Only you can read it in Odoo: it belongs to no document yet."
+            )
+        if all(message.is_bcc for message in thread.message_ids):
+            return self.env._(
+                "Only you can read it in Odoo: it came to you as a hidden copy."
+            )
+        if all(
+            self.env["gmail.sharing"]._is_internal(message)
+            for message in thread.message_ids
+        ):
+            return self.env._(
+                "Only you can read it in Odoo: mail among colleagues is not shared."
+            )
+        if not thread.sharing_level and all(
+            message.is_automated for message in thread.message_ids
+        ):
+            return self.env._(
+                "Only you can read it in Odoo: mail of machines and lists is shared "
+                "when you choose so here."
+            )
+        return self.env._("Only you can read it in Odoo.")
+
+    @api.model
+    def _share(self, thread, level):
+        """Set how much of a conversation is shared, for what is there and what comes.
+
+        :param level: one of lib.sharing's LEVELS, or False for the mailbox's
+        :raises UserError: more than the administrator allows
+        """
+        level = level or False
+        if level and level not in sharing.LEVELS:
+            raise UserError(self.env._("Choose how much to share."))
+        ceiling = self.env["gmail.setup"]._sharing_ceiling()
+        if sharing.capped(level, ceiling) != level:
+            raise UserError(
+                self.env._("Your administrator does not allow to share that much.")
+            )
+        thread = thread.sudo()
+        thread.sharing_level = level
+        service = self.env["gmail.sharing"].sudo()
+        service._vote(thread.mailbox_id, SQL("m.thread_id = %s", thread.id))
+        service._enqueue(self._keys(thread))
+
+    # ------------------------------------------------------------------
+    # Linking
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _find(self, thread, text):
+        """Return documents whose name has the words, of all models with a chatter."""
+        env, text = self._env(thread), (text or "").strip()[:100]
+        if not text:
+            return []
+        names = [name for name in FIRST if name in env.registry]
+        names += [
+            model.model
+            for model in env["ir.model"]
+            .sudo()
+            .search([("is_mail_thread", "=", True), ("transient", "=", False)])
+            if model.model not in FIRST and model.model in env.registry
+        ]
+        found = []
+        for name in names:
+            records = env[name]
+            if records._abstract or not records.has_access("read"):
+                continue
+            if name.startswith(("mail.", "discuss.", "res.users")):
+                continue
+            for res_id, label in records.name_search(text, limit=3):
+                found.append(
+                    {
+                        "model": name,
+                        "res_id": res_id,
+                        "name": label,
+                        "model_name": env["ir.model"]._get(name).sudo().name,
+                    }
+                )
+            if len(found) >= MOST_FOUND:
+                break
+        return found[:MOST_FOUND]
+
+    @api.model
+    def _link(self, thread, model, res_id, origin="hand"):
+        """Link a conversation to a document, by hand: all that is in it now belongs
+        there.
+
+        :raises AccessError: the caller may not read the document
+        """
+        env = self._env(thread)
+        document = (str(model), int(res_id))
+        linker = self.env["gmail.linker"].sudo()
+        if document not in linker._readable(env, [document]):
+            raise AccessError(
+                self.env._("There is no such document, or it is not yours to see.")
+            )
+        thread = thread.sudo()
+        self._set_state(thread, document, "linked", origin)
+        filings = [
+            {
+                "mail_key": message.mail_key,
+                "res_model": document[0],
+                "res_id": document[1],
+                "kind": "note",
+                "notify": False,
+                "parent_id": None,
+            }
+            for message in thread.message_ids
+            if message.mail_key and not message.is_bcc
+        ]
+        linker._store_filings(thread.mailbox_id, filings)
+        self.env["gmail.sharing"].sudo()._enqueue(self._keys(thread))
+
+    def _set_state(self, thread, document, state, origin):
+        links = self.env["gmail.link"].sudo()
+        values = {"state": state, "origin": origin, "reason": False}
+        link = links.search(
+            [
+                ("thread_id", "=", thread.id),
+                ("res_model", "=", document[0]),
+                ("res_id", "=", document[1]),
+            ]
+        )
+        if link:
+            link.write(values)
+        else:
+            links.create(
+                {
+                    "mailbox_id": thread.mailbox_id.id,
+                    "thread_id": thread.id,
+                    "res_model": document[0],
+                    "res_id": document[1],
+                    **values,
+                }
+            )
+
+    @api.model
+    def _unlink(self, thread, model, res_id):
+        """Take a conversation out of a document, or refuse a suggestion; it does not
+        come back by itself."""
+        thread, document = thread.sudo(), (str(model), int(res_id))
+        self._set_state(thread, document, "removed", "hand")
+        self.env.cr.execute(
+            """
+            DELETE FROM gmail_filing
+             WHERE mailbox_id = %s AND res_model = %s AND res_id = %s
+               AND mail_key = ANY(%s)
+            """,
+            [thread.mailbox_id.id, *document, self._keys(thread)],
+        )
+        self.env["gmail.sharing"].sudo()._enqueue(self._keys(thread))
+
+    # ------------------------------------------------------------------
+    # Making documents
+    # ------------------------------------------------------------------
+
+    def _may_make(self, env, model):
+        return model in env.registry and env[model].has_access("create")
+
+    @api.model
+    def _make(self, thread, model):
+        """Create a document from a conversation, linked to it; return its id.
+
+        :raises UserError: it cannot be made of this conversation
+        """
+        env = self._env(thread)
+        if model not in MADE or not self._may_make(env, model):
+            raise UserError(self.env._("You cannot create this kind of document."))
+        facts = self._facts(thread, env)
+        if model == "res.partner" and facts["partner"]:
+            raise UserError(
+                self.env._("%s is a contact already.", facts["email"] or "")
+            )
+        fields = env[model]._fields
+        values = {
+            name: facts[fact]
+            for name, fact in MADE[model].items()
+            if name in fields and facts[fact]
+        }
+        record = env[model].create(values)
+        if model == "res.partner":
+            self._recognise(thread, record)
+        self._link(thread, model, record.id, origin="made")
+        return record.id
+
+    def _facts(self, thread, env):
+        """Return what a new document says: subject, person, email, partner, text."""
+        mailbox = thread.sudo().mailbox_id
+        messages = thread.sudo().message_ids.sorted(lambda m: (m.date, m.id))
+        message = messages.filtered(lambda m: m.direction == "in")[:1] or messages[:1]
+        roles = ("from",) if message.direction == "in" else ("to", "cc")
+        other = message.participant_ids.filtered(
+            lambda p: p.role in roles and p.address != mailbox.email
+        )[:1]
+        partner = other.partner_id.with_env(env)._filtered_access("read")
+        return {
+            "subject": thread.subject or self.env._("No subject"),
+            "person": other.name or other.address or self.env._("Unknown"),
+            "email": other.address or "",
+            "partner": partner.id or False,
+            "text": html2plaintext(message.body or "")[:MOST_TEXT],
+        }
+
+    def _recognise(self, thread, partner):
+        """Have the owner's mail with the address show the new contact."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            UPDATE gmail_participant SET partner_id = %s
+             WHERE partner_id IS NULL AND address = %s AND mailbox_id IN (
+                   SELECT id FROM gmail_mailbox WHERE user_id = %s)
+            """,
+            [partner.id, partner.email_normalized, thread.sudo().mailbox_id.user_id.id],
+        )
+        self.env["gmail.participant"].invalidate_model()

@@ -1,0 +1,511 @@
+from collections import defaultdict
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.tools import SQL, email_normalize_all, groupby
+
+from ..lib.domains import is_freemail, is_role
+from ..lib.subject_rule import parse_rule
+
+# Messages of one mailbox that are filed in one transaction.
+PAGE = 250
+# References looked at, the newest, as Odoo does.
+REFERENCES = 32
+# Followers learn of an answer that is no older.
+FRESH = timedelta(days=2)
+# What Odoo sends to people outside.
+SENT_TYPES = ("comment", "email_outgoing", "auto_comment")
+
+
+class GmailLinker(models.AbstractModel):
+    """Which documents a mail belongs to. Acts with the rights and the companies of the
+    mailbox's owner: what she cannot read is neither linked nor hinted at.
+
+    Knows nothing of Gmail, and of who may read the mail.
+    """
+
+    _name = "gmail.linker"
+    _description = "Gmail Linker"
+
+    # ------------------------------------------------------------------
+    # Whose documents
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _as_owner(self, mailbox):
+        """Return the environment of a mailbox's owner, in all her companies."""
+        owner = mailbox.user_id
+        return (
+            self.env["res.users"]
+            .with_user(owner)
+            .with_context(allowed_company_ids=owner.company_ids.ids)
+            .env
+        )
+
+    @api.model
+    def _readable(self, env, documents):
+        """Return those of (model, id) pairs that exist, have a chatter, and that the
+        user of ``env`` may read."""
+        found = set()
+        for model, pairs in groupby(set(documents), lambda pair: pair[0]):
+            if model not in env.registry:
+                continue
+            records = env[model]
+            if (
+                records._abstract
+                or records._transient
+                or not isinstance(records, env.registry["mail.thread"])
+                or not records.has_access("read")
+            ):
+                continue
+            records = records.browse(res_id for _m, res_id in pairs if res_id).exists()
+            found |= {(model, r.id) for r in records._filtered_access("read")}
+        return found
+
+    @api.model
+    def _people_of_document(self, document):
+        """Return the addresses of those who take part in a document: followers, the
+        customer, and who wrote or was written to in its chatter."""
+        model, res_id = document
+        record = self.env[model].sudo().browse(res_id)
+        partners = record.message_partner_ids
+        if hasattr(record, "_mail_get_partners"):
+            partners |= record._mail_get_partners()[record.id]
+        if model == "res.partner":
+            partners |= record
+        addresses = set()
+        primary = record._primary_email if hasattr(record, "_primary_email") else None
+        if primary and primary in record._fields:
+            addresses.update(email_normalize_all(record[primary] or ""))
+        self.env.cr.execute(
+            """
+            SELECT p.email_normalized
+              FROM mail_message m
+              JOIN res_partner p ON p.id = m.author_id
+             WHERE m.model = %(model)s AND m.res_id = %(id)s
+               AND m.message_type IN ('comment', 'email')
+               AND m.is_internal IS NOT TRUE
+             UNION
+            SELECT p.email_normalized
+              FROM mail_message m
+              JOIN mail_notification n ON n.mail_message_id = m.id
+              JOIN res_partner p ON p.id = n.res_partner_id
+             WHERE m.model = %(model)s AND m.res_id = %(id)s
+               AND m.is_internal IS NOT TRUE
+            """,
+            {"model": model, "id": res_id},
+        )
+        addresses.update(address for (address,) in self.env.cr.fetchall() if address)
+        addresses.update(filter(None, partners.mapped("email_normalized")))
+        return addresses
+
+    @api.model
+    def _own_domains(self):
+        """Return the domains that are the company's own."""
+        domains = set(self.env["gmail.setup"]._own_domains())
+        self.env.cr.execute(
+            "SELECT DISTINCT lower(split_part(email, '@', 2)) FROM gmail_mailbox"
+        )
+        domains.update(d for (d,) in self.env.cr.fetchall() if not is_freemail(d))
+        self.env.cr.execute("SELECT lower(name) FROM mail_alias_domain")
+        domains.update(domain for (domain,) in self.env.cr.fetchall())
+        return domains
+
+    @api.model
+    def _is_company_domain(self, address, own_domains):
+        domain = address.rpartition("@")[2]
+        return not (is_freemail(domain) or domain in own_domains or is_role(address))
+
+    @api.model
+    def _companies(self, env, domains):
+        """Return {domain: company} where exactly one company that the user may read
+        has contacts of that domain."""
+        if not domains:
+            return {}
+        self.env.cr.execute(
+            """
+            SELECT DISTINCT split_part(p.email_normalized, '@', 2),
+                   p.commercial_partner_id
+              FROM res_partner p
+              JOIN res_partner c ON c.id = p.commercial_partner_id
+                                AND c.is_company AND c.active
+             WHERE split_part(p.email_normalized, '@', 2) = ANY(%s) AND p.active
+            """,
+            [list(domains)],
+        )
+        found = defaultdict(list)
+        rows = self.env.cr.fetchall()
+        readable = self._readable(env, [("res.partner", c) for _d, c in rows])
+        for domain, company in rows:
+            if ("res.partner", company) in readable:
+                found[domain].append(company)
+        return {
+            domain: companies[0]
+            for domain, companies in found.items()
+            if len(companies) == 1
+        }
+
+    # ------------------------------------------------------------------
+    # Filing
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _file(self, mailbox, messages, is_new):
+        """File messages of one mailbox, and say which mails are to be shared anew.
+
+        :param messages: gmail.message (sudo)
+        :param is_new: ids of those that came as new mail
+        """
+        messages = messages.filtered("mail_key").sorted(lambda m: (m.date, m.id))
+        page = _Page(self, mailbox, messages)
+        for message in messages:
+            if message.id not in page.echoes:
+                page.link(message, message.id in is_new)
+        self._store_links(mailbox, page.links.values())
+        self._store_filings(mailbox, page.filings.values())
+        self.env["gmail.sharing"]._vote(mailbox, SQL("m.id = ANY(%s)", messages.ids))
+        self.env["gmail.sharing"]._enqueue(set(messages.mapped("mail_key")))
+
+    @api.model
+    def _store_links(self, mailbox, links):
+        """Insert links; what its owner decided stays.
+
+        :param links: dicts with thread_id, res_model, res_id, state, origin, reason
+        """
+        for link in links:
+            self.env.cr.execute(
+                """
+                INSERT INTO gmail_link (mailbox_id, thread_id, res_model, res_id, state,
+                            origin, reason, create_uid, write_uid, create_date,
+                            write_date)
+                VALUES (%(mailbox)s, %(thread_id)s, %(res_model)s, %(res_id)s,
+                        %(state)s, %(origin)s, %(reason)s, %(uid)s, %(uid)s,
+                        now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')
+                    ON CONFLICT (thread_id, res_model, res_id)
+                    DO UPDATE SET state = EXCLUDED.state, origin = EXCLUDED.origin,
+                                  reason = EXCLUDED.reason
+                        WHERE gmail_link.state = 'suggested'
+                          AND EXCLUDED.state = 'linked'
+                """,
+                {**link, "mailbox": mailbox.id, "uid": self.env.uid},
+            )
+        self.env["gmail.link"].invalidate_model()
+
+    @api.model
+    def _store_filings(self, mailbox, filings):
+        """Insert filings; of two for one mail and document, the one that says more
+        stays.
+
+        :param filings: dicts with mail_key, res_model, res_id, kind, notify, parent_id
+        """
+        for filing in filings:
+            self.env.cr.execute(
+                """
+                INSERT INTO gmail_filing (mail_key, mailbox_id, res_model, res_id, kind,
+                            notify, parent_id)
+                VALUES (%(mail_key)s, %(mailbox)s, %(res_model)s, %(res_id)s, %(kind)s,
+                        %(notify)s, %(parent_id)s)
+                    ON CONFLICT (mail_key, mailbox_id, res_model, res_id)
+                    DO UPDATE SET kind = EXCLUDED.kind, notify = EXCLUDED.notify,
+                                  parent_id = EXCLUDED.parent_id
+                        WHERE gmail_filing.kind = 'note' AND EXCLUDED.kind <> 'note'
+                """,
+                {**filing, "mailbox": mailbox.id},
+            )
+
+
+class _Page:
+    """One run over messages of a mailbox: what is asked of the database at once, and
+    what is to be written at the end.
+
+    :ivar echoes: ids of Odoo's own notifications that came back
+    :ivar links: {(thread id, document): values of gmail.link}
+    :ivar filings: {(mail key, document): values of gmail.filing}
+    """
+
+    def __init__(self, linker, mailbox, messages):
+        self.linker, self.env = linker, linker.env
+        self.owner = linker._as_owner(mailbox)
+        self.mailbox = mailbox
+        self.links, self.filings = {}, {}
+        self.people = defaultdict(lambda: defaultdict(list))
+        for participant in messages.participant_ids:
+            row = (participant.address, participant.partner_id.id)
+            self.people[participant.message_id.id][participant.role].append(row)
+        self._read_odoo_mail(messages)
+        self._read_partners(messages)
+        self._read_threads(messages)
+        self._rules = [
+            (parse_rule(rule.name), rule.model_id.model)
+            for rule in self.env["gmail.link.rule"].sudo().search([])
+            if rule.model_id.model in self.env.registry
+        ]
+        self._of_documents = {}
+
+    # -- what is asked at once ------------------------------------------
+
+    def _read_odoo_mail(self, messages):
+        """Look up which ids are Odoo's own mails, also under Gmail's ids."""
+        named = {}
+        for message in messages:
+            ids = (message.references or "").split()[-REFERENCES:]
+            ids.append(message.in_reply_to or "")
+            named[message.id] = [i for i in dict.fromkeys(reversed(ids)) if i]
+        wanted = {i for ids in named.values() for i in ids}
+        wanted.update(filter(None, messages.mapped("message_id")))
+        self.env.cr.execute(
+            """
+            SELECT message_id, sent_message_id FROM gmail_message
+             WHERE message_id = ANY(%s) AND sent_message_id IS NOT NULL
+            """,
+            [list(wanted)],
+        )
+        real = dict(self.env.cr.fetchall())
+        wanted.update(real.values())
+        wanted.update(filter(None, messages.mapped("sent_message_id")))
+        mails = self.env["mail.message"].sudo()
+        mails = mails.search([("message_id", "in", list(wanted))], order="id")
+        by_id = {mail.message_id: mail for mail in mails}
+        self.sent = {m.id: by_id.get(m.sent_message_id) for m in messages}
+        self.echoes = {
+            m.id
+            for m in messages
+            if not self.sent[m.id]
+            and (mail := by_id.get(m.message_id))
+            and mail.message_type != "email"
+        }
+        self.answered = {
+            message_id: [
+                mail
+                for i in ids
+                if (mail := by_id.get(real.get(i)) or by_id.get(i))
+                and mail.res_id
+                and mail.message_type in SENT_TYPES
+                and not mail.is_internal
+                and not mail.subtype_id.internal
+            ]
+            for message_id, ids in named.items()
+        }
+        documents = {
+            (mail.model, mail.res_id)
+            for mail in mails
+            if mail.model and mail.res_id and mail.model != "discuss.channel"
+        }
+        self.readable = self.linker._readable(self.owner, documents)
+
+    def _read_partners(self, messages):
+        partners = {
+            partner
+            for people in self.people.values()
+            for rows in people.values()
+            for _address, partner in rows
+            if partner
+        }
+        contacts = self.env["res.partner"].sudo().browse(partners)
+        self.contacts = set(contacts.filtered("partner_share").ids)
+        documents = [("res.partner", partner) for partner in self.contacts]
+        self.readable |= self.linker._readable(self.owner, documents)
+        own = self.linker._own_domains()
+        unknown = {
+            address
+            for message in messages
+            for address, partner in self._outside(message)
+            if not partner and self.linker._is_company_domain(address, own)
+        }
+        domains = {address.rpartition("@")[2] for address in unknown}
+        companies = self.linker._companies(self.owner, domains)
+        self.companies = {
+            address: companies.get(address.rpartition("@")[2]) for address in unknown
+        }
+
+    def _read_threads(self, messages):
+        links = (
+            self.env["gmail.link"]
+            .sudo()
+            .search([("thread_id", "in", messages.thread_id.ids)])
+        )
+        self.known = {}
+        for link in links:
+            self.known[link.thread_id.id, (link.res_model, link.res_id)] = link.state
+        documents = [(link.res_model, link.res_id) for link in links]
+        self.readable |= self.linker._readable(self.owner, documents)
+        self._talking = {}
+
+    # -- one message -----------------------------------------------------
+
+    def _outside(self, message):
+        """Return (address, partner id) of those whom a message proves: who sent it,
+        or whom the owner wrote to."""
+        people = self.people[message.id]
+        if not message.is_authentic:
+            return []
+        if message.direction == "out":
+            return people["to"] + people["cc"]
+        return people["from"]
+
+    def link(self, message, is_new):
+        """Find the documents of one message."""
+        sent = self.sent[message.id]
+        if sent and (sent.model, sent.res_id) in self.readable:
+            self._add(message, (sent.model, sent.res_id), "sent", kind="sent")
+        if not message.is_bcc:
+            self._by_reference(message, is_new)
+        for address, partner in self._outside(message):
+            document = ("res.partner", partner)
+            if partner in self.contacts and document in self.readable:
+                self._add(message, document, "contact")
+            elif company := self.companies.get(address):
+                self._add(message, ("res.partner", company), "company")
+        self._by_rule(message)
+        self._by_conversation(message)
+
+    def _by_reference(self, message, is_new):
+        for mail in self.answered[message.id]:
+            document = (mail.model, mail.res_id)
+            if document not in self.readable:
+                continue
+            if message.direction == "out":
+                # The owner goes on in Gmail with what Odoo began.
+                self._add(message, document, "reply")
+                return
+            if not message.is_authentic:
+                self._suggest(message, document, "reply", "unverified")
+                return
+            if not self._senders(message) & (
+                self._recipients(mail) | self._people(document)
+            ):
+                self._suggest(message, document, "reply", "stranger")
+                return
+            fresh = message.date and message.date >= fields.Datetime.now() - FRESH
+            self._add(
+                message,
+                document,
+                "reply",
+                kind="reply",
+                notify=bool(is_new and fresh and not message.is_automated),
+                parent_id=mail.id,
+            )
+            return
+
+    def _by_rule(self, message):
+        for rule, model in self._rules:
+            names = rule.find(message.subject or "")
+            records = self.owner[model]
+            if not names or not records.has_access("read") or not records._rec_name:
+                continue
+            names = [*names, *(name.upper() for name in names)]
+            for record in records.search([(records._rec_name, "in", names)], limit=5):
+                document = (model, record.id)
+                if document not in self.linker._readable(self.owner, [document]):
+                    continue
+                if not message.is_authentic:
+                    self._suggest(message, document, "rule", "unverified")
+                elif message.direction == "out" or self._senders(
+                    message
+                ) & self._people(document):
+                    self._add(message, document, "rule")
+                else:
+                    self._suggest(message, document, "rule", "stranger")
+
+    def _by_conversation(self, message):
+        """A message belongs where its conversation does, if its sender is known there:
+        references alone can be forged."""
+        thread = message.thread_id.id
+        documents = [
+            document
+            for (of, document), state in self.known.items()
+            if of == thread and state == "linked" and document in self.readable
+        ]
+        if not documents or not message.is_authentic:
+            return
+        earlier = self._earlier(message)
+        for document in documents:
+            if (
+                message.direction == "out"
+                or self._senders(message) & earlier
+                or self._senders(message) & self._people(document)
+            ):
+                self._add(message, document, None)
+
+    # -- who ---------------------------------------------------------------
+
+    def _earlier(self, message):
+        """Return the addresses on earlier messages of the conversation, of those whose
+        sender is beyond doubt."""
+        thread = message.thread_id.id
+        if thread not in self._talking:
+            self.env.cr.execute(
+                """
+                SELECT p.address, min(m.date)
+                  FROM gmail_message m
+                  JOIN gmail_participant p ON p.message_id = m.id
+                 WHERE m.thread_id = %s AND m.is_authentic
+                 GROUP BY p.address
+                """,
+                [thread],
+            )
+            self._talking[thread] = self.env.cr.fetchall()
+        return {
+            address
+            for address, first in self._talking[thread]
+            if first and message.date and first < message.date
+        }
+
+    def _senders(self, message):
+        return {address for address, _partner in self.people[message.id]["from"]}
+
+    def _recipients(self, mail):
+        notified = mail.notification_ids
+        addresses = set(filter(None, notified.mapped("mail_email_address")))
+        partners = notified.res_partner_id | mail.partner_ids
+        addresses.update(filter(None, partners.mapped("email_normalized")))
+        addresses.update(email_normalize_all(mail.outgoing_email_to or ""))
+        return addresses
+
+    def _people(self, document):
+        if document not in self._of_documents:
+            found = self.linker._people_of_document(document)
+            self._of_documents[document] = found
+        return self._of_documents[document]
+
+    # -- what is found -----------------------------------------------------
+
+    def _suggest(self, message, document, origin, reason):
+        place = (message.thread_id.id, document)
+        if place not in self.known and place not in self.links:
+            self.links[place] = self._link(place, "suggested", origin, reason)
+
+    def _add(
+        self, message, document, origin, kind="note", notify=False, parent_id=None
+    ):
+        """Link the conversation, and file the message."""
+        place = (message.thread_id.id, document)
+        if self.known.get(place) == "removed":
+            return
+        if origin:
+            self.links[place] = self._link(place, "linked", origin, None)
+            self.known[place] = "linked"
+        if message.is_bcc:
+            # Its sender hid this copy: nothing of it may come to light.
+            return
+        filing = (message.mail_key, document)
+        if kind != "note" or filing not in self.filings:
+            self.filings[filing] = {
+                "mail_key": message.mail_key,
+                "res_model": document[0],
+                "res_id": document[1],
+                "kind": kind,
+                "notify": notify,
+                "parent_id": parent_id,
+            }
+
+    def _link(self, place, state, origin, reason):
+        thread, (model, res_id) = place
+        return {
+            "thread_id": thread,
+            "res_model": model,
+            "res_id": res_id,
+            "state": state,
+            "origin": origin,
+            "reason": reason,
+        }

@@ -1,0 +1,290 @@
+"""Which documents a mail belongs to, and what of it stands there."""
+
+from odoo.exceptions import AccessError
+from odoo.tests import tagged
+
+from .common import ANNA, BEN, GmailCase, mail
+
+CARLA = "carla.roth@customer-example.test"
+PASS = (
+    "mx.google.com; dkim=pass header.i=@customer-example.test;"
+    " spf=pass smtp.mailfrom=carla.roth@customer-example.test;"
+    " dmarc=pass (p=NONE) header.from=customer-example.test"
+)
+
+
+class LinkingCase(GmailCase):
+    def setUp(self):
+        super().setUp()
+        self.carla = self.env["res.partner"].create(
+            {"name": "Carla Roth", "email": CARLA}
+        )
+
+    def receive(self, *accounts, **values):
+        """Let a mail from Carla arrive, which Gmail vouches for."""
+        values.setdefault("Authentication_Results", PASS)
+        values.setdefault("Message_ID", "<one@customer-example.test>")
+        raw = mail(**values)
+        for account in accounts or (ANNA,):
+            self.google.add_message(account, raw)
+
+    def box(self, user=None, email=ANNA, level=False):
+        mailbox = self.connect(user or self.anna, email)
+        mailbox.sharing_steps = [[None, level]]
+        mailbox.sharing_level = level
+        return mailbox
+
+    def settle(self, *mailboxes):
+        for mailbox in mailboxes:
+            self.sync(mailbox)
+        self.run_cron("file")
+
+    def posts(self, record):
+        return record.message_ids.filtered(lambda m: m.message_type == "email")
+
+    def thread(self, mailbox):
+        return self.env["gmail.thread"].search([("mailbox_id", "=", mailbox.id)])
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestLinking(LinkingCase):
+    def test_private_by_default(self):
+        self.receive()
+        box = self.box()
+        self.settle(box)
+        link = self.thread(box).link_ids
+        self.assertEqual((link.res_model, link.res_id), ("res.partner", self.carla.id))
+        self.assertEqual((link.state, link.origin), ("linked", "contact"))
+        self.assertFalse(self.posts(self.carla))
+        self.assertFalse(self.env["gmail.pending"].search_count([]))
+
+    def test_levels(self):
+        for level, subject, text in (
+            ("metadata", False, False),
+            ("subject", True, False),
+            ("everything", True, True),
+        ):
+            with self.subTest(level=level):
+                self.receive(body="The secret is blue", Message_ID=f"<{level}@x.test>")
+                box = self.box(level=level)
+                self.settle(box)
+                post = self.posts(self.carla)
+                self.assertEqual(len(post), 1)
+                self.assertEqual(bool(post.subject), subject)
+                self.assertEqual("secret is blue" in post.body, text)
+                self.assertTrue(post.is_internal)
+                self.assertFalse(post.notification_ids)
+                self.assertEqual(post.author_id, self.carla)
+                post.unlink()
+                box._delete()
+
+    def test_nothing_of_an_unverified_sender(self):
+        self.receive(Authentication_Results="mx.google.com; dmarc=fail")
+        box = self.box(level="everything")
+        self.settle(box)
+        self.assertFalse(self.thread(box).link_ids)
+        self.assertFalse(self.posts(self.carla))
+
+    def test_share_and_keep_private(self):
+        self.receive()
+        box = self.box()
+        self.settle(box)
+        thread = self.thread(box).with_user(self.anna)
+        state = thread.panel_share("everything")
+        self.assertTrue(state["is_working"])
+        self.run_cron("file")
+        self.assertEqual(len(self.posts(self.carla)), 1)
+        state = thread.panel_documents()
+        self.assertFalse(state["is_working"])
+        self.assertIn("Carla Roth", state["statement"])
+        thread.panel_share("subject")
+        self.run_cron("file")
+        self.assertIn("not shared", self.posts(self.carla).body)
+        thread.panel_share("nobody")
+        self.run_cron("file")
+        self.assertFalse(self.posts(self.carla))
+
+    def test_the_strictest_of_two_mailboxes(self):
+        self.receive(ANNA, BEN, to=f"{ANNA}, {BEN}")
+        anna = self.box(level="everything")
+        ben = self.box(self.ben, BEN, level="subject")
+        self.settle(anna, ben)
+        self.assertEqual(len(self.posts(self.carla)), 1)
+        self.assertIn("text is not shared", self.posts(self.carla).body)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestReplies(LinkingCase):
+    """Answers to what Odoo sent, and those who pretend to be one."""
+
+    def setUp(self):
+        super().setUp()
+        self.document = self.env["res.partner"].create({"name": "Blue chairs"})
+        self.follower = self._user("gmail_fred", "Fred", "fred@corp-example.test")
+        self.document.message_subscribe(self.follower.partner_id.ids)
+        self.question = self.document.message_post(
+            body="Which colour?",
+            partner_ids=self.carla.ids,
+            subtype_xmlid="mail.mt_comment",
+            message_type="comment",
+        )
+
+    def answer(self, *accounts, **values):
+        values.setdefault("References", self.question.message_id)
+        values.setdefault("body", "Blue, please")
+        self.receive(*accounts, **values)
+
+    def answers(self):
+        return self.posts(self.document)
+
+    def test_it_goes_to_its_document_whatever_the_level(self):
+        self.answer()
+        box = self.box(level="nobody")
+        self.settle(box)
+        post = self.answers()
+        self.assertEqual(len(post), 1)
+        self.assertIn("Blue, please", post.body)
+        self.assertEqual(post.subtype_id, self.env.ref("mail.mt_comment"))
+        self.assertEqual((post.author_id, post.parent_id), (self.carla, self.question))
+        # It came with older mail.
+        self.assertFalse(post.notification_ids)
+        self.assertFalse(self.posts(self.carla))
+
+    def test_followers_learn_of_a_new_one_once(self):
+        boxes = self.box(), self.box(self.ben, BEN)
+        self.settle(*boxes)
+        self.env["gmail.message"].search([]).unlink()
+        now = self.env.cr.now()
+        date = now.strftime("%a, %d %b %Y %H:%M:%S +0000")
+        self.google.control("clock", {"now": now.isoformat() + "+00:00"})
+        self.answer(ANNA, BEN, to=f"{ANNA}, {BEN}", date=date)
+        for box in boxes:
+            box.next_sync = "2020-01-01"
+        self.run_cron("sync_1")
+        self.run_cron("file")
+        post = self.answers()
+        self.assertEqual(len(post), 1)
+        self.assertEqual(post.notification_ids.res_partner_id, self.follower.partner_id)
+
+    def test_kept_private_it_goes(self):
+        self.answer()
+        box = self.box()
+        self.settle(box)
+        self.assertEqual(len(self.answers()), 1)
+        self.thread(box).with_user(self.anna).panel_share("nobody")
+        self.run_cron("file")
+        self.assertFalse(self.answers())
+
+    def gateway(self, **values):
+        values.setdefault("References", self.question.message_id)
+        values.setdefault("Message_ID", "<one@customer-example.test>")
+        values.setdefault("body", "Blue, please")
+        raw = mail(**values)
+        self.env["mail.thread"].message_process(False, raw)
+        self.env.flush_all()
+
+    def test_the_gateway_first(self):
+        self.gateway()
+        self.assertEqual(len(self.answers()), 1)
+        self.answer()
+        box = self.box(level="everything")
+        self.settle(box)
+        self.assertEqual(len(self.answers()), 1)
+
+    def test_the_mailbox_first(self):
+        self.answer()
+        self.settle(self.box(level="everything"))
+        self.gateway()
+        self.assertEqual(len(self.answers()), 1)
+        # Another text under the same id is another mail.
+        self.gateway(body="Red, please")
+        self.assertEqual(len(self.answers()), 2)
+
+    def test_nothing_attaches_that_is_forged(self):
+        evil = (
+            "mx.google.com; spf=pass smtp.mailfrom=eve@evil-example.test;"
+            " dmarc=pass header.from=evil-example.test"
+        )
+        for name, values in {
+            "a stranger": {
+                "sender": "Eve <eve@evil-example.test>",
+                "Authentication_Results": evil,
+            },
+            "a forged From": {"Authentication_Results": evil},
+            "no proof": {"Authentication_Results": "mx.google.com; dmarc=fail"},
+        }.items():
+            with self.subTest(name=name):
+                self.answer(Message_ID=f"<{len(name)}@evil-example.test>", **values)
+                box = self.box(level="everything")
+                self.settle(box)
+                self.assertFalse(self.answers())
+                self.assertFalse(self.posts(self.carla))
+                link = self.thread(box).link_ids
+                self.assertEqual(link.mapped("state"), ["suggested"])
+                box._delete()
+
+    def test_a_document_of_another_company_is_not_hinted_at(self):
+        company = self.env["res.company"].create({"name": "Other"})
+        self.document.company_id = company
+        self.answer()
+        box = self.box(level="everything")
+        self.settle(box)
+        self.assertFalse(self.answers())
+        documents = self.thread(box).link_ids.mapped("res_id")
+        self.assertNotIn(self.document.id, documents)
+
+    def test_a_hidden_copy_is_never_revealed(self):
+        self.receive(to="Someone <someone@else-example.test>")
+        box = self.box(level="everything")
+        self.settle(box)
+        self.assertTrue(self.thread(box).link_ids)
+        self.assertFalse(self.posts(self.carla))
+        self.assertFalse(self.env["gmail.vote"].search_count([]))
+
+    def test_machines_are_shared_when_asked(self):
+        self.receive(List_Unsubscribe="<https://x.test>")
+        box = self.box(level="everything")
+        self.settle(box)
+        self.assertFalse(self.posts(self.carla))
+        self.thread(box).with_user(self.anna).panel_share("everything")
+        self.run_cron("file")
+        self.assertEqual(len(self.posts(self.carla)), 1)
+
+    def test_more_acts_on_what_comes_and_less_on_all(self):
+        self.receive()
+        box = self.box()
+        self.settle(box)
+        box.with_user(self.anna).sharing_level = "everything"
+        self.run_cron("file")
+        self.assertFalse(self.posts(self.carla))
+        box.sharing_steps = [[None, "everything"]]
+        self.env["gmail.sharing"]._enqueue_mailbox(box)
+        self.run_cron("file")
+        self.assertEqual(len(self.posts(self.carla)), 1)
+        box.with_user(self.anna).sharing_level = "metadata"
+        self.run_cron("file")
+        self.assertIn("subject and text are not shared", self.posts(self.carla).body)
+
+    def test_shared_mail_stays_when_its_owner_deletes_it(self):
+        self.receive()
+        box = self.box(level="subject")
+        self.settle(box)
+        box._delete()
+        self.run_cron("file")
+        self.assertEqual(len(self.posts(self.carla)), 1)
+
+    def test_by_hand(self):
+        self.receive(Authentication_Results="mx.google.com; dmarc=fail")
+        box = self.box(level="everything")
+        self.settle(box)
+        thread = self.thread(box).with_user(self.anna)
+        found = thread.panel_find_documents("Blue chairs")
+        self.assertIn(self.document.id, [x["res_id"] for x in found])
+        thread.panel_link("res.partner", self.document.id)
+        self.run_cron("file")
+        self.assertEqual(len(self.answers()), 1)
+        thread.panel_unlink("res.partner", self.document.id)
+        self.run_cron("file")
+        self.assertFalse(self.answers())
+        with self.assertRaises(AccessError):
+            thread.panel_link("res.users", self.anna.id)
