@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmail_oauth_mailbox.lib.authentication import is_authentic
-from gmail_oauth_mailbox.lib.domains import (
+from odoo.addons.gmail_oauth_mailbox.lib.authentication import is_authentic
+from odoo.addons.gmail_oauth_mailbox.lib.domains import (
     domain_of,
     is_automated_address,
     is_freemail,
     is_role,
     same_mailbox,
 )
-from gmail_oauth_mailbox.lib.sharing import (
+from odoo.addons.gmail_oauth_mailbox.lib.sharing import (
     LEVELS,
     Filing,
     Vote,
@@ -24,7 +24,7 @@ from gmail_oauth_mailbox.lib.sharing import (
     same_words,
     stricter,
 )
-from gmail_oauth_mailbox.lib.subject_rule import RuleError, parse_rule
+from odoo.addons.gmail_oauth_mailbox.lib.subject_rule import RuleError, parse_rule
 
 ADDRESS = "carla@customer-example.test"
 NOTE, REPLY = Filing(("res.partner", 1)), Filing(("crm.lead", 2), True)

@@ -90,7 +90,9 @@ def changed(steps, level, moment):
     kept = tuple(step for step in steps if rank(step[1]) <= rank(level))
     if kept and kept[-1][1] == level:
         return kept
-    return (*kept, (moment if kept else None, level))
+    # What came at a looser level is at this one now.
+    since = next((since for since, _level in steps[len(kept) :]), moment)
+    return (*kept, (since if kept else None, level))
 
 
 def level_at(steps, moment):
