@@ -1,6 +1,6 @@
 """Which documents a mail belongs to, and what of it stands there."""
 
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
 from .common import ANNA, BEN, GmailCase, mail
@@ -288,3 +288,80 @@ class TestReplies(LinkingCase):
         self.assertFalse(self.answers())
         with self.assertRaises(AccessError):
             thread.panel_link("res.users", self.anna.id)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestOtherRoads(LinkingCase):
+    """Companies by their domain, subject rules, conversations that go on."""
+
+    def linked(self, mailbox):
+        links = self.thread(mailbox).link_ids.filtered(lambda x: x.state == "linked")
+        return self.env["res.partner"].browse(links.mapped("res_id"))
+
+    def test_a_company_by_its_domain(self):
+        company = self.env["res.partner"].create(
+            {"name": "Customer", "is_company": True}
+        )
+        self.carla.parent_id = company
+        self.receive(sender="Dora <dora@customer-example.test>")
+        self.receive(sender="info@customer-example.test", Message_ID="<i@x.test>")
+        box = self.box()
+        self.settle(box)
+        self.assertEqual(self.linked(box), company)
+        self.assertEqual(self.thread(box).link_ids.origin, "company")
+
+    def test_a_subject_names_a_document(self):
+        model = self.env.ref("base.model_res_partner")
+        rule = {"name": "BC{digits}", "model_id": model.id}
+        self.env["gmail.link.rule"].create(rule)
+        with self.assertRaises(ValidationError):
+            self.env["gmail.link.rule"].create({**rule, "name": "{digits}"})
+        ours = self.env["res.partner"].create({"name": "BC42"})
+        others = self.env["res.partner"].create({"name": "BC43"})
+        ours.message_subscribe(self.carla.ids)
+        self.receive(subject="bc42 and BC43, please")
+        box = self.box()
+        self.settle(box)
+        links = {x.res_id: x.state for x in self.thread(box).link_ids}
+        self.assertEqual(links[ours.id], "linked")
+        self.assertEqual(links[others.id], "suggested")
+        state = self.thread(box).with_user(self.anna).panel_documents()
+        self.assertIn("takes no part", state["suggestions"][0]["reason"])
+
+    def test_a_conversation_goes_on_with_those_who_are_in_it(self):
+        project = self.env["res.partner"].create({"name": "Blue chairs"})
+        first = "<one@customer-example.test>"
+        self.receive(cc="Dora <dora@else-example.test>")
+        box = self.box(level="everything")
+        self.settle(box)
+        thread = self.thread(box).with_user(self.anna)
+        thread.panel_link("res.partner", project.id)
+        self.run_cron("file")
+        for name, count in (("dora@else-example.test", 2), ("eve@evil.test", 2)):
+            self.receive(
+                sender=name,
+                subject="Re: Offer for blue chairs",
+                References=first,
+                In_Reply_To=first,
+                Message_ID=f"<{name}>",
+                date="Mon, 23 Nov 2026 11:00:00 +0000",
+                Authentication_Results="mx.google.com; dmarc=pass"
+                f" header.from={name.partition('@')[2]}",
+            )
+            self.settle(box)
+            self.assertEqual(len(self.thread(box)), 1)
+            self.assertEqual(len(self.posts(project)), count, name)
+
+    def test_a_contact_is_made_in_one_click(self):
+        self.receive(
+            sender="Dora <dora@customer-example.test>", Message_ID="<d@x.test>"
+        )
+        box = self.box()
+        self.settle(box)
+        self.anna.group_ids += self.env.ref("base.group_partner_manager")
+        made = self.thread(box).with_user(self.anna).panel_make("res.partner")
+        partner = self.env["res.partner"].browse(made["res_id"])
+        self.assertEqual(
+            (partner.name, partner.email), ("Dora", "dora@customer-example.test")
+        )
+        self.assertEqual(self.linked(box), partner)

@@ -11,6 +11,21 @@ from ..lib.subject_rule import parse_rule
 PAGE = 250
 # References looked at, the newest, as Odoo does.
 REFERENCES = 32
+# What filing reads of a message; the texts stay in the database.
+READ = (
+    "mail_key",
+    "thread_id",
+    "message_id",
+    "sent_message_id",
+    "references",
+    "in_reply_to",
+    "subject",
+    "date",
+    "direction",
+    "is_authentic",
+    "is_bcc",
+    "is_automated",
+)
 # Followers learn of an answer that is no older.
 FRESH = timedelta(days=2)
 # What Odoo sends to people outside.
@@ -156,6 +171,7 @@ class GmailLinker(models.AbstractModel):
         :param messages: gmail.message (sudo)
         :param is_new: ids of those that came as new mail
         """
+        messages.fetch(READ)
         messages = messages.filtered("mail_key").sorted(lambda m: (m.date, m.id))
         page = _Page(self, mailbox, messages)
         for message in messages:
