@@ -192,6 +192,36 @@ class TestConnecting(ConnectingCase):
         self.assertNotIn(contacts, asked[False])
         self.assertEqual(set(asked[False]), {"openid", "email", READ, SEND})
 
+    def test_a_mailbox_begins_with_the_level_of_the_dialog(self):
+        def connected(level):
+            self.authenticate("gmail_anna", "gmail_anna")
+            dialog = self.env["gmail.mailbox.connect"].with_user(self.anna)
+            values = {"email": ANNA} if level is None else {"sharing_level": level}
+            path = dialog.create({"email": ANNA, **values}).action_continue()["url"]
+            self.callback(process.authorize(self.at_google(path), ANNA))
+            self.env.invalidate_all()
+            mailbox = self.mailbox().sudo()
+            steps = [list(step) for step in mailbox.sharing_steps]
+            self.assertEqual(steps, [[None, mailbox.sharing_level]])
+            return mailbox.sharing_level
+
+        set_param = self.env["ir.config_parameter"].set_param
+        self.assertFalse(connected(None))
+        self.mailbox().sudo()._delete()
+        set_param("gmail_oauth_mailbox.default_sharing_level", "subject")
+        self.assertEqual(connected(None), "subject")
+        # Added once more: less is what she asks for now, more is not.
+        self.mailbox().sudo().state = "draft"
+        self.assertEqual(connected("everything"), "subject")
+        self.mailbox().sudo().state = "draft"
+        self.assertEqual(connected("nobody"), "nobody")
+        self.mailbox().sudo()._delete()
+        set_param("gmail_oauth_mailbox.max_sharing_level", "metadata")
+        self.assertEqual(connected(None), "metadata")
+        # Lowered while her dialog was open.
+        self.mailbox().sudo()._delete()
+        self.assertEqual(connected("everything"), "metadata")
+
     def test_reconnecting_asks_for_consent_only(self):
         self.authenticate("gmail_anna", "gmail_anna")
         mailbox = self.connect(self.anna, ANNA).with_user(self.anna)

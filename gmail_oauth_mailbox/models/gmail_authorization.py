@@ -2,6 +2,8 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
+from .gmail_owned import SHARING_LEVELS
+
 
 class GmailAuthorization(models.Model):
     """A pending attempt to connect a Google account.
@@ -18,6 +20,7 @@ class GmailAuthorization(models.Model):
     user_id = fields.Many2one("res.users", required=True, ondelete="cascade")
     email = fields.Char(required=True)
     contacts = fields.Boolean()
+    sharing_level = fields.Selection(SHARING_LEVELS)
     mailbox_id = fields.Many2one("gmail.mailbox", ondelete="cascade")
     status = fields.Selection(
         [

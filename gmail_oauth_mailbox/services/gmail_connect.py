@@ -13,7 +13,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import email_normalize
 
-from ..lib import errors, oauth
+from ..lib import errors, oauth, sharing
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class GmailConnect(models.AbstractModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def _begin(self, email, contacts=True, mailbox=None):
+    def _begin(self, email, contacts=True, mailbox=None, sharing_level=False):
         """Note the attempt of the current user; return the action that goes on.
 
         :param mailbox: the one to reconnect, or None for a new one
@@ -82,6 +82,7 @@ class GmailConnect(models.AbstractModel):
                     "user_id": self.env.uid,
                     "email": address,
                     "contacts": contacts,
+                    "sharing_level": sharing_level,
                     "mailbox_id": mailbox.id if mailbox else False,
                     "expires_at": fields.Datetime.now() + ATTEMPT_LIFE,
                 }
@@ -558,6 +559,8 @@ class GmailConnect(models.AbstractModel):
             identity.sub
         ).filtered(lambda m: m.user_id == user)
         scopes = tokens.scopes
+        ceiling = self.env["gmail.setup"]._sharing_ceiling()
+        level = sharing.capped(attempt.sharing_level, ceiling)
         values = {
             "state": "connected",
             "error_message": False,
@@ -576,10 +579,12 @@ class GmailConnect(models.AbstractModel):
         if mailbox:
             if mailbox.email != address:
                 values["email"] = address
+            if not attempt.mailbox_id:
+                # Added once more: she may have been promised more privacy this time.
+                values["sharing_level"] = sharing.stricter(mailbox.sharing_level, level)
             mailbox.write(values)
         else:
             defaults = self.env["gmail.setup"]._defaults()
-            level = self.env["gmail.setup"]._sharing_default()
             mailbox = mailboxes.create(
                 {
                     **values,

@@ -5,7 +5,6 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, html2plaintext
 
 from ..lib import sharing
-from ..models.gmail_owned import SHARING_LEVELS
 
 MOST_FOUND = 8
 MOST_SUGGESTED = 6
@@ -54,12 +53,14 @@ class GmailDocuments(models.AbstractModel):
         :param thread: gmail.thread of the caller
         """
         env = self._env(thread)
-        links = thread.sudo().link_ids
+        links, entries = thread.sudo().link_ids, self._entries(thread)
         readable = self.env["gmail.linker"]._readable(
-            env, [(link.res_model, link.res_id) for link in links]
+            env,
+            [(x.res_model, x.res_id) for records in (links, entries) for x in records],
         )
         links = links.filtered(lambda x: (x.res_model, x.res_id) in readable)
-        stands = self._stands(thread)
+        entries = entries.filtered(lambda x: (x.res_model, x.res_id) in readable)
+        stands = Counter((entry.res_model, entry.res_id) for entry in entries)
         linked = [
             {
                 **self._document(env, link.res_model, link.res_id),
@@ -73,12 +74,15 @@ class GmailDocuments(models.AbstractModel):
         return {
             "links": linked,
             "suggestions": self._suggestions(thread, env, links),
-            "creatable": [
-                {"model": model, "name": env["ir.model"]._get(model).sudo().name}
-                for model in MADE
-                if self._may_make(env, model)
-            ],
-            **self._sharing(thread, linked),
+            "creatable": self._creatable(thread, env),
+            "is_shared": bool(entries),
+            "is_working": self._is_working(thread),
+            "statement": (
+                self._what_stands(thread, env, entries)
+                if entries
+                else self._why_private(thread, bool(linked))
+            ),
+            **self._levels(thread),
         }
 
     def _env(self, thread):
@@ -119,9 +123,9 @@ class GmailDocuments(models.AbstractModel):
     def _keys(self, thread):
         return [key for key in thread.sudo().message_ids.mapped("mail_key") if key]
 
-    def _stands(self, thread):
-        """Return a Counter {(model, id): messages of the conversation there}."""
-        entries = (
+    def _entries(self, thread):
+        """Return what stands of a conversation anywhere (gmail.entry, sudo)."""
+        return (
             self.env["gmail.entry"]
             .sudo()
             .search(
@@ -131,7 +135,6 @@ class GmailDocuments(models.AbstractModel):
                 ]
             )
         )
-        return Counter((entry.res_model, entry.res_id) for entry in entries)
 
     def _suggestions(self, thread, env, links):
         """Return documents that it might belong to: what was not trusted enough, then
@@ -177,27 +180,17 @@ class GmailDocuments(models.AbstractModel):
     # Sharing
     # ------------------------------------------------------------------
 
-    def _sharing(self, thread, linked):
-        thread = thread.sudo()
-        mailbox = thread.mailbox_id
-        level = thread.sharing_level or mailbox.sharing_level or False
-        ceiling = self.env["gmail.setup"]._sharing_ceiling()
-        labels = dict(
-            self.env["gmail.thread"]
-            ._fields["sharing_level"]
-            ._description_selection(self.env)
-        )
-        most = sharing.rank(ceiling or "everything")
+    def _levels(self, thread):
+        """Return the level of a conversation, and those to choose from."""
+        mailbox = thread.sudo().mailbox_id
         return {
             "level": thread.sharing_level or False,
             "mailbox_level": mailbox.sharing_level or False,
             "levels": [
-                {"value": value, "name": labels[value]}
-                for value, _label in SHARING_LEVELS
-                if value != "nobody" and sharing.rank(value) <= most
+                {"value": value, "name": name}
+                for value, name in self.env["gmail.setup"]._sharing_choices()
+                if value != "nobody"
             ],
-            "statement": self._statement(thread, level, linked),
-            "is_working": self._is_working(thread),
         }
 
     def _is_working(self, thread):
@@ -218,19 +211,13 @@ class GmailDocuments(models.AbstractModel):
         )
         return self.env.cr.fetchone()[0]
 
-    def _statement(self, thread, level, linked):
-        """Return the sentence that says who can read it now."""
-        names = ", ".join(x["name"] for x in linked if x["entries"])
-        if names:
-            count = max(x["entries"] for x in linked)
-            return self.env._(
-                "Whoever may read %(names)s sees it there (messages: %(count)s).",
-                names=names,
-                count=count,
-            )
+    def _why_private(self, thread, is_linked):
+        """Return the sentence for a conversation that stands nowhere."""
+        thread = thread.sudo()
+        level = thread.sharing_level or thread.mailbox_id.sharing_level
         if level in ("nobody", False):
             return self.env._("Only you can read it in Odoo.")
-        if not linked:
+        if not is_linked:
             return self.env._(
                 "Only you can read it in Odoo: it belongs to no document yet."
             )
@@ -252,7 +239,37 @@ class GmailDocuments(models.AbstractModel):
                 "Only you can read it in Odoo: mail of machines and lists is shared "
                 "when you choose so here."
             )
-        return self.env._("Only you can read it in Odoo.")
+        return self.env._(
+            "Only you can read it in Odoo: your administrator, or somebody else who "
+            "has it, keeps it private."
+        )
+
+    def _what_stands(self, thread, env, entries):
+        """Return the sentence on who can read what in the documents of entries."""
+        places = {(entry.res_model, entry.res_id) for entry in entries}
+        names = [env[model].browse(i).display_name or "" for model, i in places]
+        texts = {
+            "everything": self.env._("Whoever may read %(names)s can read it there."),
+            "subject": self.env._(
+                "Whoever may read %(names)s sees its subject there, and who wrote to "
+                "whom, but no text."
+            ),
+            "metadata": self.env._(
+                "Whoever may read %(names)s sees there who wrote to whom, and when."
+            ),
+        }
+        most = max(entries.mapped("level"), key=sharing.rank)
+        sentence = texts[most] % {"names": ", ".join(sorted(names))}
+        shared, all_ = (
+            len(set(entries.mapped("mail_key"))),
+            len(thread.sudo().message_ids),
+        )
+        if shared == all_:
+            return sentence
+        how_many = self.env._(
+            "Messages: %(shared)s of %(all)s.", shared=shared, all=all_
+        )
+        return f"{sentence} {how_many}"
 
     @api.model
     def _share(self, thread, level):
@@ -387,6 +404,15 @@ class GmailDocuments(models.AbstractModel):
     # Making documents
     # ------------------------------------------------------------------
 
+    def _creatable(self, thread, env):
+        """Return what can be made of a conversation: [{model, name}]."""
+        known = self._contact(self._beginning(thread)[1], env)
+        return [
+            {"model": model, "name": env["ir.model"]._get(model).sudo().name}
+            for model in MADE
+            if self._may_make(env, model) and not (known and model == "res.partner")
+        ]
+
     def _may_make(self, env, model):
         return model in env.registry and env[model].has_access("create")
 
@@ -417,22 +443,45 @@ class GmailDocuments(models.AbstractModel):
         return record.id
 
     def _facts(self, thread, env):
-        """Return what a new document says: subject, person, email, partner, text."""
+        """Return what a new document says: subject, person, email, partner, text.
+
+        The owner asks for it: what nobody has decided on may be in it. What she,
+        somebody else who has the mail, or the administrator keeps back is not.
+        """
+        message, other = self._beginning(thread)
+        person = other.name or other.address or self.env._("Unknown")
+        votes = (
+            self.env["gmail.vote"].sudo().search([("mail_key", "=", message.mail_key)])
+        )
+        most = sharing.capped(
+            min(votes.mapped("level"), key=sharing.rank, default="everything"),
+            self.env["gmail.setup"]._sharing_ceiling(),
+        )
+        subject = (
+            thread.subject if sharing.rank(most) >= sharing.rank("subject") else ""
+        )
+        text = html2plaintext(message.body or "") if most == "everything" else ""
+        return {
+            "subject": subject or self.env._("Mail with %s", person),
+            "person": person,
+            "email": other.address or "",
+            "partner": self._contact(other, env).id or False,
+            "text": text[:MOST_TEXT],
+        }
+
+    def _beginning(self, thread):
+        """Return the mail (sudo) that a document is made of, and the person outside."""
         mailbox = thread.sudo().mailbox_id
         messages = thread.sudo().message_ids.sorted(lambda m: (m.date, m.id))
         message = messages.filtered(lambda m: m.direction == "in")[:1] or messages[:1]
         roles = ("from",) if message.direction == "in" else ("to", "cc")
-        other = message.participant_ids.filtered(
+        others = message.participant_ids.filtered(
             lambda p: p.role in roles and p.address != mailbox.email
-        )[:1]
-        partner = other.partner_id.with_env(env)._filtered_access("read")
-        return {
-            "subject": thread.subject or self.env._("No subject"),
-            "person": other.name or other.address or self.env._("Unknown"),
-            "email": other.address or "",
-            "partner": partner.id or False,
-            "text": html2plaintext(message.body or "")[:MOST_TEXT],
-        }
+        )
+        return message, others[:1]
+
+    def _contact(self, participant, env):
+        return participant.partner_id.with_env(env)._filtered_access("read")
 
     def _recognise(self, thread, partner):
         """Have the owner's mail with the address show the new contact."""

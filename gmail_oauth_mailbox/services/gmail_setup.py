@@ -6,8 +6,7 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools import config, email_normalize, str2bool
 
-from ..lib import oauth
-from ..lib.sharing import LEVELS, capped
+from ..lib import oauth, sharing
 from ..lib.transport import Transport
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
@@ -206,13 +205,26 @@ class GmailSetup(models.AbstractModel):
         """Return the most that anybody may share, one of lib.sharing's LEVELS, or
         False for no ceiling."""
         level = self._param(SHARING_CEILING)
-        return level if level in LEVELS else False
+        return level if level in sharing.LEVELS else False
+
+    @api.model
+    def _sharing_choices(self):
+        """Return the levels that an owner may choose: [(value, label)]."""
+        most = sharing.rank(self._sharing_ceiling() or "everything")
+        levels = self.env["gmail.thread"]._fields["sharing_level"]
+        return [
+            (value, label)
+            for value, label in levels._description_selection(self.env)
+            if sharing.rank(value) <= most
+        ]
 
     @api.model
     def _sharing_default(self):
         """Return the level that a new mailbox begins with, or False."""
         level = self._param(SHARING)
-        return capped(level if level in LEVELS else False, self._sharing_ceiling())
+        return sharing.capped(
+            level if level in sharing.LEVELS else False, self._sharing_ceiling()
+        )
 
     @api.model
     def _own_domains(self):

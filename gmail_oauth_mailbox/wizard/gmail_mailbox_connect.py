@@ -24,6 +24,13 @@ class GmailMailboxConnect(models.TransientModel):
         default=lambda self: self.env["gmail.setup"]._defaults()["contacts"],
         help="Allows Odoo to read your Google contacts, never to change them.",
     )
+    sharing_level = fields.Selection(
+        lambda self: self.env["gmail.setup"]._sharing_choices(),
+        "Sharing",
+        default=lambda self: self.env["gmail.setup"]._sharing_default(),
+        help="What the readers of a contact, lead or other document see of your mail "
+        "with it.",
+    )
     test_mode = fields.Boolean(compute="_compute_setup")
     setup_problem = fields.Char(compute="_compute_setup")
     privacy_url = fields.Char(compute="_compute_setup")
@@ -53,4 +60,6 @@ class GmailMailboxConnect(models.TransientModel):
     def action_continue(self):
         """Send the user to Google, where she picks the account and allows access."""
         self.ensure_one()
-        return self.env["gmail.connect"]._begin(self.email, contacts=self.contacts)
+        return self.env["gmail.connect"]._begin(
+            self.email, contacts=self.contacts, sharing_level=self.sharing_level
+        )

@@ -7,6 +7,7 @@ import { useService } from "@web/core/utils/hooks";
 import { formatFloat } from "@web/core/utils/numbers";
 
 import { GmailComposer } from "./composer";
+import { GmailDocuments } from "./documents";
 import { sentenceOf } from "./gmail_service";
 
 const KEEPS_HEIGHT = 40;
@@ -94,7 +95,7 @@ export class GmailBody extends Component {
 
 export class GmailConversation extends Component {
     static template = "gmail_oauth_mailbox.Conversation";
-    static components = { GmailBody, GmailComposer };
+    static components = { GmailBody, GmailComposer, GmailDocuments };
     static props = { thread: Object };
 
     setup() {

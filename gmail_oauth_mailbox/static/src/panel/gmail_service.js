@@ -13,6 +13,8 @@ const CONNECT = "gmail_oauth_mailbox.gmail_mailbox_connect_action";
 // Google's answer may still be in work when its page is loaded.
 const PATIENCE = 30;
 const SECOND = 1000;
+// Nobody looks at it for longer while the server works on a conversation.
+const LONGEST_PAUSE = 60 * SECOND;
 
 /** Return the text that a failed call shows: Odoo's own sentence, or a general one. */
 export function sentenceOf(error) {
@@ -57,6 +59,9 @@ export class GmailStore {
         this.thread = null;
         this.threadId = false;
         this.threadError = "";
+        // Documents and sharing of the conversation that is open.
+        this.documents = null;
+        this.documentsError = "";
     }
 
     get mailboxes() {
@@ -253,6 +258,8 @@ export class GmailStore {
         this.threadId = threadId;
         this.thread = null;
         this.threadError = "";
+        this.documents = null;
+        this.documentsError = "";
         this.shownPictures.clear();
         await this.readThread(call);
     }
@@ -264,6 +271,7 @@ export class GmailStore {
             ]);
             if (call === this.calls.thread) {
                 this.thread = thread;
+                await this.readDocuments();
             }
         } catch (error) {
             if (call === this.calls.thread) {
@@ -277,6 +285,65 @@ export class GmailStore {
         this.threadId = false;
         this.thread = null;
         this.threadError = "";
+    }
+
+    // ------------------------------------------------------------------
+    // Its documents
+    // ------------------------------------------------------------------
+
+    /** Ask for the documents, and again while the server still works on them. */
+    async readDocuments(pause = SECOND) {
+        const { threadId } = this;
+        browser.clearTimeout(this.documentsTimer);
+        this.documentsError = "";
+        try {
+            const documents = await this.callThread("panel_documents");
+            this.keepDocuments(threadId, documents, pause);
+        } catch (error) {
+            if (threadId === this.threadId) {
+                this.documentsError = sentenceOf(error);
+            }
+        }
+    }
+
+    keepDocuments(threadId, documents, pause = SECOND) {
+        if (threadId !== this.threadId) {
+            return;
+        }
+        this.documents = documents;
+        browser.clearTimeout(this.documentsTimer);
+        if (documents.is_working && pause < LONGEST_PAUSE) {
+            this.documentsTimer = browser.setTimeout(
+                () => this.isOpen && this.readDocuments(2 * pause),
+                pause
+            );
+        }
+    }
+
+    callThread(method, ...args) {
+        return this.orm.silent.call("gmail.thread", method, [[this.threadId], ...args]);
+    }
+
+    /** Change the documents by a method that answers with what they are now. */
+    async changeDocuments(method, ...args) {
+        const { threadId } = this;
+        const documents = await this.callThread(method, ...args);
+        this.keepDocuments(threadId, documents);
+        return documents;
+    }
+
+    findDocuments(text) {
+        return this.callThread("panel_find_documents", text);
+    }
+
+    openDocument({ model, res_id }) {
+        this.close();
+        return this.actionService.doAction({
+            type: "ir.actions.act_window",
+            res_model: model,
+            res_id,
+            views: [[false, "form"]],
+        });
     }
 
     /** Return {Content-ID: data URL} of the pictures in a message's text. */
