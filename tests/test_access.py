@@ -39,6 +39,7 @@ SERVICES = (
     "gmail.check",
     "gmail.connect",
     "gmail.documents",
+    "gmail.exclusions",
     "gmail.files",
     "gmail.keys",
     "gmail.linker",
@@ -55,6 +56,10 @@ SERVICES = (
     "gmail.wording",
 )
 OTHERS = (
+    "gmail.erase",
+    "gmail.erasure",
+    "gmail.exclude",
+    "gmail.exclusion",
     "gmail.label.switch",
     "gmail.link.rule",
     "gmail.mailbox",
@@ -102,6 +107,8 @@ DOORS = {
     "gmail.message": {"panel_pictures", "panel_reply", "panel_whole"},
     "gmail.attachment": {"action_download"},
     "gmail.label": {"action_ask_switch", "write"},
+    "gmail.erase": {"action_erase"},
+    "gmail.exclude": {"action_exclude"},
     "gmail.label.switch": {"action_confirm"},
     "gmail.quarantine": {"action_open_in_gmail"},
     "gmail.mailbox.connect": {"action_continue", "action_open_settings"},

@@ -11,6 +11,8 @@ from . import (
     gmail_correspondence,
     gmail_credential,
     gmail_entry,
+    gmail_erasure,
+    gmail_exclusion,
     gmail_filing,
     gmail_label,
     gmail_link,

@@ -4,6 +4,7 @@ from . import (
     gmail_check,
     gmail_connect,
     gmail_documents,
+    gmail_exclusions,
     gmail_files,
     gmail_keys,
     gmail_linker,

@@ -210,7 +210,8 @@ class GmailSharing(models.AbstractModel):
         commit_progress = self.env["ir.cron"]._commit_progress
         if self.env["gmail.setup"]._disabled():
             return
-        for step in (self._file_page, self._vote_page, self._share_page):
+        sweep_page = self.env["gmail.exclusions"]._sweep_page
+        for step in (sweep_page, self._file_page, self._vote_page, self._share_page):
             more = True
             while more:
                 more = step()

@@ -288,6 +288,11 @@ class GmailStore(models.AbstractModel):
         partners = self.env["gmail.addresses"]._partners(
             mailbox, {address for rows in people.values() for _r, address, _n in rows}
         )
+        stays_out = self._stays_out(mailbox, people, sent_message_ids)
+        if out := [m.gmail_id for m in messages if stays_out(m)]:
+            # No census has it downloaded again.
+            self._refresh_threads(self._bury(mailbox, out))
+            messages = [m for m in messages if m.gmail_id not in set(out)]
         is_wanted = self._wanted(mailbox, people, partners, sent_message_ids)
         wanted = {m.gmail_id: m for m in messages if is_wanted(m)}
         if not wanted:
@@ -532,6 +537,17 @@ class GmailStore(models.AbstractModel):
                 if address:
                     found.setdefault((role, address), text(person.name))
         return [(role, address, name) for (role, address), name in found.items()]
+
+    def _stays_out(self, mailbox, people, sent):
+        """Return a test whether somebody on a message is excluded, or was erased."""
+        keeps_out = self.env["gmail.exclusions"]._keeps_out(mailbox)
+
+        def test(message):
+            is_sent_here = message.gmail_id in sent or bool(message.odoo_send_id)
+            addresses = {address for _r, address, _n in people[message.gmail_id]}
+            return keeps_out(message.date, addresses, is_sent_here)
+
+        return test
 
     def _wanted(self, mailbox, people, partners, sent):
         """Return a test whether the mailbox wants a message: with no label that is

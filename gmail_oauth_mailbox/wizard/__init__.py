@@ -1,4 +1,6 @@
 from . import (
+    gmail_erase,
+    gmail_exclude,
     gmail_label_switch,
     gmail_mailbox_connect,
     gmail_mailbox_disconnect,

@@ -169,6 +169,16 @@ export class GmailConversation extends Component {
         }
     }
 
+    /** Whoever wrote last from outside. */
+    get sender() {
+        const { messages } = this.props.thread;
+        return messages.findLast((m) => m.direction === "in")?.from_email || "";
+    }
+
+    get excludeTitle() {
+        return _t("Keep mail with %s out of Odoo", this.sender);
+    }
+
     isOpen(message) {
         return Boolean(this.state.unfolded[message.id]);
     }

@@ -10,6 +10,7 @@ const OUTCOME_KEY = "gmail_oauth_mailbox";
 const CHANGED = "gmail_oauth_mailbox/changed";
 const PAGE = 30;
 const CONNECT = "gmail_oauth_mailbox.gmail_mailbox_connect_action";
+const EXCLUDE = "gmail_oauth_mailbox.gmail_exclude_action";
 // Google's answer may still be in work when its page is loaded.
 const PATIENCE = 30;
 const SECOND = 1000;
@@ -409,6 +410,14 @@ export class GmailStore {
         });
         this.closeThread();
         await this.reload();
+    }
+
+    /** Ask before mail with an address stays out of Odoo. */
+    exclude(address) {
+        this.close();
+        return this.actionService.doAction(EXCLUDE, {
+            additionalContext: { default_pattern: address },
+        });
     }
 
     /** Send an answer that waits or failed once more, or discard it. */

@@ -1,0 +1,33 @@
+from odoo import fields, models
+
+
+class GmailExclusion(models.Model):
+    """Addresses whose mail stays out of Odoo: of one user, or the administrator's for
+    everybody. Made by the dialog that shows first how much mail it is about."""
+
+    _name = "gmail.exclusion"
+    _description = "Excluded Address"
+    _order = "pattern, id"
+    _rec_name = "pattern"
+    _allow_sudo_commands = False
+
+    pattern = fields.Char("Address", required=True, readonly=True)
+    user_id = fields.Many2one(
+        "res.users",
+        "Of",
+        readonly=True,
+        index=True,
+        ondelete="cascade",
+        help="Empty is for everybody.",
+    )
+    removed = fields.Integer(
+        "Messages Removed", readonly=True, help="When it was excluded"
+    )
+    is_pending = fields.Boolean(
+        "Removing", readonly=True, help="What is stored is still being removed."
+    )
+
+    _pattern_unique = models.UniqueIndex(
+        "(pattern, COALESCE(user_id, 0))", "This is excluded already."
+    )
+    _pending_idx = models.Index("(id) WHERE is_pending")

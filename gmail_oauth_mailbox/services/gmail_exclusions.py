@@ -1,0 +1,368 @@
+from collections import defaultdict
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL, email_normalize, email_normalize_all, hmac
+
+from ..lib.exclusion import PatternError, parse_pattern
+
+# Messages removed in one transaction.
+PAGE = 200
+MOST_ADDRESSES = 50
+# A worker that began before may still store mail; none takes longer.
+LATECOMERS = timedelta(minutes=2)
+SCOPE = "gmail_oauth_mailbox-erasure"
+FILTERED = SQL(
+    "p.address <> lower(b.email)"
+    " AND p.address <> ALL(string_to_array(COALESCE(b.alias_addresses, ''), ' '))"
+)
+
+
+class GmailExclusions(models.AbstractModel):
+    """Whose mail stays out of Odoo: excluded addresses, and persons whose mail was
+    erased. Counts it, removes it page by page, and keeps it away."""
+
+    _name = "gmail.exclusions"
+    _description = "Gmail Exclusions"
+
+    # ------------------------------------------------------------------
+    # What was written
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _pattern(self, written):
+        """Return the lib.exclusion.Pattern that somebody wrote.
+
+        :raises UserError: it is none
+        """
+        try:
+            return parse_pattern(written)
+        except PatternError as error:
+            raise UserError(
+                {
+                    "empty": self.env._("Write an address or a domain."),
+                    "wrong": self.env._(
+                        "Write one address such as news@shop.example, a domain such as "
+                        "shop.example, or a pattern such as *@*.shop.example."
+                    ),
+                    "all": self.env._(
+                        "This would exclude nearly everybody. Write more of it."
+                    ),
+                }[error.code]
+            ) from error
+
+    @api.model
+    def _addresses(self, written):
+        """Return the addresses in a text, one per line.
+
+        :raises UserError: one is none, or there are too many
+        """
+        found = {}
+        for line in (written or "").replace(",", "\n").splitlines():
+            if not line.strip():
+                continue
+            address = email_normalize(line)
+            if not address:
+                raise UserError(self.env._("%s is no email address.", line.strip()))
+            found[address] = None
+        if not found:
+            raise UserError(self.env._("Write at least one address."))
+        if len(found) > MOST_ADDRESSES:
+            raise UserError(
+                self.env._("Erase at most %s addresses at once.", MOST_ADDRESSES)
+            )
+        mailboxes = (
+            self.env["gmail.mailbox"].sudo().search([("email", "in", list(found))])
+        )
+        if mailboxes:
+            raise UserError(
+                self.env._(
+                    "%s is a mailbox here, all of whose mail would go. Its owner "
+                    "disconnects and deletes it.",
+                    mailboxes[0].email,
+                )
+            )
+        return list(found)
+
+    # ------------------------------------------------------------------
+    # Counting
+    # ------------------------------------------------------------------
+
+    def _with(self, exact, likes):
+        """Return the SQL condition on a participant ``p`` with one of the addresses."""
+        parts = [SQL("p.address = ANY(%s)", exact)] if exact else []
+        parts += [SQL("p.address LIKE ANY(%s)", likes)] if likes else []
+        return SQL("(%s)", SQL(" OR ").join(parts))
+
+    def _of_pattern(self, pattern, user):
+        """Return the condition for the mail that an exclusion is about; one's own
+        address on one's own mail excludes nothing."""
+        who = self._with(
+            pattern.texts if pattern.is_exact else [],
+            [] if pattern.is_exact else pattern.likes,
+        )
+        whose = SQL("b.user_id = %s", user.id) if user else SQL("TRUE")
+        return SQL("%s AND %s AND %s", who, FILTERED, whose)
+
+    def _count(self, condition):
+        """Return how many (messages, mailboxes) there are."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT count(DISTINCT p.message_id), count(DISTINCT p.mailbox_id)
+                  FROM gmail_participant p
+                  JOIN gmail_mailbox b ON b.id = p.mailbox_id
+                 WHERE %s
+                """,
+                condition,
+            )
+        )
+        return self.env.cr.fetchone()
+
+    @api.model
+    def _count_excluded(self, pattern, user):
+        """Return how many (messages, mailboxes) an exclusion would remove.
+
+        :param user: whose mailboxes; empty for all
+        """
+        return self._count(self._of_pattern(pattern, user))
+
+    @api.model
+    def _count_erased(self, addresses):
+        """Return what an erasure would remove: messages, mailboxes, entries in
+        documents, and posts of Odoo's own that stay there."""
+        messages, mailboxes = self._count(self._with(addresses, []))
+        entries = self._entries_of(addresses)
+        own = entries.filtered(lambda entry: entry.kind == "stock")
+        return {
+            "messages": messages,
+            "mailboxes": mailboxes,
+            "entries": len(entries - own),
+            "own": len(own),
+        }
+
+    def _entries_of(self, addresses, until=None):
+        """Return what stands of mail with addresses in documents (gmail.entry, sudo),
+        also where nobody has the mail any more."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            SELECT e.id, NULL
+              FROM gmail_entry e
+              JOIN gmail_message m ON m.mail_key = e.mail_key
+              JOIN gmail_participant p ON p.message_id = m.id
+             WHERE p.address = ANY(%(addresses)s) AND e.mail_message_id IS NOT NULL
+             UNION
+            SELECT e.id, x.written
+              FROM gmail_entry e
+              JOIN mail_message m ON m.id = e.mail_message_id
+        CROSS JOIN LATERAL (SELECT concat_ws(',', m.email_from, m.incoming_email_to,
+                                             m.incoming_email_cc) AS written) x
+             WHERE EXISTS (SELECT FROM unnest(%(addresses)s) AS a
+                            WHERE strpos(lower(x.written), a) > 0)
+            """,
+            {"addresses": addresses},
+        )
+        wanted = set(addresses)
+        ids = {
+            entry
+            for entry, written in self.env.cr.fetchall()
+            if written is None or wanted.intersection(email_normalize_all(written))
+        }
+        entries = self.env["gmail.entry"].sudo().browse(sorted(ids))
+        return entries.filtered(lambda e: not until or not e.date or e.date <= until)
+
+    # ------------------------------------------------------------------
+    # Deciding
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _exclude(self, pattern, user):
+        """Exclude addresses from now on; what is stored leaves by itself.
+
+        :param user: whose mail; empty for everybody's (administrators)
+        :raises UserError: excluded already
+        """
+        exclusions = self.env["gmail.exclusion"].sudo()
+        if not user and not self.env["gmail.setup"]._is_admin():
+            raise AccessError(self.env._("Only administrators exclude for everybody."))
+        same = [("pattern", "=", pattern.text), ("user_id", "=", user.id)]
+        if exclusions.search_count(same, limit=1):
+            raise UserError(self.env._("This is excluded already."))
+        exclusions.create(
+            {"pattern": pattern.text, "user_id": user.id, "is_pending": True}
+        )
+        self.env["gmail.sharing"].sudo()._trigger()
+
+    @api.model
+    def _erase(self, addresses):
+        """Erase the mail with addresses from all mailboxes and documents."""
+        if not self.env["gmail.setup"]._is_admin():
+            raise AccessError(self.env._("Only administrators erase a person's mail."))
+        now = fields.Datetime.now()
+        self.env["gmail.erasure"].sudo().create(
+            [
+                {
+                    "address": address,
+                    "address_hash": self._hash(address),
+                    "until": now,
+                    "is_pending": True,
+                }
+                for address in addresses
+            ]
+        )
+        self.env["gmail.sharing"].sudo()._trigger()
+
+    def _hash(self, address):
+        return hmac(self.env(su=True), SCOPE, address)
+
+    # ------------------------------------------------------------------
+    # Keeping away
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _keeps_out(self, mailbox):
+        """Return a test whether a message stays out of a mailbox.
+
+        :return: test(date, addresses, is_sent_here)
+        """
+        patterns = [
+            parse_pattern(exclusion.pattern)
+            for exclusion in self.env["gmail.exclusion"]
+            .sudo()
+            .search([("user_id", "in", (mailbox.user_id.id, False))])
+        ]
+        self.env.cr.execute(
+            "SELECT address_hash, max(until) FROM gmail_erasure GROUP BY 1"
+        )
+        erased = dict(self.env.cr.fetchall())
+        last = max(erased.values(), default=None)
+        own = {mailbox.email.lower(), *(mailbox.alias_addresses or "").split()}
+
+        def test(date, addresses, is_sent_here):
+            if last and date <= last:
+                untils = (erased.get(self._hash(address)) for address in addresses)
+                if any(until and date <= until for until in untils):
+                    return True
+            return not is_sent_here and any(
+                pattern.matches(address)
+                for pattern in patterns
+                for address in addresses
+                if address not in own
+            )
+
+        return test
+
+    # ------------------------------------------------------------------
+    # Removing
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _sweep_page(self):
+        """Remove a page of stored mail that is excluded or erased; return whether
+        there may be more. For the scheduled action that files mail."""
+        with self.env["gmail.connect"]._short_transaction() as env:
+            service = env["gmail.exclusions"]
+            return service._sweep(
+                env["gmail.exclusion"], service._sweep_exclusion
+            ) or service._sweep(env["gmail.erasure"], service._sweep_erasure)
+
+    def _sweep(self, model, remove):
+        """Work on the first pending row of a model that no other worker has."""
+        self.env.cr.execute(
+            SQL(
+                "SELECT id FROM %s WHERE is_pending ORDER BY id FOR UPDATE SKIP LOCKED",
+                SQL.identifier(model._table),
+            )
+        )
+        for row in model.browse(i for (i,) in self.env.cr.fetchall()):
+            if remove(row):
+                return True
+            ends = row.create_date + LATECOMERS
+            if ends <= fields.Datetime.now():
+                row.is_pending = False
+                if model._name == "gmail.erasure":
+                    row.address = False
+            else:
+                self.env["gmail.sharing"]._trigger(ends)
+        return False
+
+    def _sweep_exclusion(self, exclusion):
+        """Remove a page of the owner's copies and her votes; where she keeps a mail
+        private, that stays, so that nothing comes to light by it."""
+        condition = self._of_pattern(
+            parse_pattern(exclusion.pattern), exclusion.user_id
+        )
+        keys, count = self._bury_page(condition)
+        for mailbox_id, of_mailbox in keys.items():
+            self.env.cr.execute(
+                "DELETE FROM gmail_vote WHERE mailbox_id = %s AND mail_key = ANY(%s)"
+                " AND level <> 'nobody' AND is_veto IS NOT TRUE",
+                [mailbox_id, list(of_mailbox)],
+            )
+        self.env["gmail.sharing"]._enqueue(set().union(*keys.values()))
+        exclusion.removed += count
+        return count == PAGE
+
+    def _sweep_erasure(self, erasure):
+        """Remove a page of all copies of mail with an address, and what stands of it
+        in documents."""
+        addresses = [erasure.address]
+        entries = self._entries_of(addresses, erasure.until)
+        entries = entries.filtered(lambda entry: entry.kind != "stock")[:PAGE]
+        documents = {(entry.res_model, entry.res_id) for entry in entries}
+        for entry in entries:
+            self.env["gmail.chatter"]._remove(entry)
+        self.env["gmail.correspondence"]._recount(documents)
+        erasure.entries += len(entries)
+        if len(entries) == PAGE:
+            return True
+        condition = SQL("%s AND m.date <= %s", self._with(addresses, []), erasure.until)
+        keys, count = self._bury_page(condition)
+        everybody = list(set().union(*keys.values()))
+        for table in ("gmail_vote", "gmail_filing"):
+            self.env.cr.execute(
+                SQL(
+                    "DELETE FROM %s WHERE mail_key = ANY(%s)",
+                    SQL.identifier(table),
+                    everybody,
+                )
+            )
+        erasure.messages += count
+        return count == PAGE
+
+    def _bury_page(self, condition):
+        """Remove a page of messages, which no census brings back.
+
+        :return: ({mailbox id: mail keys}, how many messages)
+        """
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                SELECT m.mailbox_id, m.gmail_id, m.mail_key
+                  FROM gmail_message m
+                 WHERE m.id IN (SELECT p.message_id
+                                  FROM gmail_participant p
+                                  JOIN gmail_mailbox b ON b.id = p.mailbox_id
+                                  JOIN gmail_message m ON m.id = p.message_id
+                                 WHERE %s
+                                 LIMIT %s)
+                """,
+                condition,
+                PAGE,
+            )
+        )
+        rows = self.env.cr.fetchall()
+        keys, ids = defaultdict(set), defaultdict(list)
+        for mailbox_id, gmail_id, key in rows:
+            ids[mailbox_id].append(gmail_id)
+            keys[mailbox_id].update({key} - {None})
+        store = self.env["gmail.store"]
+        for mailbox in self.env["gmail.mailbox"].browse(ids):
+            touched = store._bury(mailbox, ids[mailbox.id])
+            store._refresh_threads(touched)
+            self.env["gmail.sync"]._announce(mailbox, touched)
+        return keys, len(rows)
