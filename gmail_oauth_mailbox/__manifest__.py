@@ -34,8 +34,6 @@
     ],
     "assets": {
         "web.assets_backend": ["gmail_oauth_mailbox/static/src/**/*"],
-        "web.assets_unit_tests": ["gmail_oauth_mailbox/static/tests/**/*.test.js"],
-        "web.assets_tests": ["gmail_oauth_mailbox/static/tests/tours/**/*"],
     },
     "uninstall_hook": "uninstall_hook",
     "application": True,

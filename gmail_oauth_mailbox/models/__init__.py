@@ -29,6 +29,7 @@ from . import (
     gmail_vote,
     ir_mail_server,
     mail_mail,
+    mail_message,
     mail_thread,
     res_config_settings,
     res_groups,

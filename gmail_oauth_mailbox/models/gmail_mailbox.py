@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
+from ..lib.cells import as_text
 from .gmail_owned import SHARING_LEVELS
 
 # What the owner may change on her mailbox; everything else is written by the
@@ -251,6 +252,11 @@ class GmailMailbox(models.Model):
                 mailbox.display_name = f"{self._name},{mailbox.id}"
         return result
 
+    def _export_rows(self, fields, *, _is_toplevel_call=True):
+        # As gmail.owned does; what Google says of a problem is in here.
+        rows = super()._export_rows(fields, _is_toplevel_call=_is_toplevel_call)
+        return [list(map(as_text, row)) for row in rows]
+
     @api.depends("history_days")
     def _compute_history_window(self):
         known = dict(HISTORY_WINDOWS)
@@ -441,6 +447,16 @@ class GmailMailbox(models.Model):
         return self._done(
             self.env._("What you post is sent from %s now.", mailbox.email)
         )
+
+    def action_export_mail(self):
+        """Download the mail that Odoo stores of this mailbox, as an mbox file."""
+        mailbox = self._own()
+        return {
+            "type": "ir.actions.act_url",
+            "url": f"/gmail_oauth_mailbox/export/{mailbox.id}",
+            # It is a download: the page stays.
+            "target": "self",
+        }
 
     def action_ask_disconnect(self):
         """Open the dialog that says what stops, and asks about the stored mail."""

@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from ..lib.cells import as_text
+
 # How much of a mail the readers of its documents see; empty is private, no choice.
 SHARING_LEVELS = [
     ("nobody", "Nobody"),
@@ -32,3 +34,8 @@ class GmailOwned(models.AbstractModel):
             if record.sudo().mailbox_id.user_id != self.env.user:
                 record.display_name = f"{self._name},{record.id}"
         return result
+
+    def _export_rows(self, fields, *, _is_toplevel_call=True):
+        # Odoo itself takes care of some beginnings, in CSV only.
+        rows = super()._export_rows(fields, _is_toplevel_call=_is_toplevel_call)
+        return [list(map(as_text, row)) for row in rows]

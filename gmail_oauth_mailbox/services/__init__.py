@@ -5,6 +5,7 @@ from . import (
     gmail_connect,
     gmail_documents,
     gmail_exclusions,
+    gmail_export,
     gmail_files,
     gmail_keys,
     gmail_linker,
