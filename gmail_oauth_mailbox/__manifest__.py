@@ -28,6 +28,7 @@
         "views/gmail_mailbox_views.xml",
         "views/fetchmail_server_views.xml",
         "views/ir_mail_server_views.xml",
+        "views/mail_thread_views.xml",
         "views/res_config_settings_views.xml",
         "views/res_users_views.xml",
         "views/gmail_oauth_templates.xml",

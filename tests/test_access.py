@@ -39,6 +39,7 @@ SERVICES = (
     "gmail.check",
     "gmail.connect",
     "gmail.documents",
+    "gmail.emails",
     "gmail.exclusions",
     "gmail.export",
     "gmail.files",
@@ -97,6 +98,7 @@ DOORS = {
     },
     "gmail.thread": {
         "panel_documents",
+        "panel_emails",
         "panel_find_documents",
         "panel_link",
         "panel_make",

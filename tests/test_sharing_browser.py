@@ -220,6 +220,68 @@ def test_6_on_a_phone(page):
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def test_7_nothing_went_wrong_in_the_page(page, colleague):
+def test_7_emails_of_a_contact(page, colleague):
+    colleague.goto(f"{colleague.origin}/odoo/contacts/{page.carla}")
+    colleague.wait_for_selector(".o_form_view")
+    # Private mail is not counted for others.
+    expect(colleague.locator(".o_gmail_emails_button")).to_have_count(0)
+    open_thread(page)
+    choose(page, "share_everything")
+    statement(page, "can read it there")
+    colleague.reload()
+    button = colleague.locator(".o_gmail_emails_button")
+    expect(button).to_contain_text("1")
+    shot(colleague, "65-emails-button")
+    button.click()
+    email = colleague.locator(".o_gmail_email")
+    expect(email).to_contain_text(SUBJECT)
+    expect(email).to_contain_text("Shared")
+    shot(colleague, "66-emails")
+    email.click()
+    colleague.wait_for_selector(".o_form_view .o-mail-Chatter")
+    # The owner's opens in her panel, also when she comes from the document.
+    page.goto(f"{page.origin}/odoo/contacts/{page.carla}")
+    page.locator(".o_gmail_emails_button").click()
+    page.locator(".o_gmail_email").click()
+    page.wait_for_selector(".o_gmail_conversation")
+    expect(page.locator(".o_gmail_conversation h3")).to_have_text(SUBJECT)
+    shot(page, "67-emails-of-the-owner")
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 800})
+    shot(page, "68-emails-narrow")
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_8_who_waits_for_us(colleague):
+    colleague.goto(f"{colleague.origin}/odoo")
+    colleague.click(".o_navbar_apps_menu button")
+    colleague.locator(".o_app", has_text="Email").click()
+    row = colleague.locator(".o_data_row", has_text="Carla Roth")
+    expect(row).to_have_count(1)
+    shot(colleague, "69-who-waits")
+    colleague.click(".o_searchview_dropdown_toggler")
+    menu = colleague.locator(".o_group_by_menu")
+    menu.get_by_text("Awaiting our answer since", exact=True).click()
+    menu.get_by_text("Week").first.click()
+    colleague.wait_for_selector(".o_group_header")
+    shot(colleague, "70-who-waits-grouped")
+
+
+def test_9_exclude_the_sender(page):
+    open_thread(page)
+    page.click(".o_gmail_exclude_sender")
+    page.wait_for_selector(".o_gmail_exclude")
+    expect(page.locator(".modal")).to_contain_text("Messages that leave Odoo: 1")
+    shot(page, "71-exclude")
+    page.click(".o_gmail_exclude")
+    page.locator(".modal").wait_for(state="detached")
+    open_panel(page)
+    row = page.locator(".o_gmail_thread", has_text=SUBJECT)
+    expect(row).to_have_count(0, timeout=60_000)
+    found = rpc(page, "gmail.exclusion", "search_read", [], fields=["pattern"])
+    assert [exclusion["pattern"] for exclusion in found] == [CARLA]
+
+
+def test_99_nothing_went_wrong_in_the_page(page, colleague):
     assert page.errors == []
     assert colleague.errors == []

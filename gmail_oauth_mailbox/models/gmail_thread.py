@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 from .gmail_owned import SHARING_LEVELS
 
@@ -90,6 +90,11 @@ class GmailThread(models.Model):
         self.check_access("read")
         self.env["gmail.documents"]._share(self, level)
         return self.panel_documents()
+
+    @api.model
+    def panel_emails(self, model, res_id, before=None):
+        """Return a page of the emails of a document that the caller may see."""
+        return self.env["gmail.emails"]._page(model, res_id, before)
 
     def panel_outbox(self, mail_id, action):
         """Deal with an answer in this conversation that has not gone out.

@@ -1,9 +1,59 @@
-from odoo import api, models
-from odoo.tools import formataddr, is_html_empty
+from lxml import etree
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL, formataddr, is_html_empty
+
+DATES = {
+    "gmail_last_received": "last_received",
+    "gmail_last_sent": "last_sent",
+    "gmail_awaiting_since": "awaiting_since",
+}
+# Whose lists show who waits for an answer.
+LISTED = ("res.partner", "crm.lead")
 
 
 class MailThread(models.AbstractModel):
+    """What is posted leaves by the author's mailbox; what comes by a mailbox shows.
+
+    When mail with a document last came and went is of shared mail alone, which whoever
+    reads the document sees there. It lives in gmail.correspondence, so that new mail
+    writes no document.
+    """
+
     _inherit = "mail.thread"
+
+    gmail_email_count = fields.Integer(
+        "Emails",
+        compute="_compute_gmail_email_count",
+        exportable=False,
+        groups="base.group_user",
+    )
+    gmail_last_received = fields.Datetime(
+        "Last Email Received",
+        compute="_compute_gmail_dates",
+        search=lambda self, operator, value: self._gmail_search(
+            "gmail_last_received", operator, value
+        ),
+        groups="base.group_user",
+    )
+    gmail_last_sent = fields.Datetime(
+        "Last Email Sent",
+        compute="_compute_gmail_dates",
+        search=lambda self, operator, value: self._gmail_search(
+            "gmail_last_sent", operator, value
+        ),
+        groups="base.group_user",
+    )
+    gmail_awaiting_since = fields.Datetime(
+        "Awaiting Our Answer Since",
+        compute="_compute_gmail_dates",
+        search=lambda self, operator, value: self._gmail_search(
+            "gmail_awaiting_since", operator, value
+        ),
+        groups="base.group_user",
+        help="The first email from outside that nobody has answered yet",
+    )
 
     def message_post(
         self,
@@ -122,3 +172,151 @@ class MailThread(models.AbstractModel):
             else:
                 mail.send()
         return True
+
+    # ------------------------------------------------------------------
+    # Emails of a document
+    # ------------------------------------------------------------------
+
+    def _compute_gmail_email_count(self):
+        counts = self.env["gmail.emails"]._counts(self)
+        for record in self:
+            record.gmail_email_count = counts.get(record._origin.id, 0)
+
+    def _compute_gmail_dates(self):
+        rows = (
+            self.env["gmail.correspondence"]
+            .sudo()
+            .search_fetch(
+                [("res_model", "=", self._name), ("res_id", "in", self._origin.ids)],
+                ["res_id", *DATES.values()],
+            )
+        )
+        by_id = {row.res_id: row for row in rows}
+        for record in self:
+            row = by_id.get(record._origin.id)
+            for name, source in DATES.items():
+                record[name] = row[source] if row else False
+
+    @api.model
+    def _gmail_search(self, name, operator, value):
+        return Domain.custom(
+            to_sql=lambda model, alias, query: model._fields[name].condition_to_sql(
+                name, operator, value, model, alias, query
+            )
+        )
+
+    def _field_to_sql(self, alias, field_expr, query=None):
+        """Let the dates be searched, sorted and grouped by as if they were stored."""
+        field = self._fields.get(field_expr)
+        if field_expr not in DATES or query is None or field.related:
+            return super()._field_to_sql(alias, field_expr, query)
+        self._check_field_access(field, "read")
+        joined = query.make_alias(alias, "gmail_correspondence")
+        query.add_join(
+            "LEFT JOIN",
+            joined,
+            "gmail_correspondence",
+            SQL(
+                "%s = %s AND %s = %s",
+                SQL.identifier(joined, "res_model"),
+                self._name,
+                SQL.identifier(joined, "res_id"),
+                SQL.identifier(alias, "id"),
+            ),
+        )
+        return SQL.identifier(joined, DATES[field_expr])
+
+    def action_gmail_emails(self):
+        """Open the list of the emails of a document."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.client",
+            "tag": "gmail_oauth_mailbox.emails",
+            "name": self.env._("Emails"),
+            "params": {
+                "res_model": self._name,
+                "res_id": self.id,
+                "name": self.display_name,
+            },
+        }
+
+    @api.model
+    def _get_view(self, view_id=None, view_type="form", **options):
+        arch, view = super()._get_view(view_id, view_type, **options)
+        if view_type == "form":
+            self._gmail_add_button(arch)
+        elif self._name in LISTED and view_type == "search":
+            self._gmail_add_filters(arch)
+        elif self._name in LISTED and view_type == "list":
+            for name in DATES:
+                if not arch.xpath(f"./field[@name='{name}']"):
+                    arch.append(etree.Element("field", name=name, optional="hide"))
+        return arch, view
+
+    def _gmail_add_button(self, arch):
+        """Put the Emails button into the box of a form, which may be still missing."""
+        sheets = arch.xpath("//sheet")
+        boxes = arch.xpath("//div[@name='button_box']")
+        if not (sheets or boxes) or self._transient:
+            return
+        if boxes:
+            box = boxes[0]
+        else:
+            box = etree.Element("div", {"name": "button_box", "class": "oe_button_box"})
+            sheets[0].insert(0, box)
+        button = etree.SubElement(
+            box,
+            "button",
+            {
+                "name": "action_gmail_emails",
+                "type": "object",
+                "class": "oe_stat_button o_gmail_emails_button",
+                "icon": "fa-envelope-o",
+                "invisible": "not gmail_email_count",
+                "groups": "base.group_user",
+            },
+        )
+        etree.SubElement(
+            button,
+            "field",
+            {
+                "name": "gmail_email_count",
+                "widget": "statinfo",
+                "string": self.env._("Emails"),
+            },
+        )
+
+    def _gmail_add_filters(self, arch):
+        filters = arch.xpath("./filter[not(contains(@context, 'group_by'))]")
+        found = etree.Element(
+            "filter",
+            {
+                "name": "gmail_awaiting",
+                "string": self.env._("Awaiting our answer"),
+                "domain": "[('gmail_awaiting_since', '!=', False)]",
+            },
+        )
+        separator = etree.Element("separator")
+        if filters:
+            filters[-1].addnext(found)
+            filters[-1].addnext(separator)
+        else:
+            arch.append(found)
+        groups = arch.xpath("//filter[contains(@context, 'group_by')]")
+        for name, string in (
+            ("gmail_awaiting_since", self.env._("Awaiting our answer since")),
+            ("gmail_last_received", self.env._("Last email received")),
+            ("gmail_last_sent", self.env._("Last email sent")),
+        ):
+            group = etree.Element(
+                "filter",
+                {
+                    "name": f"group_{name}",
+                    "string": string,
+                    "context": f"{{'group_by': '{name}:week'}}",
+                },
+            )
+            if groups:
+                groups[-1].addnext(group)
+            else:
+                arch.append(group)

@@ -4,6 +4,7 @@ from . import (
     gmail_check,
     gmail_connect,
     gmail_documents,
+    gmail_emails,
     gmail_exclusions,
     gmail_export,
     gmail_files,

@@ -281,6 +281,22 @@ export class GmailStore {
         }
     }
 
+    /** Open the panel at one conversation, from elsewhere. */
+    async openAt(mailboxId, threadId) {
+        this.search = "";
+        await this.open(mailboxId);
+        await this.openThread(threadId);
+    }
+
+    /** Return a page of the emails of a document: {name, emails, before}. */
+    emailsOf(model, resId, before) {
+        return this.orm.silent.call("gmail.thread", "panel_emails", [
+            model,
+            resId,
+            before || null,
+        ]);
+    }
+
     closeThread() {
         this.calls.thread++;
         this.threadId = false;
