@@ -25,6 +25,7 @@
         "wizard/gmail_mailbox_disconnect_views.xml",
         "wizard/gmail_setup_check_views.xml",
         "views/gmail_exclusion_views.xml",
+        "views/gmail_link_rule_views.xml",
         "views/gmail_mailbox_views.xml",
         "views/fetchmail_server_views.xml",
         "views/ir_mail_server_views.xml",

@@ -44,6 +44,7 @@ SERVICES = (
     "gmail.export",
     "gmail.files",
     "gmail.keys",
+    "gmail.leaving",
     "gmail.linker",
     "gmail.meter",
     "gmail.oauth",

@@ -1,5 +1,7 @@
 """Which documents a mail belongs to, and what of it stands there."""
 
+import re
+
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
 
@@ -365,3 +367,113 @@ class TestOtherRoads(LinkingCase):
             (partner.name, partner.email), ("Dora", "dora@customer-example.test")
         )
         self.assertEqual(self.linked(box), partner)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestAdministrator(LinkingCase):
+    """What the administrator sets: ceiling, own domains, mail of those who left."""
+
+    def set_up(self, **values):
+        self.env["res.config.settings"].create(values).execute()
+        self.env.flush_all()
+        self.run_cron("file")
+
+    def test_a_lower_ceiling_acts_on_what_is_shared(self):
+        self.receive(body="The secret is blue")
+        self.receive(Message_ID="<two@customer-example.test>", subject="Two")
+        box = self.box(level="everything")
+        self.settle(box)
+        chosen = self.thread(box).filtered(lambda t: t.subject == "Two")
+        chosen.with_user(self.anna).panel_share("everything")
+        settings = self.env["res.config.settings"].create(
+            {"gmail_sharing_ceiling": "metadata"}
+        )
+        self.assertIn("1 mailboxes, and 1 conv", settings.gmail_ceiling_preview)
+        self.set_up(gmail_sharing_ceiling="metadata")
+        self.assertEqual(box.sharing_level, "metadata")
+        self.assertEqual(chosen.sharing_level, "metadata")
+        posts = self.posts(self.carla)
+        self.assertEqual(len(posts), 2)
+        for post in posts:
+            self.assertFalse(post.subject)
+            self.assertNotIn("secret", post.body)
+        # More is for her to choose.
+        self.set_up(gmail_sharing_ceiling=False)
+        self.assertFalse(self.posts(self.carla).filtered("subject"))
+        self.assertEqual(box.sharing_level, "metadata")
+
+    def test_what_cannot_be_set(self):
+        for values, sentence in (
+            (
+                {
+                    "gmail_sharing_default": "everything",
+                    "gmail_sharing_ceiling": "subject",
+                },
+                "cannot share more",
+            ),
+            ({"gmail_own_domains": "corp"}, "is no domain"),
+            ({"gmail_leaver_days": -1}, "0 (never) or more"),
+        ):
+            with self.assertRaisesRegex(ValidationError, re.escape(sentence)):
+                self.set_up(**values)
+
+    def test_own_domains_are_no_customers(self):
+        self.receive()
+        box = self.box(level="everything")
+        self.settle(box)
+        self.assertEqual(len(self.posts(self.carla)), 1)
+        self.set_up(gmail_own_domains="customer-example.test")
+        self.assertFalse(self.posts(self.carla))
+
+    def test_private_mail_goes_when_its_owner_has_left(self):
+        self.receive(to=f"{ANNA}, {BEN}")
+        self.receive(Message_ID="<two@customer-example.test>", subject="Two")
+        box = self.box()
+        self.settle(box)
+        thread = self.thread(box).filtered(lambda t: t.subject != "Two")
+        thread.with_user(self.anna).panel_share("everything")
+        kept = self.thread(box) - thread
+        kept.with_user(self.anna).panel_share("nobody")
+        self.run_cron("file")
+        self.assertEqual(len(self.posts(self.carla)), 1)
+        self.anna.active = False
+        self.assertTrue(box.left_at)
+        self.run_cron("leaving")
+        self.assertEqual(len(self.thread(box)), 2)
+        # Back in time: she finds it again.
+        self.anna.active = True
+        self.assertFalse(box.left_at)
+        self.anna.active = False
+        box.left_at = "2026-01-01"
+        self.set_up(gmail_leaver_days=0)
+        self.run_cron("leaving")
+        self.assertTrue(box.exists())
+        self.set_up(gmail_leaver_days=30)
+        self.run_cron("leaving")
+        self.assertFalse(box.exists())
+        self.assertFalse(self.env["gmail.message"].search_count([]))
+        self.run_cron("file")
+        self.assertEqual(len(self.posts(self.carla)), 1)
+        self.assertEqual(self.posts(self.carla).subject, "Offer for blue chairs")
+        # What she kept private stays so when a colleague's copy arrives.
+        self.receive(BEN, Message_ID="<two@customer-example.test>", subject="Two")
+        self.settle(self.box(self.ben, BEN, "everything"))
+        self.assertEqual(len(self.posts(self.carla)), 1)
+
+    def test_a_rule_is_tried_on_sample_subjects(self):
+        self.env["res.partner"].create({"name": "K00042"})
+        rules = self.env["gmail.link.rule"].with_user(self.env.ref("base.user_admin"))
+        values = {
+            "name": "K{digits}",
+            "model_id": self.env["ir.model"]._get("res.partner").id,
+            "samples": "Re: K00042 and more\nk00099\nnothing",
+        }
+        rule = rules.new(values)
+        lines = rule.try_out.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertIn("K00042: found", lines[0])
+        self.assertIn("no such document", lines[1])
+        self.assertIn("does not match", lines[2])
+        self.assertIn("partner", rules.new({**values, "name": "K{"}).try_out)
+        with self.assertRaises(AccessError):
+            self.env["gmail.link.rule"].with_user(self.anna).search([])

@@ -3,6 +3,9 @@ from odoo.exceptions import ValidationError
 
 from ..lib.subject_rule import RuleError, parse_rule
 
+# Sample subjects that are looked at.
+MOST_TRIED = 20
+
 
 class GmailLinkRule(models.Model):
     """The administrator's pattern by which a subject names a document."""
@@ -29,6 +32,45 @@ class GmailLinkRule(models.Model):
         domain=[("is_mail_thread", "=", True), ("transient", "=", False)],
         help="The kind of document whose name the pattern finds",
     )
+
+    samples = fields.Text(
+        "Sample Subjects", store=False, help="One on each line; they are not stored."
+    )
+    try_out = fields.Text("What It Finds", compute="_compute_try_out")
+
+    @api.depends("name", "model_id", "samples")
+    def _compute_try_out(self):
+        for rule in self:
+            subjects = [s for s in (rule.samples or "").splitlines() if s.strip()]
+            try:
+                pattern = parse_rule(rule.name or "") if subjects else None
+            except RuleError as error:
+                rule.try_out = rule._sentence(error.code)
+                continue
+            lines = (
+                rule._try_on(pattern, subject) for subject in subjects[:MOST_TRIED]
+            )
+            rule.try_out = "\n".join(lines) or False
+
+    def _try_on(self, pattern, subject):
+        """Return what the rule finds in a subject, with the rights of who asks."""
+        names = pattern.find(subject)
+        if not names:
+            return self.env._("%s: does not match", subject)
+        documents = self.env.get(self.sudo().model_id.model)
+        found = self.env["res.partner"].browse()
+        if (
+            documents is not None
+            and documents._rec_name
+            and documents.has_access("read")
+        ):
+            spelled = [*names, *(name.upper() for name in names)]
+            found = documents.search([(documents._rec_name, "in", spelled)], limit=5)
+        if not found:
+            return self.env._(
+                "%(names)s: no such document that you may read", names=", ".join(names)
+            )
+        return self.env._("%s: found", ", ".join(found.mapped("display_name")))
 
     @api.constrains("name")
     def _check_name(self):

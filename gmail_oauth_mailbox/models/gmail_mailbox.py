@@ -121,6 +121,13 @@ class GmailMailbox(models.Model):
         groups="base.group_system",
         help="Since when mail is shared at which level",
     )
+    left_at = fields.Datetime(
+        "Owner Left",
+        readonly=True,
+        copy=False,
+        help="Since when the owner is no internal user any more. Her private mail is "
+        "deleted after the days that the Gmail settings say.",
+    )
     alias_addresses = fields.Char(
         readonly=True, copy=False, help="Other addresses of the account"
     )

@@ -1,7 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..lib.sharing import capped
 from .gmail_mailbox import HISTORY_WINDOWS
+from .gmail_owned import SHARING_LEVELS
 
 CLIENT_ID = "google_gmail_client_id"
 CLIENT_SECRET = "google_gmail_client_secret"  # nosec B105: its name
@@ -18,6 +20,10 @@ PARAMETERS = {
     "gmail_max_history": PREFIX + "max_history_days",
     "gmail_max_messages": PREFIX + "max_messages",
     "gmail_max_megabytes": PREFIX + "max_megabytes",
+    "gmail_sharing_default": PREFIX + "default_sharing_level",
+    "gmail_sharing_ceiling": PREFIX + "max_sharing_level",
+    "gmail_own_domains": PREFIX + "own_domains",
+    "gmail_leaver_days": PREFIX + "leaver_days",
 }
 CEILINGS = ("gmail_max_history", "gmail_max_messages", "gmail_max_megabytes")
 
@@ -61,6 +67,11 @@ class ResConfigSettings(models.TransientModel):
     gmail_max_history = fields.Integer("Most days of mail")
     gmail_max_messages = fields.Integer("Most messages")
     gmail_max_megabytes = fields.Integer("Most MB")
+    gmail_sharing_default = fields.Selection(SHARING_LEVELS, "New mailboxes share")
+    gmail_sharing_ceiling = fields.Selection(SHARING_LEVELS, "The most to share")
+    gmail_ceiling_preview = fields.Char(compute="_compute_gmail_ceiling_preview")
+    gmail_own_domains = fields.Char("Own domains")
+    gmail_leaver_days = fields.Integer("Days until private mail is deleted")
     gmail_quota_profile = fields.Selection(
         [("new", "Since May 2026"), ("legacy", "Before May 2026")],
         "Google project made",
@@ -72,6 +83,19 @@ class ResConfigSettings(models.TransientModel):
         "Privacy policy",
         help="Linked in the dialog in which users connect. Google asks for one.",
     )
+
+    @api.depends("gmail_sharing_ceiling")
+    def _compute_gmail_ceiling_preview(self):
+        for settings in self:
+            mailboxes, threads = self.env["gmail.sharing"]._looser_than(
+                settings.gmail_sharing_ceiling
+            )
+            settings.gmail_ceiling_preview = (mailboxes or threads) and self.env._(
+                "Will share less: %(mailboxes)s mailboxes, and %(conversations)s "
+                "conversations with a choice of their own.",
+                mailboxes=len(mailboxes),
+                conversations=len(threads),
+            )
 
     @api.model
     def get_values(self):
@@ -111,6 +135,10 @@ class ResConfigSettings(models.TransientModel):
             "gmail_max_messages": ceilings["messages"],
             "gmail_max_megabytes": ceilings["megabytes"],
             "gmail_quota_profile": "legacy" if profile == "legacy" else "new",
+            "gmail_sharing_default": setup._sharing_default(),
+            "gmail_sharing_ceiling": setup._sharing_ceiling(),
+            "gmail_own_domains": get_param(PREFIX + "own_domains") or False,
+            "gmail_leaver_days": setup._leaver_days(),
         }
 
     def set_values(self):
@@ -130,18 +158,29 @@ class ResConfigSettings(models.TransientModel):
             "gmail_default_interval": self.gmail_default_interval,
             **{name: self[name] for name in CEILINGS},
             "gmail_quota_profile": self.gmail_quota_profile,
+            "gmail_sharing_default": self.gmail_sharing_default,
+            "gmail_sharing_ceiling": self.gmail_sharing_ceiling,
+            "gmail_own_domains": (self.gmail_own_domains or "").strip(),
+            "gmail_leaver_days": self.gmail_leaver_days,
         }
         changed = {n: v for n, v in wanted.items() if (v or False) != before[n]}
         self._check_gmail_choices(changed)
         for name, value in changed.items():
             if name == "gmail_default_contacts":
                 value = "1" if value else "0"
+            if name == "gmail_leaver_days":
+                # No parameter means the default, not never.
+                value = str(value)
             parameters.set_param(PARAMETERS[name], value or False)
         scheduler = self.env["gmail.scheduler"]
         if self.gmail_workers != scheduler._rows():
             scheduler._set_rows(self.gmail_workers)
         if changed.keys() & set(CEILINGS):
             self.env["gmail.sync"].sudo()._obey_ceilings()
+        if "gmail_sharing_ceiling" in changed:
+            self.env["gmail.sharing"]._obey_ceiling()
+        if "gmail_own_domains" in changed:
+            self.env["gmail.sharing"]._enqueue_entries()
         self._set_gmail_client(client_id)
         return result
 
@@ -175,9 +214,22 @@ class ResConfigSettings(models.TransientModel):
             raise ValidationError(
                 self.env._("Synchronise every 1 to 1440 minutes, please.")
             )
+        if changed.get("gmail_leaver_days", 0) < 0:
+            raise ValidationError(
+                self.env._("Days until mail is deleted: 0 (never) or more, please.")
+            )
+        ceiling = self.gmail_sharing_ceiling
+        if capped(self.gmail_sharing_default, ceiling) != self.gmail_sharing_default:
+            raise ValidationError(
+                self.env._("New mailboxes cannot share more than anybody may.")
+            )
         if any(changed.get(name, 0) < 0 for name in CEILINGS):
             raise ValidationError(self.env._("A ceiling is 0 (none) or more, please."))
-        for domain in setup._wrong_domains(changed.get("gmail_allowed_domains")):
+        written = [
+            changed.get("gmail_allowed_domains"),
+            changed.get("gmail_own_domains"),
+        ]
+        for domain in setup._wrong_domains(",".join(filter(None, written))):
             raise ValidationError(
                 self.env._(
                     "%s is no domain. Write domains such as example.com, separated by "

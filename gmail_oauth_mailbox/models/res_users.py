@@ -25,6 +25,7 @@ class ResUsers(models.Model):
             ):
                 self.env["gmail.oauth"]._disconnect(mailbox)
             self.env["gmail.oauth"]._discard_waiting(gone)
+            self.env["gmail.leaving"]._note(self)
         return result
 
     @api.ondelete(at_uninstall=True)

@@ -9,6 +9,7 @@ from . import (
     gmail_export,
     gmail_files,
     gmail_keys,
+    gmail_leaving,
     gmail_linker,
     gmail_meter,
     gmail_oauth,

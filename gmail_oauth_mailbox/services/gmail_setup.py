@@ -28,6 +28,7 @@ CEILINGS = {
 SHARING = "gmail_oauth_mailbox.default_sharing_level"
 SHARING_CEILING = "gmail_oauth_mailbox.max_sharing_level"
 OWN_DOMAINS = "gmail_oauth_mailbox.own_domains"
+LEAVER_DAYS = "gmail_oauth_mailbox.leaver_days"
 DISABLED = "gmail_oauth_mailbox.disabled"
 BATCH_POLLING = "gmail_oauth_mailbox.batch_polling"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
@@ -230,6 +231,12 @@ class GmailSetup(models.AbstractModel):
     def _own_domains(self):
         """Return the company's further domains: mail within them is never shared."""
         return split_domains(self._param(OWN_DOMAINS))
+
+    @api.model
+    def _leaver_days(self):
+        """Return after how many days the private mail of who left is deleted; 0 is
+        never."""
+        return max(0, self._number(LEAVER_DAYS, 90))
 
     def _number(self, name, default):
         """Return a parameter as int, or ``default`` for what somebody mistyped."""

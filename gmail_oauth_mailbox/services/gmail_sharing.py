@@ -195,6 +195,31 @@ class GmailSharing(models.AbstractModel):
         self._trigger()
 
     @api.model
+    def _looser_than(self, ceiling):
+        """Return (mailboxes, conversations) (sudo) that share more than a ceiling."""
+        looser = [
+            level
+            for level in sharing.LEVELS
+            if ceiling and sharing.rank(level) > sharing.rank(ceiling)
+        ]
+        which = [("sharing_level", "in", looser)]
+        return (
+            self.env["gmail.mailbox"].sudo().search(which),
+            self.env["gmail.thread"].sudo().search(which),
+        )
+
+    @api.model
+    def _obey_ceiling(self):
+        """The ceiling was changed: less holds for all mail at once; more is for the
+        owners to choose."""
+        ceiling = self.env["gmail.setup"]._sharing_ceiling()
+        mailboxes, threads = self._looser_than(ceiling)
+        threads.sharing_level = ceiling
+        # Which has their votes counted anew.
+        mailboxes.sharing_level = ceiling
+        self._enqueue_mailbox(threads.mailbox_id - mailboxes)
+
+    @api.model
     def _trigger(self, at=None):
         cron = self.env.ref(CRON, raise_if_not_found=False)
         if cron:
