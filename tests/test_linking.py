@@ -388,7 +388,10 @@ class TestAdministrator(LinkingCase):
         settings = self.env["res.config.settings"].create(
             {"gmail_sharing_ceiling": "metadata"}
         )
-        self.assertIn("1 mailboxes, and 1 conv", settings.gmail_ceiling_preview)
+        self.assertIn("Mailboxes: 1, conv", settings.gmail_ceiling_preview)
+        self.assertIn("own: 1.", settings.gmail_ceiling_preview)
+        settings.gmail_sharing_ceiling = False
+        self.assertFalse(settings.gmail_ceiling_preview)
         self.set_up(gmail_sharing_ceiling="metadata")
         self.assertEqual(box.sharing_level, "metadata")
         self.assertEqual(chosen.sharing_level, "metadata")

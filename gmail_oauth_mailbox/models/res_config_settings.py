@@ -90,12 +90,14 @@ class ResConfigSettings(models.TransientModel):
             mailboxes, threads = self.env["gmail.sharing"]._looser_than(
                 settings.gmail_sharing_ceiling
             )
-            settings.gmail_ceiling_preview = (mailboxes or threads) and self.env._(
-                "Will share less: %(mailboxes)s mailboxes, and %(conversations)s "
-                "conversations with a choice of their own.",
-                mailboxes=len(mailboxes),
-                conversations=len(threads),
-            )
+            settings.gmail_ceiling_preview = False
+            if mailboxes or threads:
+                settings.gmail_ceiling_preview = self.env._(
+                    "Will share less at once. Mailboxes: %(mailboxes)s, conversations "
+                    "with a choice of their own: %(conversations)s.",
+                    mailboxes=len(mailboxes),
+                    conversations=len(threads),
+                )
 
     @api.model
     def get_values(self):
