@@ -87,6 +87,23 @@ class TestLinking(LinkingCase):
         self.assertFalse(self.thread(box).link_ids)
         self.assertFalse(self.posts(self.carla))
 
+    def test_mail_to_another_address_of_the_account_is_no_hidden_copy(self):
+        alias = "sales@corp-example.test"
+        self.google.control("accounts", {"account": ANNA, "aliases": [alias]})
+        self.receive(to=alias)
+        self.receive(to="else@x.test", Message_ID="<two@customer-example.test>")
+        box = self.box(level="everything")
+        self.settle(box)
+        self.assertEqual(box.alias_addresses, alias)
+        messages = self.env["gmail.message"].search([("mailbox_id", "=", box.id)])
+        self.assertEqual(messages.sorted("message_id").mapped("is_bcc"), [False, True])
+        self.assertEqual(len(self.posts(self.carla)), 1)
+        # It is taken away again.
+        self.google.control("accounts", {"account": ANNA, "aliases": []})
+        box.labels_taken = "2026-01-01"
+        self.sync(box)
+        self.assertFalse(box.alias_addresses)
+
     def test_share_and_keep_private(self):
         self.receive()
         box = self.box()

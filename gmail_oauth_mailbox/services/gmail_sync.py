@@ -2,6 +2,7 @@ from datetime import timedelta
 from itertools import chain
 
 from odoo import api, fields, models
+from odoo.tools import email_normalize
 
 from ..lib import errors, sync_plan
 from ..lib.types import MessageRef
@@ -53,6 +54,7 @@ class GmailSync(models.AbstractModel):
                 if mailbox.import_scope == "contacts":
                     self.env["gmail.addresses"]._refresh()
                 self._take_labels(mailbox, client)
+                self._take_aliases(mailbox, client)
                 # The cursor is taken before the first list: what arrives in between
                 # is then seen twice rather than never.
                 mailbox.history_cursor = client.profile().history_id
@@ -102,16 +104,24 @@ class GmailSync(models.AbstractModel):
         )
         mailbox.labels_taken = fields.Datetime.now()
 
+    def _take_aliases(self, mailbox, client):
+        """Bring the other addresses of the account up to date: mail to one of them is
+        no hidden copy."""
+        own = (email_normalize(alias.email) for alias in client.send_as())
+        others = sorted({address for address in own if address} - {mailbox.email})
+        aliases = " ".join(others) or False
+        if mailbox.alias_addresses != aliases:
+            mailbox.alias_addresses = aliases
+
     def _keep_labels(self, mailbox, client, changes):
         """Ask for the labels again when history names one that is not known, and now
         and then for new names."""
         named = {gmail_id for change in changes for gmail_id in change.label_ids}
         old = fields.Datetime.now() - LABELS_EVERY
-        if (
-            not mailbox.labels_taken
-            or mailbox.labels_taken < old
-            or named - set(mailbox.label_ids.mapped("gmail_id"))
-        ):
+        is_old = not mailbox.labels_taken or mailbox.labels_taken < old
+        if is_old:
+            self._take_aliases(mailbox, client)
+        if is_old or named - set(mailbox.label_ids.mapped("gmail_id")):
             self._take_labels(mailbox, client)
 
     def _leave_labels(self, mailbox, lease):

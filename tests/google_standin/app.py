@@ -27,6 +27,7 @@ CHOICES = {
 COMMAND_LINE = ("keep_message_id", "history_retention")
 ACCOUNT_KEYS = (
     "sub",
+    "aliases",
     "email_verified",
     "gmail",
     "blocked",

@@ -633,13 +633,14 @@ def send_as_list(call):
     return 200, {
         "sendAs": [
             {
-                "sendAsEmail": account.email,
+                "sendAsEmail": address,
                 "displayName": account.name,
                 "replyToAddress": "",
                 "signature": "",
-                "isPrimary": True,
-                "isDefault": True,
+                "isPrimary": address == account.email,
+                "isDefault": address == account.email,
             }
+            for address in (account.email, *account.aliases)
         ]
     }
 

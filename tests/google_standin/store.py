@@ -223,6 +223,8 @@ class Account:
     known_ids: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
     drafts: dict = field(default_factory=dict)
+    # Its other addresses.
+    aliases: list = field(default_factory=list)
     history_floor: int = 0
     # The last number of its history; each account counts for itself.
     history_id: int = 0
