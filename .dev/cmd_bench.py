@@ -28,6 +28,7 @@ MODULES = {
     "quota_share": "quota_share",
     "idle": "idle",
     "first_message": "first_message",
+    "panel_1m": "panel_1m",
     "profile": "profile",
     "faults": "faults",
 }

@@ -44,7 +44,8 @@ class GmailMessage(models.Model):
     from_email = fields.Char(readonly=True)
     reply_to = fields.Char(readonly=True, help="Normalised address")
     snippet = fields.Char(readonly=True)
-    body = fields.Html(readonly=True, sanitize=False)
+    # Large: not read along with what a list shows.
+    body = fields.Html(readonly=True, sanitize=False, prefetch=False)
     is_folded = fields.Boolean(
         readonly=True, help="The text is long; only its beginning is stored."
     )
@@ -72,7 +73,9 @@ class GmailMessage(models.Model):
         readonly=True, help="No person wrote it, or it went to very many."
     )
     search_text = fields.Text(
-        readonly=True, help="Subject, people and words, for the full-text index"
+        readonly=True,
+        prefetch=False,
+        help="Subject, people and words, for the full-text index",
     )
 
     _mailbox_gmail_id_unique = models.Constraint(

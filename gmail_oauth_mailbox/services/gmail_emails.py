@@ -183,10 +183,13 @@ class GmailEmails(models.AbstractModel):
             )
         }
         entries = {entry.id: entry for entry in entries}
+        # Browsed at once, they are read at once.
+        unshared = messages.browse(number for kind, number, *_x in rows if not kind)
+        unshared = {message.id: message for message in unshared}
         found = []
         for kind, number, key, _date in rows:
             if not kind:
-                found.append(self._own(messages.browse(number)))
+                found.append(self._own(unshared[number]))
             elif post := posts.get(entries[number].mail_message_id.id):
                 found.append(self._shared(entries[number], post, own.get(key), record))
         return found

@@ -145,6 +145,7 @@ class Bench:
             **{VARIABLE: google},
         )
         log = cache() / "log" / f"bench-{act}.log"
+        log.parent.mkdir(exist_ok=True)
         log.write_text(output)
         for line in output.splitlines():
             if line.startswith("RESULT "):

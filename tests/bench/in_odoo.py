@@ -25,6 +25,7 @@ from odoo.addons.gmail_oauth_mailbox.services import (  # noqa: E402
     gmail_scheduler,
 )
 
+from tests.bench import stored  # noqa: E402
 from tests.common import ANNA, connect_for_good  # noqa: E402
 from tests.google_standin import process  # noqa: E402
 
@@ -415,6 +416,101 @@ def mirror():
             ],
         }
     return found
+
+
+def panel_1m(messages, contacts, turns):
+    """Store very much mail of five owners, and time what the first of them asks for.
+
+    :param turns: how often each is asked, each time of other people or for other words
+    """
+    owners = env["res.users"].create(
+        [
+            {"login": f"bench_{n}", "name": f"Bench {n}", "group_ids": group_ids()}
+            for n in range(5)
+        ]
+    )
+    mailboxes = env["gmail.mailbox"].create(
+        [
+            {
+                "name": owner.login,
+                "email": f"{owner.login}@corp-example.test",
+                "user_id": owner.id,
+                "state": "paused",
+            }
+            for owner in owners
+        ]
+    )
+    env.flush_all()
+    note = env.ref("mail.mt_note").id
+    with Meter() as filling:
+        stored.fill(env.cr, mailboxes.ids, messages, contacts, note)
+    env.cr.commit()
+    # As autovacuum would have done it.
+    env.cr._cnx.autocommit = True
+    env.cr.execute("VACUUM ANALYZE")
+    env.cr._cnx.autocommit = False
+    anna = owners[0].id
+    persons = _ids("SELECT id FROM res_partner WHERE name LIKE 'Person %' ORDER BY id")
+    companies = _ids(
+        "SELECT id FROM res_partner WHERE name LIKE 'Customer %' ORDER BY id"
+    )
+    env.cr.execute(
+        """
+        SELECT array_agg(word) FROM (
+            SELECT word FROM ts_stat($$
+                SELECT to_tsvector('simple', subject) FROM gmail_thread LIMIT 5000$$)
+             ORDER BY nentry DESC LIMIT 200) x
+        """
+    )
+    words = env.cr.fetchone()[0]
+    before = f"2026-01-01 00:00:00|{2**30}"
+
+    def threads(search="", before=False):
+        return lambda e: e["gmail.mailbox"].panel_threads(False, search, before)
+
+    def count(partner):
+        return lambda e: e["res.partner"].browse(partner).read(["gmail_email_count"])
+
+    def emails(partner):
+        return lambda e: e["gmail.thread"].panel_emails("res.partner", partner)
+
+    # From who writes most to who writes seldom.
+    asked = {
+        "list": [threads(before=before if n % 2 else False) for n in range(turns)],
+        "sender": [threads(f"person{n**2}") for n in range(turns)],
+        "subject": [threads(words[10 * n % 200]) for n in range(turns)],
+        "words": [
+            threads(f"{words[n % 200]} {words[(7 * n + 3) % 200]}")
+            for n in range(turns)
+        ],
+        "contact_count": [count(persons[n**2]) for n in range(turns)],
+        "contact": [emails(persons[n**2]) for n in range(turns)],
+        "company_count": [count(companies[n]) for n in range(turns)],
+        "company": [emails(companies[n]) for n in range(turns)],
+    }
+    found = {}
+    for name, calls in asked.items():
+        times, statements, rows = [], 0, 0
+        for call in calls:
+            with env.registry.cursor() as cr:
+                mine = env(cr=cr, user=anna)
+                # What every request has done before.
+                mine.user.has_group("base.group_user")
+                with Meter() as meter:
+                    answer = call(mine)
+            times.append(1000 * meter.seconds)
+            statements = max(statements, meter.statements)
+            if isinstance(answer, list):
+                rows += answer[0]["gmail_email_count"]
+            else:
+                rows += len(answer.get("threads") or answer.get("emails") or ())
+        found[name] = {"ms": times, "statements": statements, "rows": rows}
+    return {"filling": filling.seconds, "asked": found}
+
+
+def _ids(query):
+    env.cr.execute(query)
+    return [row[0] for row in env.cr.fetchall()]
 
 
 print(
