@@ -103,7 +103,7 @@ def test_a_plain_message():
                 ("X-Odoo-Gmail-Send", "abc"),
             ],
         ),
-        labelIds=["INBOX", "UNREAD"],
+        labelIds=["SENT", "UNREAD"],
         snippet="Hello &amp; &#39;bye&#39;",
         historyId="123456789012345678901",
         sizeEstimate=999,
@@ -120,7 +120,7 @@ def test_a_plain_message():
     assert message.references == ("<a@x>", "<b@x>")
     assert message.authentication_results == "mx.google.com; dmarc=pass"
     assert message.odoo_send_id == "abc"
-    assert message.label_ids == ("INBOX", "UNREAD")
+    assert message.label_ids == ("SENT", "UNREAD")
     assert message.snippet == "Hello & 'bye'"
     assert message.history_id == "123456789012345678901"
     assert message.size == 999
@@ -659,7 +659,7 @@ def test_attachments_survive():
     [attachment] = sent.iter_attachments()
     assert attachment.get_content() == content
     assert attachment.get_filename() == "ä.bin"
-    parsed = parse(payload_of(_raw))
+    parsed = parse(payload_of(_raw), labelIds=["SENT"])
     assert parsed.attachments[0].data == content
     assert parsed.body_text == "hällo\nbye"
     assert parsed.odoo_send_id == "abc-1"

@@ -53,6 +53,15 @@ def test_an_answer_stands_whatever_the_level_but_a_veto():
     assert demanded([veto, Vote("everything")], [NOTE, REPLY]) == {}
 
 
+def test_a_copy_that_may_be_forged_makes_nothing_public():
+    doubtful = Vote("everything", is_vouched=False)
+    assert demanded([doubtful], [NOTE])
+    assert not demanded([doubtful], [NOTE], is_vouched=True)
+    assert demanded([doubtful, Vote("subject")], [NOTE], is_vouched=True)
+    strict = Vote("nobody", is_vouched=False)
+    assert not demanded([strict, Vote("subject")], [NOTE], is_vouched=True)
+
+
 @given(st.lists(levels, max_size=8), st.integers(0, 20))
 def test_less_acts_on_the_past_and_more_on_what_comes(choices, moment):
     steps = ((None, False),)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from odoo.tests import HttpCase, new_test_user, tagged
 
-from odoo.addons.gmail_oauth_mailbox.lib.sharing import LEVELS, mail_key
+from odoo.addons.gmail_oauth_mailbox.lib.sharing import LEVELS, mail_key, stricter
 
 SENDER = "carla.roth@customer-example.test"
 MESSAGE_ID = "<one@customer-example.test>"
@@ -25,15 +25,19 @@ others = st.sampled_from((("work",), ("work",), ("gateway",)))
 
 @st.composite
 def histories(draw):
-    """Return steps: a mail reaches two to six mailboxes, each with its level, shuffled
-    with changes, work and the gateway."""
+    """Return (levels of mailboxes at first, whether the mail is of after all changes,
+    steps): it reaches two to six mailboxes, shuffled with changes of their levels, work
+    and the gateway."""
     steps = draw(st.lists(others, max_size=4))
-    for box in range(draw(st.integers(2, MOST))):
-        hidden = draw(st.sampled_from((False, False, False, True)))
-        steps += [("arrive", box, hidden), ("box", box, draw(choices))]
+    levels = draw(st.lists(choices, min_size=2, max_size=MOST))
+    for box in range(len(levels)):
+        steps.append(
+            ("arrive", box, draw(st.sampled_from((False, False, False, True))))
+        )
+        steps += [("box", box, level) for level in draw(st.lists(choices, max_size=2))]
         if draw(st.booleans()):
             steps.append(("thread", box, draw(choices)))
-    return draw(st.permutations(steps))
+    return levels, draw(st.booleans()), draw(st.permutations(steps))
 
 
 class Undo(Exception):
@@ -66,6 +70,13 @@ class TestSharingProperty(HttpCase):
             body="Which?", message_type="comment", subtype_xmlid="mail.mt_comment"
         )
 
+    def start(self, levels):
+        self.levels = dict.fromkeys(self.boxes.ids, False)
+        for box, level in zip(self.boxes, levels, strict=False):
+            box.sharing_level = level
+            box.sharing_steps = [[None, level]]
+            self.levels[box.id] = level
+
     def copies(self, box):
         return self.env["gmail.message"].search([("mailbox_id", "=", box.id)])
 
@@ -83,7 +94,7 @@ class TestSharingProperty(HttpCase):
                 "message_id": MESSAGE_ID,
                 "mail_key": self.key,
                 "subject": "Chairs",
-                "date": "2026-11-23 10:00:00",
+                "date": self.date,
                 "direction": "in",
                 "from_email": SENDER,
                 "body": f"<p>{TEXT}</p>",
@@ -115,9 +126,12 @@ class TestSharingProperty(HttpCase):
             if name == "arrive":
                 self.arrive(box, arguments[1])
             elif name == "box":
-                # For all of its mail: how levels change over time has its own test.
-                box.sharing_steps = [[None, arguments[1]]]
-                box.env["gmail.sharing"]._enqueue_mailbox(box)
+                box.with_user(box.user_id).sharing_level = arguments[1]
+                before = self.levels[box.id]
+                # To share more acts on later mail, to share less on all.
+                self.levels[box.id] = (
+                    arguments[1] if self.is_late else stricter(before, arguments[1])
+                )
             elif thread := self.copies(box).thread_id:
                 self.env["gmail.documents"]._share(thread, arguments[1])
 
@@ -132,7 +146,7 @@ class TestSharingProperty(HttpCase):
         for box in self.boxes:
             message = self.copies(box)
             if message and not message.is_bcc:
-                level = message.thread_id.sharing_level or box.sharing_steps[-1][1]
+                level = message.thread_id.sharing_level or self.levels[box.id]
                 chosen.append(level)
         explicit = [level for level in chosen if level]
         level = min(explicit, key=LEVELS.index) if explicit else False
@@ -146,15 +160,18 @@ class TestSharingProperty(HttpCase):
     )
     @given(histories())
     def test_any_order_ends_in_what_the_rule_demands(self, history):
+        levels, self.is_late, steps = history
+        self.date = "2036-11-23 10:00:00" if self.is_late else "2026-11-23 10:00:00"
         try:
             with self.env.cr.savepoint():
-                for step in history:
+                self.start(levels)
+                for step in steps:
                     self.step(*step)
                 self.work()
                 posts = self.carla.message_ids.filtered(
                     lambda m: m.message_type == "email"
                 )
-                by_gateway = ("gateway",) in history
+                by_gateway = ("gateway",) in steps
                 level = self.demanded()
                 # What Odoo's own gateway posted stays, and stands alone.
                 self.assertEqual(len(posts), int(bool(by_gateway or level)))

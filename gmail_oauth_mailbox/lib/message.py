@@ -262,7 +262,7 @@ def parse_message(message, whole=False):
     is_folded = len(body_html) > FOLDED_ABOVE and not whole
     if is_folded:
         body_html = folded_html(body_html, FOLDED_TO)
-    label_ids = message.get("labelIds")
+    label_ids = _label_ids(message.get("labelIds"))
     senders = parse_addresses(headers.raw("from"))
     if not senders:
         senders = parse_addresses(headers.raw("sender"))
@@ -270,13 +270,7 @@ def parse_message(message, whole=False):
         gmail_id=text_of(message.get("id")),
         thread_id=text_of(message.get("threadId")) or text_of(message.get("id")),
         history_id=str(message.get("historyId") or ""),
-        label_ids=tuple(
-            dict.fromkeys(
-                label
-                for label in (label_ids if isinstance(label_ids, list) else ())
-                if isinstance(label, str)
-            )
-        ),
+        label_ids=label_ids,
         date=_date(message, headers),
         message_id=next(iter(message_ids(headers.raw("message-id"))), ""),
         in_reply_to=next(iter(message_ids(headers.raw("in-reply-to"))), ""),
@@ -302,10 +296,18 @@ def parse_message(message, whole=False):
         attachments=attachments,
         size=_int(message.get("sizeEstimate")),
         authentication_results=headers.text("authentication-results")[:5000],
-        odoo_send_id=headers.text(SEND_HEADER.lower())[:100],
+        # Whoever has got a mail of ours knows the header; Gmail's label is its proof.
+        odoo_send_id=(
+            headers.text(SEND_HEADER.lower())[:100] if "SENT" in label_ids else ""
+        ),
         list_id=headers.text("list-id")[:500],
         date_header=headers.text("date")[:100],
     )
+
+
+def _label_ids(given):
+    labels = given if isinstance(given, list) else ()
+    return tuple(dict.fromkeys(label for label in labels if isinstance(label, str)))
 
 
 def _unescape(text):

@@ -24,10 +24,12 @@ class Vote:
 
     :ivar level: one of LEVELS
     :ivar is_veto: she keeps its conversation private
+    :ivar is_vouched: her copy is from whom it says
     """
 
     level: str
     is_veto: bool = False
+    is_vouched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +112,24 @@ def strictest(votes):
     return min(levels, key=rank) if levels else False
 
 
-def demanded(votes, filings, ceiling=False):
+def demanded(votes, filings, ceiling=False, is_vouched=False):
     """Return {document: Demand} of a mail.
 
     An answer to Odoo's mail belongs to its document whatever the level, unless an
     owner keeps the conversation private; elsewhere the votes decide.
+
+    :param is_vouched: somebody has a copy that is from whom it says; copies that may be
+        forged, word by word, then make nothing of it public
 
     >>> demanded([Vote("subject"), Vote("everything")], [Filing(("crm.lead", 1))])
     {('crm.lead', 1): Demand(level='subject', is_reply=False)}
     """
     if any(vote.is_veto for vote in votes):
         return {}
-    level = capped(strictest(votes), ceiling)
+    level = strictest(votes)
+    if is_vouched and not any(vote.is_vouched for vote in votes):
+        level = stricter(level, False)
+    level = capped(level, ceiling)
     found = {}
     for filing in filings:
         if filing.is_reply:

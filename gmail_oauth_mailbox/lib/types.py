@@ -151,7 +151,7 @@ class ParsedMessage:
     :ivar calendar: the text of an invitation (iCalendar), or ""
     :ivar size: bytes, as Gmail estimates
     :ivar authentication_results: the topmost header, which Gmail itself wrote, or ""
-    :ivar odoo_send_id: our header X-Odoo-Gmail-Send, or ""
+    :ivar odoo_send_id: our header X-Odoo-Gmail-Send on mail sent by the account, or ""
     :ivar list_id: List-Id (RFC 2919), or ""
     :ivar date_header: the sender's Date, or ""
     """

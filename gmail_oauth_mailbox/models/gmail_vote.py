@@ -17,5 +17,6 @@ class GmailVote(models.Model):
     mailbox_id = fields.Many2one("gmail.mailbox", index=True, ondelete="set null")
     level = fields.Char(required=True)
     is_veto = fields.Boolean()
+    is_vouched = fields.Boolean(help="Her copy is from whom it says.")
 
     _once = models.Constraint("UNIQUE(mail_key, mailbox_id)", "A mailbox votes once.")

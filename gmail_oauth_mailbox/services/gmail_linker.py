@@ -287,7 +287,7 @@ class _Page:
             m.id
             for m in messages
             if not self.sent[m.id]
-            and (mail := by_id.get(m.message_id))
+            and (mail := by_id.get(real.get(m.message_id)) or by_id.get(m.message_id))
             and mail.message_type != "email"
         }
         self.answered = {
@@ -380,12 +380,12 @@ class _Page:
             document = (mail.model, mail.res_id)
             if document not in self.readable:
                 continue
+            if not message.is_authentic:
+                self._suggest(message, document, "reply", "unverified")
+                return
             if message.direction == "out":
                 # The owner goes on in Gmail with what Odoo began.
                 self._add(message, document, "reply")
-                return
-            if not message.is_authentic:
-                self._suggest(message, document, "reply", "unverified")
                 return
             if not self._senders(message) & (
                 self._recipients(mail) | self._people(document)

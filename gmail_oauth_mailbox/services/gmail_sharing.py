@@ -80,7 +80,8 @@ class GmailSharing(models.AbstractModel):
             SELECT m.mail_key,
                    (array_agg(x.level ORDER BY array_position(%(levels)s, x.level)))[1]
                        AS level,
-                   bool_or(t.sharing_level = 'nobody') IS TRUE AS is_veto
+                   bool_or(t.sharing_level = 'nobody') IS TRUE AS is_veto,
+                   bool_or(m.is_authentic) IS TRUE AS is_vouched
               FROM gmail_message m
               JOIN gmail_thread t ON t.id = m.thread_id
         CROSS JOIN LATERAL (
@@ -104,13 +105,17 @@ class GmailSharing(models.AbstractModel):
                          DELETE FROM gmail_vote v USING wanted w
                           WHERE v.mailbox_id = %(mailbox)s
                             AND v.mail_key = w.mail_key AND w.level IS NULL)
-                INSERT INTO gmail_vote (mail_key, mailbox_id, level, is_veto)
-                SELECT mail_key, %(mailbox)s, level, is_veto FROM wanted
+                INSERT INTO gmail_vote (mail_key, mailbox_id, level, is_veto,
+                            is_vouched)
+                SELECT mail_key, %(mailbox)s, level, is_veto, is_vouched FROM wanted
                  WHERE level IS NOT NULL
                     ON CONFLICT (mail_key, mailbox_id)
-                    DO UPDATE SET level = EXCLUDED.level, is_veto = EXCLUDED.is_veto
-                        WHERE (gmail_vote.level, gmail_vote.is_veto)
-                              IS DISTINCT FROM (EXCLUDED.level, EXCLUDED.is_veto)
+                    DO UPDATE SET level = EXCLUDED.level, is_veto = EXCLUDED.is_veto,
+                                  is_vouched = EXCLUDED.is_vouched
+                        WHERE (gmail_vote.level, gmail_vote.is_veto,
+                               gmail_vote.is_vouched)
+                              IS DISTINCT FROM (EXCLUDED.level, EXCLUDED.is_veto,
+                                                EXCLUDED.is_vouched)
                 """,
                 wanted=wanted,
                 mailbox=mailbox.id,
@@ -380,7 +385,11 @@ class GmailSharing(models.AbstractModel):
         copies = (
             self.env["gmail.message"]
             .sudo()
-            .search([("mail_key", "=", key), ("is_bcc", "=", False)], order="date, id")
+            .search(
+                [("mail_key", "=", key), ("is_bcc", "=", False)],
+                # What is not beyond doubt comes last.
+                order="is_authentic desc nulls last, date, id",
+            )
         )
         demands = self._demands(key, copies)
         entries = {
@@ -420,12 +429,13 @@ class GmailSharing(models.AbstractModel):
         filings = self.env["gmail.filing"].sudo().search([("mail_key", "=", key)])
         votes = self.env["gmail.vote"].sudo().search([("mail_key", "=", key)])
         found = sharing.demanded(
-            [sharing.Vote(vote.level, vote.is_veto) for vote in votes],
+            [sharing.Vote(v.level, v.is_veto, v.is_vouched) for v in votes],
             [
                 sharing.Filing((f.res_model, f.res_id), f.kind == "reply")
                 for f in filings
             ],
             self.env["gmail.setup"]._sharing_ceiling(),
+            any(copy.is_authentic for copy in copies),
         )
         if copies and self._is_internal(copies[0]):
             # An answer to Odoo's mail is part of its document, a colleague's too.

@@ -411,7 +411,9 @@ class GmailStore(models.AbstractModel):
     def _message_values(self, mailbox, message):
         sender = message.from_
         from_email = text(sender.address) if sender else ""
-        own = _normalized(from_email) == _normalized(mailbox.email)
+        is_sent = "SENT" in message.label_ids
+        vouched = is_sent or self._is_authentic(mailbox, message, from_email)
+        own = vouched and _normalized(from_email) == _normalized(mailbox.email)
         reply_to = message.reply_to[0].address if message.reply_to else ""
         body = text(message.body_html)
         return {
@@ -422,7 +424,7 @@ class GmailStore(models.AbstractModel):
             "references": text(" ".join(message.references)) or None,
             "subject": text(message.subject) or None,
             "date": message.date,
-            "direction": "out" if own or "SENT" in message.label_ids else "in",
+            "direction": "out" if own or is_sent else "in",
             "from_name": (text(sender.name) if sender else "") or None,
             "from_email": from_email or None,
             "reply_to": text(reply_to) or None,
@@ -440,8 +442,7 @@ class GmailStore(models.AbstractModel):
                 message.date_header,
                 message.body_text,
             ),
-            "is_authentic": "SENT" in message.label_ids
-            or self._is_authentic(mailbox, message, from_email),
+            "is_authentic": vouched,
             "is_bcc": self._is_bcc(mailbox, message),
             "is_automated": message.is_bulk
             or bool(message.auto_submitted)
