@@ -35,6 +35,7 @@ SECRET = (
 )
 SERVICES = (
     "gmail.addresses",
+    "gmail.bounces",
     "gmail.chatter",
     "gmail.check",
     "gmail.connect",

@@ -44,6 +44,13 @@ if FILES:
             self.assertFalse(self.box.quarantine_ids)
             self.assertFalse(self.box.error_message)
 
+        def test_reports_name_whom_a_mail_did_not_reach(self):
+            named = " ".join(filter(None, self.stored.mapped("failed_recipients")))
+            self.assertIn("edwin@zzzzzzz.com", named)
+            self.assertIn("u@ci.com", named)
+            # That one was only late.
+            self.assertNotIn("fraser@oooooooo.com.au", named)
+
         def test_every_conversation_can_be_read(self):
             for thread in self.stored.thread_id.with_user(self.anna):
                 read = thread.panel_read()

@@ -102,6 +102,30 @@ class TestSending(SendingCase):
             real,
         )
 
+    def test_what_answers_a_customer_names_her_mail(self):
+        self.post(partners=self.people[0])
+        self.flush_mails()
+        [first] = self.sent()
+        answer = mail(
+            sender=f"One <{self.people[0].email}>",
+            subject="Re: The offer",
+            Message_ID=f"<answer@{FIRM}>",
+            In_Reply_To=self.header(first, "Message-ID"),
+            References=self.header(first, "Message-ID"),
+            Authentication_Results=f"mx.google.com; dmarc=pass header.from={FIRM}",
+        )
+        self.google.add_message(ANNA, answer)
+        self.sync(self.box)
+        self.run_cron("file")
+        [entry] = self.document.message_ids.filtered(
+            lambda m: m.message_type == "email"
+        )
+        self.post(partners=self.people[0], parent_id=entry.id)
+        self.flush_mails()
+        [second] = [m for m in self.sent() if m["id"] != first["id"]]
+        self.assertEqual(self.header(second, "In-Reply-To"), f"<answer@{FIRM}>")
+        self.assertEqual(second["threadId"], first["threadId"])
+
     def test_signature_of_the_mailbox_then_of_the_user(self):
         self.anna.signature = "<p>From the user</p>"
         self.post()

@@ -1,6 +1,7 @@
 """Who sees what of a shared mail: level × reader × road, generated."""
 
 import json
+from base64 import b64encode
 
 from odoo.tests import JsonRpcException, tagged
 
@@ -138,8 +139,37 @@ class TestSharingMatrix(LinkingCase):
             "form",
             self.asked("res.partner", "web_read", self.carla.ids, {"name": {}}),
         )
+        on_files = [["res_model", "=", "res.partner"], ["res_id", "=", self.carla.id]]
+        named = ["name", "raw", "index_content", "access_token"]
+        # The bytes come as base64.
+        for road, answer in (
+            ("files", self.asked("ir.attachment", "search_read", on_files, named)),
+            ("file", self.asked("ir.attachment", "read", files or [2**30], named)),
+        ):
+            yield road, answer.replace(b64encode(FILE).decode(), FILE.decode())
         for number in files:
-            yield "attachment", self.url(f"/web/content/{number}?download=1")
+            for path in ("content", "image"):
+                yield path, self.url(f"/web/{path}/{number}?download=1")
+        yield (
+            "following",
+            self.asked(
+                "res.partner",
+                "web_search_read",
+                [["id", "=", self.carla.id]],
+                {"message_ids": {"fields": {"subject": {}, "body": {}}}},
+            ),
+        )
+        # A count tells too.
+        for model, path in (
+            ("mail.message", ""),
+            ("mail.notification", "mail_message_id."),
+            ("res.partner", "message_ids."),
+        ):
+            for name, part in (("subject", SUBJECT), ("body", TEXT)):
+                domain = [[f"{path}{name}", "ilike", part]]
+                count = self.asked(model, "search_count", domain)
+                told = count.isdigit() and count != "0"
+                yield f"count {model} {name}", part if told else ""
 
     def private(self):
         """Yield (road, what it gives) of the logged-in user, to the mailbox."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
+from .bounce import read_bounce
 from .headers import (
     CONTROL,
     Headers,
@@ -263,6 +264,7 @@ def parse_message(message, whole=False):
     if is_folded:
         body_html = folded_html(body_html, FOLDED_TO)
     label_ids = _label_ids(message.get("labelIds"))
+    failed, bounced_ids = read_bounce(payload, _own_text)
     senders = parse_addresses(headers.raw("from"))
     if not senders:
         senders = parse_addresses(headers.raw("sender"))
@@ -274,7 +276,10 @@ def parse_message(message, whole=False):
         date=_date(message, headers),
         message_id=next(iter(message_ids(headers.raw("message-id"))), ""),
         in_reply_to=next(iter(message_ids(headers.raw("in-reply-to"))), ""),
-        references=message_ids(" ".join(headers.all("references")))[-MAX_REFERENCES:],
+        references=(
+            *message_ids(" ".join(headers.all("references"))),
+            *bounced_ids,
+        )[-MAX_REFERENCES:],
         subject=headers.text("subject")[:2000],
         from_=senders[0] if senders else None,
         reply_to=parse_addresses(headers.raw("reply-to")),
@@ -302,7 +307,13 @@ def parse_message(message, whole=False):
         ),
         list_id=headers.text("list-id")[:500],
         date_header=headers.text("date")[:100],
+        failed=failed,
     )
+
+
+def _own_text(part):
+    content = part.get("body") if isinstance(part.get("body"), dict) else {}
+    return _part_text(decode_data(content.get("data")), Headers(part))
 
 
 def _label_ids(given):

@@ -154,6 +154,7 @@ class ParsedMessage:
     :ivar odoo_send_id: our header X-Odoo-Gmail-Send on mail sent by the account, or ""
     :ivar list_id: List-Id (RFC 2919), or ""
     :ivar date_header: the sender's Date, or ""
+    :ivar failed: addresses that a mail did not reach, of a report on it
     """
 
     gmail_id: str
@@ -183,6 +184,7 @@ class ParsedMessage:
     odoo_send_id: str
     list_id: str
     date_header: str = ""
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,5 +33,6 @@ from . import (
     mail_thread,
     res_config_settings,
     res_groups,
+    res_partner,
     res_users,
 )

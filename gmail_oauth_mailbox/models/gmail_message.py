@@ -72,6 +72,9 @@ class GmailMessage(models.Model):
     is_automated = fields.Boolean(
         readonly=True, help="No person wrote it, or it went to very many."
     )
+    failed_recipients = fields.Text(
+        readonly=True, help="Addresses that a mail did not reach, of a report on it"
+    )
     search_text = fields.Text(
         readonly=True,
         prefetch=False,

@@ -1,5 +1,6 @@
 from . import (
     gmail_addresses,
+    gmail_bounces,
     gmail_chatter,
     gmail_check,
     gmail_connect,

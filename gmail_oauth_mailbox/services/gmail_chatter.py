@@ -173,7 +173,7 @@ class GmailChatter(models.AbstractModel):
                 "kind": kind,
                 "level": level,
                 "date": copy.date,
-                "direction": self._direction(copy),
+                "direction": copy.direction,
                 "is_automated": copy.is_automated,
             }
         )
@@ -204,10 +204,6 @@ class GmailChatter(models.AbstractModel):
                 and sharing.same_words(post.body, copy.body)
             )
         )[:1]
-
-    @staticmethod
-    def _direction(copy):
-        return copy.direction
 
     # ------------------------------------------------------------------
     # Texts

@@ -25,6 +25,7 @@ READ = (
     "is_authentic",
     "is_bcc",
     "is_automated",
+    "failed_recipients",
 )
 # Followers learn of an answer that is no older.
 FRESH = timedelta(days=2)
@@ -175,8 +176,11 @@ class GmailLinker(models.AbstractModel):
         messages = messages.filtered("mail_key").sorted(lambda m: (m.date, m.id))
         page = _Page(self, mailbox, messages)
         for message in messages:
-            if message.id not in page.echoes:
+            if message.failed_recipients:
+                page.bounce(message)
+            elif message.id not in page.echoes:
                 page.link(message, message.id in is_new)
+        page.reached(messages.filtered(lambda m: m.id in is_new))
         self._store_links(mailbox, page.links.values())
         self._store_filings(mailbox, page.filings.values())
         self.env["gmail.sharing"]._vote(mailbox, SQL("m.id = ANY(%s)", messages.ids))
@@ -374,6 +378,33 @@ class _Page:
                 self._add(message, ("res.partner", company), "company")
         self._by_rule(message)
         self._by_conversation(message)
+
+    def bounce(self, message):
+        """A report that a mail did not arrive belongs nowhere else: it stands in the
+        conversation of that mail."""
+        messages = self.env["gmail.message"].sudo()
+        for mail in self.answered[message.id][:1]:
+            # What others sent is not for this mailbox to say.
+            if messages.search_count(
+                [
+                    ("mailbox_id", "=", self.mailbox.id),
+                    ("sent_message_id", "=", mail.message_id),
+                ],
+                limit=1,
+            ):
+                failed = message.failed_recipients.split()
+                self.env["gmail.bounces"]._note(mail, failed)
+
+    def reached(self, messages):
+        """Who writes herself can be reached again."""
+        senders = {
+            address
+            for message in messages
+            if message.is_authentic and not message.is_automated
+            for address in self._senders(message)
+        }
+        if senders:
+            self.env["gmail.bounces"]._forget(senders)
 
     def _by_reference(self, message, is_new):
         for mail in self.answered[message.id]:

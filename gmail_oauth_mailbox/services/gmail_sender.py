@@ -406,6 +406,7 @@ class GmailSender(models.AbstractModel):
         )
         if not references:
             return False
+        posted = self._posted_answers(references)
         known = (
             self.env["gmail.message"]
             .sudo()
@@ -413,12 +414,13 @@ class GmailSender(models.AbstractModel):
                 [
                     ("mailbox_id", "=", mailbox.id),
                     "|",
-                    ("message_id", "in", references),
+                    ("message_id", "in", [*references, *posted.values()]),
                     ("sent_message_id", "in", references),
                 ]
             )
         )
         real = {m.sent_message_id: m.message_id for m in known if m.sent_message_id}
+        real.update(posted)
         chain = list(
             unique(
                 item
@@ -439,6 +441,31 @@ class GmailSender(models.AbstractModel):
         if answered:
             message["In-Reply-To"] = real.get(answered) or answered
         return known.sorted("date")[-1:].thread_id.gmail_id
+
+    def _posted_answers(self, references):
+        """Return {Message-ID in Odoo: real one} of answers that mailboxes brought into
+        a document."""
+        entries = (
+            self.env["gmail.entry"]
+            .sudo()
+            .search(
+                [
+                    ("mail_message_id.message_id", "in", references),
+                    ("kind", "=", "reply"),
+                ]
+            )
+        )
+        copies = (
+            self.env["gmail.message"]
+            .sudo()
+            .search([("mail_key", "in", entries.mapped("mail_key"))])
+        )
+        ids = {copy.mail_key: copy.message_id for copy in copies}
+        return {
+            entry.mail_message_id.message_id: ids[entry.mail_key]
+            for entry in entries
+            if entry.mail_key in ids
+        }
 
     def _last_mail(self, known, references):
         """Return the last reference that a recipient can know, or False; Odoo's list

@@ -66,6 +66,7 @@ MESSAGE_COLUMNS = {
     "is_authentic": "bool",
     "is_bcc": "bool",
     "is_automated": "bool",
+    "failed_recipients": "text",
     "search_text": "text",
 }
 PARTICIPANT_COLUMNS = {
@@ -447,6 +448,7 @@ class GmailStore(models.AbstractModel):
             "is_automated": message.is_bulk
             or bool(message.auto_submitted)
             or is_automated_address(from_email),
+            "failed_recipients": text(" ".join(message.failed)) or None,
             "search_text": self._search_text(message) or None,
         }
 
