@@ -6,6 +6,7 @@ from .common import ANNA, BEN, mail
 from .test_sending import SendingCase
 
 DAEMON = "Mail Delivery Subsystem <mailer-daemon@googlemail.com>"
+PROOF = "mx.google.com; dmarc=pass header.from=googlemail.com"
 
 
 @tagged("standard", "post_install", "-at_install")
@@ -16,17 +17,16 @@ class TestBounces(SendingCase):
         self.message = self.post(partners=self.gone + self.fine)
         self.flush_mails()
 
-    def report(self, name="one", failed=None, account=ANNA):
+    def report(self, name="one", failed=None, account=ANNA, sender=DAEMON, proof=PROOF):
         raw = mail(
-            sender=DAEMON,
+            sender=sender,
             to=account,
             subject="Delivery Status Notification (Failure)",
             Message_ID=f"<{name}@googlemail.com>",
             In_Reply_To=self.header(self.sent()[0], "Message-ID"),
             Auto_Submitted="auto-replied",
             X_Failed_Recipients=failed or self.gone.email,
-            Authentication_Results="mx.google.com; dmarc=pass"
-            " header.from=googlemail.com",
+            Authentication_Results=proof,
         )
         self.google.add_message(account, raw)
 
@@ -81,3 +81,16 @@ class TestBounces(SendingCase):
         self.settle(box)
         self.assertEqual(set(self.statuses().values()), {"sent"})
         self.assertFalse(sum((stranger | self.gone).mapped("message_bounce")))
+
+    def test_who_got_the_mail_cannot_speak_for_others(self):
+        evil = "mx.google.com; dmarc=pass header.from=evil-example.test"
+        self.report("four", sender="mailer-daemon@evil-example.test", proof=evil)
+        self.report("five", proof="mx.google.com; dmarc=fail")
+        self.settle()
+        self.assertEqual(set(self.statuses().values()), {"sent"})
+        # The server of the address itself may.
+        domain = self.gone.email.partition("@")[2]
+        proof = f"mx.google.com; spf=pass smtp.mailfrom=postmaster@{domain}"
+        self.report("six", sender=f"postmaster@{domain}", proof=proof)
+        self.settle()
+        self.assertEqual(self.statuses()[self.gone], "bounce")

@@ -24,6 +24,7 @@ class GmailEntry(models.Model):
         help="What Odoo itself posted is never changed.",
     )
     level = fields.Char()
+    addresses = fields.Text(help="Who wrote to whom, normalised; for an erasure")
     date = fields.Datetime()
     direction = fields.Selection([("in", "Received"), ("out", "Sent")])
     is_automated = fields.Boolean()

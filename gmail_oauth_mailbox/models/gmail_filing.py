@@ -15,6 +15,9 @@ class GmailFiling(models.Model):
 
     mail_key = fields.Char(required=True)
     mailbox_id = fields.Many2one("gmail.mailbox", index=True, ondelete="set null")
+    former = fields.Char(
+        index="btree_not_null", help="User and address of the mailbox that is gone"
+    )
     res_model = fields.Char(required=True)
     res_id = fields.Integer(required=True)
     kind = fields.Selection(

@@ -547,6 +547,7 @@ class GmailMailbox(models.Model):
                 [("mailbox_id", "=", mailbox.id), ("attachment_id", "!=", False)]
             )
             attachments.attachment_id.unlink()
+            self.env["gmail.sharing"]._let_go(mailbox)
             servers = mailbox.outgoing_server_id
             self.env["mail.mail"].search(
                 [("gmail_mailbox_id", "=", mailbox.id), ("state", "=", "outgoing")]

@@ -15,6 +15,9 @@ class GmailVote(models.Model):
 
     mail_key = fields.Char(required=True)
     mailbox_id = fields.Many2one("gmail.mailbox", index=True, ondelete="set null")
+    former = fields.Char(
+        index="btree_not_null", help="User and address of the mailbox that is gone"
+    )
     level = fields.Char(required=True)
     is_veto = fields.Boolean()
     is_vouched = fields.Boolean(help="Her copy is from whom it says.")

@@ -65,6 +65,7 @@ class GmailChatter(models.AbstractModel):
         message = entry.mail_message_id
         record = self._record((entry.res_model, entry.res_id))
         if not record:
+            self._remove(entry)
             return
         message.attachment_ids.unlink()
         if copies:
@@ -172,6 +173,11 @@ class GmailChatter(models.AbstractModel):
                 "mail_message_id": post.id,
                 "kind": kind,
                 "level": level,
+                "addresses": " ".join(
+                    participant.address
+                    for participant in copy.participant_ids
+                    if participant.role != "bcc"
+                ),
                 "date": copy.date,
                 "direction": copy.direction,
                 "is_automated": copy.is_automated,
@@ -213,12 +219,12 @@ class GmailChatter(models.AbstractModel):
         """Return subject, body and attachment_ids of an entry."""
         copy = copies[0]
         if level == "everything":
-            files = self._attach(record, copies)
-            body = self._people_line(copy) + self._body(copy, files)
+            files, pictures = self._attach(record, copies)
+            body = self._people_line(copy) + self._body(copy, pictures)
             return {
                 "subject": copy.subject or False,
                 "body": body + self._missing(copies),
-                "attachment_ids": [file.id for file in files.values()],
+                "attachment_ids": files.ids,
             }
         return {
             "subject": level == "subject" and copy.subject,
@@ -257,12 +263,12 @@ class GmailChatter(models.AbstractModel):
             shown = f"{shown} {more}"
         return shown
 
-    def _body(self, copy, files):
+    def _body(self, copy, pictures):
         """Return the text for a page without a frame: nothing remote in it, pictures
         of the mail itself from the attachments."""
 
         def picture(match):
-            file = files.get(match[1])
+            file = pictures.get(match[1])
             return f'<img src="/web/image/{file.id}">' if file else ""
 
         body = PICTURE.sub(picture, unremote_html(copy.body or ""))
@@ -283,32 +289,30 @@ class GmailChatter(models.AbstractModel):
         )
 
     def _attach(self, record, copies):
-        """Return {Content-ID or id: ir.attachment} on the document, made of what the
-        owner's copy has."""
+        """Return the files (ir.attachment) on the document, made of what the owner's
+        copy has, and {Content-ID: file}. A stranger may give one id to many."""
         copy = next(
             (c for c in copies if all(a.attachment_id for a in c.attachment_ids)),
             copies[0],
         )
-        found = {}
+        files, by_content_id = self.env["ir.attachment"].sudo(), {}
         for attachment in copy.attachment_ids.filtered("attachment_id"):
             source = attachment.attachment_id
             # Odoo would serve a stranger's HTML or SVG as such; as text it is inert.
-            found[attachment.content_id or attachment.id] = (
-                self.env["ir.attachment"]
-                .sudo()
-                .with_context(attachments_mime_plainxml=True)
-                .create(
-                    {
-                        "name": attachment.name,
-                        "raw": source.raw,
-                        "mimetype": source.mimetype,
-                        "res_model": record._name,
-                        "res_id": record.id,
-                        "public": False,
-                    }
-                )
+            file = files.with_context(attachments_mime_plainxml=True).create(
+                {
+                    "name": attachment.name,
+                    "raw": source.raw,
+                    "mimetype": source.mimetype,
+                    "res_model": record._name,
+                    "res_id": record.id,
+                    "public": False,
+                }
             )
-        return found
+            files |= file.with_env(files.env)
+            if attachment.content_id:
+                by_content_id[attachment.content_id] = file
+        return files, by_content_id
 
     # ------------------------------------------------------------------
     # Posting
@@ -354,10 +358,10 @@ class GmailChatter(models.AbstractModel):
         it when it is new, and not those who got the mail themselves."""
         copy = copies[0]
         author, email_from = self._author(copy)
-        files = self._attach(record, copies)
+        files, pictures = self._attach(record, copies)
         values = {
             "subject": copy.subject or False,
-            "body": self._body(copy, files) + self._missing(copies),
+            "body": self._body(copy, pictures) + self._missing(copies),
             "author_id": author,
             "email_from": email_from,
             "date": copy.date,
@@ -366,7 +370,6 @@ class GmailChatter(models.AbstractModel):
             "incoming_email_to": self._addresses(copy, "to"),
             "incoming_email_cc": self._addresses(copy, "cc"),
         }
-        file_ids = [file.id for file in files.values()]
         if not filing.notify:
             return (
                 self.env["mail.message"]
@@ -374,7 +377,7 @@ class GmailChatter(models.AbstractModel):
                 .create(
                     {
                         **values,
-                        "attachment_ids": [(6, 0, file_ids)],
+                        "attachment_ids": [(6, 0, files.ids)],
                         "model": record._name,
                         "res_id": record.id,
                         "subtype_id": self.env.ref("mail.mt_comment").id,
@@ -387,7 +390,7 @@ class GmailChatter(models.AbstractModel):
         )
         record.message_update(self._as_parsed(copy, values))
         return record.message_post(
-            **values, subtype_xmlid="mail.mt_comment", attachment_ids=file_ids
+            **values, subtype_xmlid="mail.mt_comment", attachment_ids=files.ids
         )
 
     def _as_parsed(self, copy, values):

@@ -599,6 +599,7 @@ class GmailConnect(models.AbstractModel):
                     "sharing_steps": [[None, level]],
                 }
             )
+            self.env["gmail.sharing"].sudo()._take_back(mailbox)
         if not mailboxes.search_count(
             [
                 ("user_id", "=", user.id),

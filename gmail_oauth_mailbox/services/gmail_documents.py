@@ -393,9 +393,10 @@ class GmailDocuments(models.AbstractModel):
         self.env.cr.execute(
             """
             DELETE FROM gmail_filing
-             WHERE mailbox_id = %s AND res_model = %s AND res_id = %s
-               AND mail_key = ANY(%s)
+             WHERE (mailbox_id = %s OR mailbox_id IS NULL)
+               AND res_model = %s AND res_id = %s AND mail_key = ANY(%s)
             """,
+            # What a mailbox said that is gone is for those to change who have the mail.
             [thread.mailbox_id.id, *document, self._keys(thread)],
         )
         self.env["gmail.sharing"].sudo()._enqueue(self._keys(thread))
@@ -453,10 +454,13 @@ class GmailDocuments(models.AbstractModel):
         votes = (
             self.env["gmail.vote"].sudo().search([("mail_key", "=", message.mail_key)])
         )
+        levels = [*votes.mapped("level"), thread.sudo().sharing_level or "everything"]
         most = sharing.capped(
-            min(votes.mapped("level"), key=sharing.rank, default="everything"),
-            self.env["gmail.setup"]._sharing_ceiling(),
+            min(levels, key=sharing.rank), self.env["gmail.setup"]._sharing_ceiling()
         )
+        if message.is_bcc:
+            # Nobody else is to know that the owner has it.
+            most = "nobody"
         subject = (
             thread.subject if sharing.rank(most) >= sharing.rank("subject") else ""
         )

@@ -155,6 +155,10 @@ class GmailExclusions(models.AbstractModel):
               JOIN gmail_participant p ON p.message_id = m.id
              WHERE p.address = ANY(%(addresses)s) AND e.mail_message_id IS NOT NULL
              UNION
+            SELECT id, NULL FROM gmail_entry
+             WHERE string_to_array(addresses, ' ') && %(addresses)s
+               AND mail_message_id IS NOT NULL
+             UNION
             SELECT e.id, x.written
               FROM gmail_entry e
               JOIN mail_message m ON m.id = e.mail_message_id
@@ -291,15 +295,23 @@ class GmailExclusions(models.AbstractModel):
 
     def _sweep_exclusion(self, exclusion):
         """Remove a page of the owner's copies and her votes; where she keeps a mail
-        private, that stays, so that nothing comes to light by it."""
+        private, or shows less of it than others who have it, that stays, so that
+        nothing comes to light by it."""
         condition = self._of_pattern(
             parse_pattern(exclusion.pattern), exclusion.user_id
         )
         keys, count = self._bury_page(condition)
         for mailbox_id, of_mailbox in keys.items():
             self.env.cr.execute(
-                "DELETE FROM gmail_vote WHERE mailbox_id = %s AND mail_key = ANY(%s)"
-                " AND level <> 'nobody' AND is_veto IS NOT TRUE",
+                """
+                DELETE FROM gmail_vote v
+                 WHERE mailbox_id = %s AND mail_key = ANY(%s)
+                   AND level <> 'nobody' AND is_veto IS NOT TRUE
+                   AND (level = 'everything'
+                        OR NOT EXISTS (SELECT FROM gmail_vote o
+                                        WHERE o.mail_key = v.mail_key
+                                          AND o.id <> v.id))
+                """,
                 [mailbox_id, list(of_mailbox)],
             )
         self.env["gmail.sharing"]._enqueue(set().union(*keys.values()))

@@ -29,6 +29,8 @@ READ = (
 )
 # Followers learn of an answer that is no older.
 FRESH = timedelta(days=2)
+# Where Gmail's own reports come from.
+GOOGLE_DAEMONS = ("googlemail.com", "google.com")
 # What Odoo sends to people outside.
 SENT_TYPES = ("comment", "email_outgoing", "auto_comment")
 
@@ -183,6 +185,7 @@ class GmailLinker(models.AbstractModel):
         page.reached(messages.filtered(lambda m: m.id in is_new))
         self._store_links(mailbox, page.links.values())
         self._store_filings(mailbox, page.filings.values())
+        self.env["gmail.sharing"]._remember_vetoes(messages)
         self.env["gmail.sharing"]._vote(mailbox, SQL("m.id = ANY(%s)", messages.ids))
         self.env["gmail.sharing"]._enqueue(set(messages.mapped("mail_key")))
 
@@ -383,7 +386,8 @@ class _Page:
         """A report that a mail did not arrive belongs nowhere else: it stands in the
         conversation of that mail."""
         messages = self.env["gmail.message"].sudo()
-        for mail in self.answered[message.id][:1]:
+        failed = self._failed(message)
+        for mail in self.answered[message.id][:1] if failed else ():
             # What others sent is not for this mailbox to say.
             if messages.search_count(
                 [
@@ -392,8 +396,19 @@ class _Page:
                 ],
                 limit=1,
             ):
-                failed = message.failed_recipients.split()
                 self.env["gmail.bounces"]._note(mail, failed)
+
+    def _failed(self, message):
+        """Return the addresses that a report may speak of: Google's of all, another
+        server's of its own domain. Whoever got the mail knows its id."""
+        domains = {a.rpartition("@")[2] for a in self._senders(message)}
+        if not message.is_authentic:
+            return []
+        return [
+            address
+            for address in message.failed_recipients.split()
+            if domains & {*GOOGLE_DAEMONS, address.rpartition("@")[2]}
+        ]
 
     def reached(self, messages):
         """Who writes herself can be reached again."""

@@ -196,7 +196,7 @@ class GmailPanel(models.AbstractModel):
         if mailbox_id:
             own = own.filtered(lambda mailbox: mailbox.id == mailbox_id)
         limit = max(1, min(int(limit or 30), LIMIT))
-        domain = [("mailbox_id", "in", own.ids)]
+        domain = [("mailbox_id", "in", own.ids), ("message_count", ">", 0)]
         begin, pieces = words((search or "")[:200])
         if begin or pieces:
             domain.append(("id", "in", self._matching(own, begin[:10], pieces[:10])))

@@ -15,6 +15,11 @@ _logger = logging.getLogger(__name__)
 # Mails compared in one run between two looks at the clock.
 PAGE = 100
 CRON = "gmail_oauth_mailbox.ir_cron_gmail_file"
+# What outlives a mailbox, and of what it has one each.
+DECISIONS = {
+    "gmail_vote": ("mail_key",),
+    "gmail_filing": ("mail_key", "res_model", "res_id"),
+}
 # Attempts to fetch attachments, or after a fault of ours; the pauses double.
 MOST_ATTEMPTS = 6
 FIRST_PAUSE = timedelta(minutes=1)
@@ -123,6 +128,155 @@ class GmailSharing(models.AbstractModel):
         )
 
     @api.model
+    def _remember_vetoes(self, messages):
+        """A conversation that was kept private, and comes in anew, is so again."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            UPDATE gmail_thread t SET sharing_level = 'nobody'
+              FROM gmail_message m
+              JOIN gmail_vote v ON v.mail_key = m.mail_key
+                               AND v.mailbox_id = m.mailbox_id AND v.is_veto
+             WHERE m.id = ANY(%s) AND t.id = m.thread_id AND t.sharing_level IS NULL
+            """,
+            [messages.ids],
+        )
+        if self.env.cr.rowcount:
+            self.env["gmail.thread"].invalidate_model(["sharing_level"])
+
+    @api.model
+    def _let_go(self, mailbox):
+        """A mailbox is deleted: note whose its decisions are, which outlive it."""
+        for table in DECISIONS:
+            self.env.cr.execute(
+                SQL(
+                    "UPDATE %s SET former = %s WHERE mailbox_id = %s",
+                    SQL.identifier(table),
+                    self._former(mailbox),
+                    mailbox.id,
+                )
+            )
+
+    @api.model
+    def _take_back(self, mailbox):
+        """The same account of the same user is connected anew: its decisions are hers
+        to change again."""
+        self.env.flush_all()
+        for table, unique in DECISIONS.items():
+            self.env.cr.execute(
+                SQL(
+                    """
+                    UPDATE %(table)s SET mailbox_id = %(mailbox)s, former = NULL
+                     WHERE id IN (SELECT max(id) FROM %(table)s
+                                   WHERE former = %(former)s GROUP BY %(unique)s)
+                    """,
+                    table=SQL.identifier(table),
+                    mailbox=mailbox.id,
+                    former=self._former(mailbox),
+                    unique=SQL(", ").join(map(SQL.identifier, unique)),
+                )
+            )
+
+    def _former(self, mailbox):
+        return f"{mailbox.user_id.id} {mailbox.email}"
+
+    # ------------------------------------------------------------------
+    # Documents that were merged
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _merged(self, model, sources, target, keys=None):
+        """Documents were merged into another: what was filed in them, and linked to
+        them, is so there.
+
+        :param sources: ids of documents of ``model``
+        :param keys: only these mails
+        """
+        self.env.flush_all()
+        only = keys is not None
+        for table, same, of_keys in (
+            (
+                SQL("gmail_filing"),
+                SQL(
+                    "o.mail_key = x.mail_key"
+                    " AND o.mailbox_id IS NOT DISTINCT FROM x.mailbox_id"
+                ),
+                SQL("x.mail_key = ANY(%s)", list(keys or ())),
+            ),
+            (
+                SQL("gmail_link"),
+                SQL("o.thread_id = x.thread_id"),
+                SQL(
+                    "x.thread_id IN (SELECT thread_id FROM gmail_message"
+                    " WHERE mail_key = ANY(%s))",
+                    list(keys or ()),
+                ),
+            ),
+        ):
+            which = SQL(
+                "x.res_model = %s AND x.res_id = ANY(%s) AND %s",
+                model,
+                list(sources),
+                of_keys if only else SQL("TRUE"),
+            )
+            # The last of those that say the same moves, the others go.
+            self.env.cr.execute(
+                SQL(
+                    """
+                    DELETE FROM %(table)s x
+                     WHERE %(which)s
+                       AND EXISTS (SELECT FROM %(table)s o
+                                    WHERE %(same)s AND o.res_model = x.res_model
+                                      AND (o.res_id = %(target)s
+                                           OR (o.res_id = ANY(%(sources)s)
+                                               AND o.id > x.id)))
+                    """,
+                    table=table,
+                    which=which,
+                    same=same,
+                    target=target,
+                    sources=list(sources),
+                )
+            )
+            self.env.cr.execute(
+                SQL("UPDATE %s x SET res_id = %s WHERE %s", table, target, which)
+            )
+        self.env["gmail.link"].invalidate_model()
+        self.env["gmail.filing"].invalidate_model()
+
+    @api.model
+    def _moved(self, messages):
+        """Messages came to other documents: have what is known of them follow."""
+        entries = self.env["gmail.entry"].sudo()
+        entries = entries.search([("mail_message_id", "in", messages.ids)])
+        self._enqueue(set(entries.mapped("mail_key")))
+
+    def _follow(self, entries):
+        """Have entries (gmail.entry of one mail) name the documents where they stand;
+        of two in one document one goes.
+
+        :return: the documents that are concerned
+        """
+        touched = set()
+        for entry in entries:
+            message = entry.mail_message_id
+            old, new = (entry.res_model, entry.res_id), (message.model, message.res_id)
+            if not all(new) or old == new:
+                continue
+            touched |= {old, new}
+            if old[0] == new[0]:
+                self._merged(old[0], [old[1]], new[1], [entry.mail_key])
+            twin = entries.filtered(lambda e, at=new: (e.res_model, e.res_id) == at)
+            if twin:
+                spare = entry if entry.kind != "stock" else twin
+                entries -= spare
+                self.env["gmail.chatter"]._remove(spare)
+                if spare == entry:
+                    continue
+            entry.write({"res_model": new[0], "res_id": new[1]})
+        return touched
+
+    @api.model
     def _vote_all(self, mailbox):
         """Count all votes of a mailbox anew, and have its mails compared."""
         self._vote(mailbox, SQL("TRUE"))
@@ -219,10 +373,13 @@ class GmailSharing(models.AbstractModel):
         owners to choose."""
         ceiling = self.env["gmail.setup"]._sharing_ceiling()
         mailboxes, threads = self._looser_than(ceiling)
-        threads.sharing_level = ceiling
+        # On a conversation, "nobody" would be its owner's veto.
+        threads.sharing_level = ceiling != "nobody" and ceiling
         # Which has their votes counted anew.
         mailboxes.sharing_level = ceiling
         self._enqueue_mailbox(threads.mailbox_id - mailboxes)
+        # Of mail that nobody has any more, too.
+        self._enqueue_entries()
 
     @api.model
     def _trigger(self, at=None):
@@ -391,16 +548,19 @@ class GmailSharing(models.AbstractModel):
                 order="is_authentic desc nulls last, date, id",
             )
         )
+        standing = self.env["gmail.entry"].sudo().search([("mail_key", "=", key)])
+        touched = self._follow(standing)
         demands = self._demands(key, copies)
         entries = {
-            (entry.res_model, entry.res_id): entry
-            for entry in self.env["gmail.entry"].sudo().search([("mail_key", "=", key)])
+            (entry.res_model, entry.res_id): entry for entry in standing.exists()
         }
         chatter = self.env["gmail.chatter"]
         if not self._have_files(copies, demands, entries) and not give_up:
             return False
-        touched = set()
         for document, entry in entries.items():
+            if not entry.mail_message_id:
+                # Deleted by hand: its row says that it does not come back.
+                continue
             if document not in demands and entry.kind != "stock":
                 chatter._remove(entry)
                 touched.add(document)
@@ -452,10 +612,11 @@ class GmailSharing(models.AbstractModel):
     def _is_internal(self, message):
         """Whether everybody on a message is of the company."""
         domains = self.env["gmail.linker"]._own_domains()
+        # A hidden recipient changes nothing.
         others = [
             p.address
             for p in message.participant_ids
-            if p.address.rpartition("@")[2] not in domains
+            if p.role != "bcc" and p.address.rpartition("@")[2] not in domains
         ]
         if not others:
             return True

@@ -732,4 +732,21 @@ class GmailStore(models.AbstractModel):
         )
         threads = self.env["gmail.thread"].browse(ids)
         threads.invalidate_recordset()
-        (threads - threads.browse(thread_id for (thread_id,) in kept)).unlink()
+        empty = threads - threads.browse(thread_id for (thread_id,) in kept)
+        # What its owner decided holds when the conversation comes back.
+        decided = (
+            empty.filtered("sharing_level")
+            | empty.link_ids.filtered(lambda link: link.state == "removed").thread_id
+        )
+        decided.write(
+            {
+                "subject": False,
+                "participants": False,
+                "snippet": False,
+                "message_count": 0,
+                "unread_count": 0,
+                "is_starred": False,
+                "has_attachments": False,
+            }
+        )
+        (empty - decided).unlink()

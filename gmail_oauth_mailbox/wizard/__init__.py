@@ -1,4 +1,5 @@
 from . import (
+    base_partner_merge,
     gmail_erase,
     gmail_exclude,
     gmail_label_switch,

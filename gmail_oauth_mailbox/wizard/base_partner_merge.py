@@ -1,0 +1,21 @@
+from odoo import models
+
+
+class MergePartnerAutomatic(models.TransientModel):
+    """What is filed in contacts that are merged is filed in the one that stays."""
+
+    _inherit = "base.partner.merge.automatic.wizard"
+
+    def _update_reference_fields_generic(
+        self, referenced_model, src_records, dst_record, additional_update_records=None
+    ):
+        result = super()._update_reference_fields_generic(
+            referenced_model,
+            src_records,
+            dst_record,
+            additional_update_records=additional_update_records,
+        )
+        self.env["gmail.sharing"].sudo()._merged(
+            referenced_model, src_records.ids, dst_record.id
+        )
+        return result
