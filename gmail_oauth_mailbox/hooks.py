@@ -6,7 +6,9 @@ def uninstall_hook(env):
         service._disconnect(mailbox)
     service._discard_waiting()
     service._revoke_after_commit()
-    env["ir.attachment"].search([("res_model", "=", "gmail.attachment")]).unlink()
+    env["ir.attachment"].search(
+        [("res_model", "in", ("gmail.attachment", "gmail.draft"))]
+    ).unlink()
     env["mail.mail"].search(
         [("is_gmail", "=", True), ("state", "=", "outgoing")]
     )._gmail_give_up()

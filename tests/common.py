@@ -147,6 +147,25 @@ class GmailCase(HttpCase):
         """Have Google forget what happened so far in an account."""
         self.google.control("accounts", {"account": email, "action": "expire_history"})
 
+    def draft(
+        self, message=None, html="<p>Hello</p>", mode="reply", user=None, **values
+    ):
+        """Write in the panel, as the owner; return the gmail.draft under her rights.
+
+        :param message: gmail.message that it answers; a new mail without one
+        """
+        drafts = self.env["gmail.draft"].with_user(user or self.anna)
+        found = drafts.panel_begin(mode if message else "new", message and message.id)
+        draft = drafts.browse(found["id"])
+        draft.panel_save({"body": html + found["body"], **values})
+        return draft
+
+    def answer(self, message, html="<p>Hello</p>", mode="reply", **values):
+        """Answer in the panel, and do not take it back; return what it says."""
+        draft = self.draft(message, html, mode, **values)
+        draft.panel_send()
+        return draft.panel_flush()
+
     def run_cron(self, name):
         """Run one of our scheduled actions once, such as ``revoke``."""
         self.env.flush_all()

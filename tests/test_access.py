@@ -14,6 +14,7 @@ CONTENT = (
     "gmail.message",
     "gmail.participant",
     "gmail.attachment",
+    "gmail.draft",
     "gmail.label",
     "gmail.link",
     "gmail.quarantine",
@@ -37,6 +38,7 @@ SERVICES = (
     "gmail.addresses",
     "gmail.bounces",
     "gmail.chatter",
+    "gmail.compose",
     "gmail.check",
     "gmail.connect",
     "gmail.documents",
@@ -50,7 +52,6 @@ SERVICES = (
     "gmail.meter",
     "gmail.oauth",
     "gmail.panel",
-    "gmail.reply",
     "gmail.scheduler",
     "gmail.sender",
     "gmail.setup",
@@ -104,13 +105,25 @@ DOORS = {
         "panel_find_documents",
         "panel_link",
         "panel_make",
-        "panel_outbox",
         "panel_read",
         "panel_remove",
         "panel_share",
         "panel_unlink",
     },
-    "gmail.message": {"panel_pictures", "panel_reply", "panel_whole"},
+    "gmail.message": {"panel_pictures", "panel_whole"},
+    "gmail.draft": {
+        "panel_apply_template",
+        "panel_begin",
+        "panel_discard",
+        "panel_flush",
+        "panel_list",
+        "panel_read",
+        "panel_recipients",
+        "panel_remove_file",
+        "panel_save",
+        "panel_send",
+        "panel_undo",
+    },
     "gmail.attachment": {"action_download"},
     "gmail.label": {"action_ask_switch", "write"},
     "gmail.erase": {"action_erase"},
@@ -169,6 +182,7 @@ class TestAccess(GmailCase):
                 "origin": "hand",
             }
         )
+        self.begun = self.draft(self.message)
         self.left_out = self.env["gmail.quarantine"].create(
             {"mailbox_id": self.box.id, "gmail_id": "18c0ffee", "code": "unreadable"}
         )
@@ -319,14 +333,17 @@ class TestAccess(GmailCase):
             "gmail.attachment": attachment.id,
             "gmail.quarantine": self.left_out.id,
             "gmail.label": self.box.label_ids[0].id,
+            "gmail.draft": self.begun.id,
         }
         arguments = {
-            "panel_outbox": [1, "discard"],
-            "panel_reply": ["<p>x</p>", "reply"],
             "write": [{"name": "x"}],
+            "panel_save": [{"to": "x@y.test"}],
+            "panel_remove_file": [1],
+            "panel_apply_template": [1],
         }
         general = {"panel_state", "panel_threads", "panel_outcome"}
         general.add("action_open_preferences")
+        general |= {"panel_begin", "panel_list", "panel_recipients"}
         for user in (self.ben, self.admin, self.portal):
             for model, row_id in ids.items():
                 for method in DOORS[model] - general - {"action_open_form"}:

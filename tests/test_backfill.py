@@ -148,7 +148,7 @@ class TestContactsOnly(BackfillCase):
         self.google.add_message(ANNA, mail(subject="Question"))
         self.sync(self.box)
         question = self.env["gmail.message"].search([("subject", "=", "Question")])
-        question.with_user(self.anna).panel_reply("<p>Yes</p>", "reply")
+        self.answer(question, "<p>Yes</p>")
         # She is no contact any more: the answer, which is Odoo's own, stays.
         self.env["res.partner"].search([("email", "=", CARLA)]).active = False
         self.sync(self.box)
@@ -555,7 +555,7 @@ class TestLongMessages(BackfillCase):
         self.assertIn("from", message.participant_ids.mapped("role"))
         self.assertEqual(shown["people_left_out"], 102)
         with self.assertRaisesRegex(UserError, "more people than Odoo keeps"):
-            message.panel_reply("<p>Hello</p>", "reply_all")
-        message.panel_reply("<p>Hello</p>", "reply")
+            self.draft(message, mode="reply_all")
+        self.answer(message)
         sent = [m for m in self.google.messages(ANNA) if "SENT" in m["labelIds"]]
         self.assertEqual(len(sent), 1)

@@ -15,6 +15,10 @@ from .common import ANNA, BEN, PRIVATE, GmailCase, mail
 FIRM = "customer-example.test"
 
 
+class Undone(Exception):
+    """Ends a transaction; nothing of it stays."""
+
+
 class SendingCase(GmailCase):
     def setUp(self):
         super().setUp()
@@ -313,7 +317,7 @@ class TestSending(SendingCase):
         )
         self.sync(self.box)
         message = self.env["gmail.message"].search([("subject", "=", "Question")])
-        message.with_user(self.anna).panel_reply("<p>The answer</p>", "reply_all")
+        self.answer(message, "<p>The answer</p>", "reply_all")
         sent = self.sent()[0]
         self.assertEqual(sent["threadId"], message.thread_id.gmail_id)
         self.assertEqual(self.header(sent, "In-Reply-To"), f"<q@{FIRM}>")
@@ -338,13 +342,13 @@ class TestSending(SendingCase):
         message = self.env["gmail.message"].search([("subject", "=", "Question")])
         own = message.with_user(self.anna)
         self.assertEqual(own.from_email, f"carla@{FIRM}")
-        own.panel_reply("<p>Only for Carla</p>", "reply")
+        self.answer(own, "<p>Only for Carla</p>")
         self.assertEqual(len(self.sent()), 1)
         self.assertFalse(self.google.messages(BEN))
 
     def test_answer_carries_the_signature_and_the_quoted_mail(self):
         self.box.signature = "<p>Anna of Sales</p>"
-        self.question().panel_reply("<p>The answer</p>", "reply")
+        self.answer(self.question(), "<p>The answer</p>")
         (sent,) = self.sent()
         for piece in ("The answer", "Anna of Sales", "Hello Anna"):
             self.assertIn(piece, sent["text"])
@@ -369,53 +373,74 @@ class TestSending(SendingCase):
 
     def test_the_same_answer_goes_out_once(self):
         own = self.question()
+        draft = self.draft(own, "<p>The answer</p>")
         for _time in range(2):
-            own.panel_reply("<p>The answer</p>", "reply", "k" * 32)
+            # Pressed twice.
+            draft.panel_send()
+        self.assertTrue(draft.panel_flush()["sent"])
+        self.assertTrue(draft.panel_flush()["sent"])
+        self.assertFalse(draft.exists())
         self.assertEqual(len(self.sent()), 1)
-        own.panel_reply("<p>Another</p>", "reply", "l" * 32)
+        with self.assertRaisesRegex(UserError, "gone out already"):
+            draft.panel_send()
+        self.answer(own, "<p>The answer</p>")
         self.assertEqual(len(self.sent()), 2)
-        with self.assertRaises(UserError):
-            own.panel_reply("<p>x</p>", "reply", "> <x@y")
 
     def test_sent_mail_is_found_again_though_sent_is_switched_off(self):
         own = self.question()
         clock = self.google.control("clock")["now"]
         self.google.control("clock", {"forward": time.time() - clock})
         self.box.label_ids.filtered(lambda m: m.gmail_id == "SENT").is_synced = False
-        own.panel_reply("<p>The answer</p>", "reply", "k" * 32)
+        draft = self.draft(own, "<p>The answer</p>")
+        draft.panel_send()
+        mail_id = draft.sudo().mail_id
+        with self.assertRaises(Undone), self.env.cr.savepoint():
+            # The worker dies when Gmail has it.
+            draft.panel_flush()
+            raise Undone
+        self.env.invalidate_all()
+        self.assertEqual(mail_id.state, "outgoing")
         self.sync(self.box)
-        own.panel_reply("<p>The answer</p>", "reply", "k" * 32)
+        self.assertTrue(draft.panel_flush()["sent"])
         self.assertEqual(len(self.sent()), 1)
 
     def waiting_answer(self):
-        """Answer while Gmail is out of order; return the question and the mail."""
+        """Answer while Gmail is out of order; return the question, the draft and the
+        mail."""
         own = self.question()
         path = "/messages/send"
         self.google.control("faults", {"path": path, "status": 503, "count": 9})
-        result = own.panel_reply("<p>Secret answer</p>", "reply", "k" * 32)
-        self.assertTrue(result["waiting"])
+        draft = self.draft(own, "<p>Secret answer</p>")
+        draft.panel_send()
+        result = draft.panel_flush()
+        self.assertFalse(result["sent"])
+        self.assertIn("tries again", result["message"])
         self.assertNotIn("NotSentYet", result["message"])
         self.google.control("faults?clear=1")
         waiting = self.env["mail.mail"].search([("gmail_answered_id", "=", own.id)])
         self.assertEqual(waiting.state, "outgoing")
-        return own, waiting
+        return own, draft, waiting
 
     def test_waiting_answer_is_shown_and_sent(self):
-        own, waiting = self.waiting_answer()
-        (shown,) = own.thread_id.panel_read()["outbox"]
-        self.assertEqual((shown["id"], shown["waits"]), (waiting.id, True))
-        self.assertIn("Secret answer", shown["text"])
-        own.thread_id.panel_outbox(waiting.id, "send")
+        own, draft, waiting = self.waiting_answer()
+        (shown,) = own.thread_id.panel_read()["drafts"]
+        self.assertEqual((shown["id"], shown["state"]), (draft.id, "waiting"))
+        self.assertIn("Secret answer", shown["preview"])
+        self.assertEqual(shown["error"], waiting.failure_reason)
+        draft.panel_flush()
         self.assertEqual(len(self.sent()), 1)
-        self.assertFalse(own.thread_id.panel_read()["outbox"])
+        self.assertFalse(own.thread_id.panel_read()["drafts"])
 
-    def test_waiting_answer_is_discarded(self):
-        own, waiting = self.waiting_answer()
-        own.thread_id.panel_outbox(waiting.id, "discard")
+    def test_waiting_answer_is_taken_back_and_discarded(self):
+        own, draft, waiting = self.waiting_answer()
+        self.assertIn("Secret answer", draft.panel_undo()["body"])
         self.assertFalse(waiting.exists())
+        draft.panel_discard()
+        self.assertFalse(draft.exists())
+        self.assertFalse(own.thread_id.panel_read()["drafts"])
 
     def test_waiting_answer_is_nobody_elses(self):
-        own, waiting = self.waiting_answer()
+        own, draft, waiting = self.waiting_answer()
         admin = self._user("send_admin", "A", "a@b.test", "base.group_system")
         theirs = self.env["mail.mail"].with_user(admin)
         self.assertFalse(theirs.search([("id", "=", waiting.id)]))
@@ -423,7 +448,14 @@ class TestSending(SendingCase):
             lambda: theirs.browse(waiting.id).read(["body_html"]),
             lambda: theirs.browse(waiting.id).write({"email_to": BEN}),
             lambda: waiting.mail_message_id.with_user(admin).read(["body"]),
-            lambda: own.thread_id.with_user(admin).panel_outbox(waiting.id, "send"),
+            lambda: draft.with_user(admin).panel_flush(),
+            lambda: draft.with_user(admin).panel_read(),
+            lambda: draft.with_user(self.ben).panel_undo(),
+            lambda: draft.with_user(self.ben).panel_save({"to": BEN}),
+            lambda: draft.with_user(self.ben).read(["body"]),
+            lambda: (
+                self.env["gmail.draft"].with_user(self.ben).panel_begin("reply", own.id)
+            ),
         ):
             with self.assertRaises(AccessError):
                 road()
@@ -432,7 +464,7 @@ class TestSending(SendingCase):
         self.env["ir.mail_server"].create(
             {"name": "Everybody's", "smtp_host": "smtp.example", "sequence": 1}
         )
-        _own, waiting = self.waiting_answer()
+        _own, _draft, waiting = self.waiting_answer()
         self.box.outgoing_server_id.unlink()
         waiting.scheduled_date = False
         waiting.send()
@@ -523,8 +555,19 @@ class TestSending(SendingCase):
         fault = {"path": path, "status": 400, "count": 9, "body": {"error": {}}}
         own = self.question()
         self.google.control("faults", fault)
-        with self.assertRaisesRegex(UserError, "^Google refused this request"):
-            own.panel_reply("<p>x</p>", "reply")
+        draft = self.draft(own)
+        draft.panel_send()
+        result = draft.panel_flush()
+        self.assertFalse(result["sent"])
+        self.assertRegex(result["message"], "^Google refused this request")
+        # It is back with its text, and goes out when sent again.
+        self.google.control("faults?clear=1")
+        shown = draft.panel_read()
+        self.assertEqual((shown["state"], shown["error"]), ("draft", result["message"]))
+        self.assertIn("Hello", shown["body"])
+        draft.panel_send()
+        self.assertTrue(draft.panel_flush()["sent"])
+        self.assertEqual(len(self.sent()), 1)
 
     def test_mailbox_goes_with_its_user(self):
         self.sync(self.box)
@@ -540,12 +583,28 @@ class TestSending(SendingCase):
         self.sync(self.box)
         message = self.env["gmail.message"].search([("subject", "=", "Question")])
         own = message.with_user(self.anna)
-        for body, mode in (("", "reply"), ("<p><br></p>", "reply"), ("x", "all")):
-            with self.assertRaises(UserError):
-                own.panel_reply(body, mode)
+        with self.assertRaisesRegex(UserError, "Choose Reply"):
+            self.draft(own, mode="all")
+        draft = self.draft(own)
+        for values, sentence in (
+            ({"to": ""}, "Say whom"),
+            ({"to": "Carla"}, "“Carla” is no address"),
+            ({"cc": "x@y.test, ünï@x.test"}, "“ünï@x.test” is no address"),
+            ({"to": ", ".join(f"p{n}@x.test" for n in range(101))}, "has 101"),
+            ({"to": "a@x.test", "body": "<p><br></p>", "is_quoting": False}, "Write"),
+        ):
+            draft.panel_save({"to": "a@x.test", "cc": "", **values})
+            with self.assertRaisesRegex(UserError, sentence):
+                draft.panel_send()
+        with self.assertRaisesRegex(UserError, "your own addresses"):
+            draft.panel_save({"email_from": BEN})
+        draft.panel_save({"to": "a@x.test", "cc": "", "body": "<p>x</p>"})
+        with self.assertRaisesRegex(UserError, "still to come"):
+            draft.panel_send("2020-01-01 10:00:00")
         self.box.state = "paused"
         with self.assertRaisesRegex(UserError, "paused"):
-            own.panel_reply("<p>x</p>", "reply")
+            draft.panel_send()
+        self.assertFalse(self.sent())
 
     def test_inbox_of_a_colleague_gets_it(self):
         self.post(partners=self.env["res.partner"].create({"name": "B", "email": BEN}))

@@ -1,1 +1,1 @@
-from . import export, oauth, spreadsheet
+from . import attach, export, oauth, spreadsheet

@@ -10,6 +10,7 @@ from . import (
     gmail_census,
     gmail_correspondence,
     gmail_credential,
+    gmail_draft,
     gmail_entry,
     gmail_erasure,
     gmail_exclusion,

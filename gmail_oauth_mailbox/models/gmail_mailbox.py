@@ -385,6 +385,11 @@ class GmailMailbox(models.Model):
     # the mailbox is the caller's own before it hands over to a service.
     # ------------------------------------------------------------------
 
+    def _addresses(self):
+        """Return the addresses of the account, its own first, normalised."""
+        self.ensure_one()
+        return [self.email, *(self.alias_addresses or "").split()]
+
     def _own(self):
         """Return the mailbox under sudo, after checking that it is the caller's."""
         self.ensure_one()
@@ -548,6 +553,7 @@ class GmailMailbox(models.Model):
             )
             attachments.attachment_id.unlink()
             self.env["gmail.sharing"]._let_go(mailbox)
+            self.env["gmail.draft"].search([("mailbox_id", "=", mailbox.id)]).unlink()
             servers = mailbox.outgoing_server_id
             self.env["mail.mail"].search(
                 [("gmail_mailbox_id", "=", mailbox.id), ("state", "=", "outgoing")]
@@ -587,9 +593,19 @@ class GmailMailbox(models.Model):
         return self.env["gmail.panel"]._state()
 
     @api.model
-    def panel_threads(self, mailbox_id=False, search="", before=False, limit=30):
+    def panel_threads(
+        self,
+        mailbox_id=False,
+        search="",
+        before=False,
+        limit=30,
+        only=False,
+        label_id=False,
+    ):
         """Return one page of the caller's conversations, newest first."""
-        return self.env["gmail.panel"]._threads(mailbox_id, search, before, limit)
+        return self.env["gmail.panel"]._threads(
+            mailbox_id, search, before, limit, only, label_id
+        )
 
     @api.model
     def panel_outcome(self, authorization_id):

@@ -100,16 +100,3 @@ class GmailMessage(models.Model):
         self.ensure_one()
         self.check_access("read")
         return self.env["gmail.panel"]._whole(self.sudo())
-
-    def panel_reply(self, body_html, mode="reply", key=None):
-        """Send an answer to this message through its mailbox.
-
-        :param body_html: what the owner wrote, HTML
-        :param mode: ``reply`` or ``reply_all``
-        :param key: 16 to 64 letters, digits and hyphens; the same key goes out once,
-            however often it is sent
-        :return: {"waiting": bool, "message": why, or False}
-        """
-        self.ensure_one()
-        self.check_access("read")
-        return self.env["gmail.reply"]._send(self, body_html, mode, key)

@@ -95,13 +95,3 @@ class GmailThread(models.Model):
     def panel_emails(self, model, res_id, before=None):
         """Return a page of the emails of a document that the caller may see."""
         return self.env["gmail.emails"]._page(model, res_id, before)
-
-    def panel_outbox(self, mail_id, action):
-        """Deal with an answer in this conversation that has not gone out.
-
-        :param mail_id: as ``panel_read`` gave it
-        :param action: ``send`` or ``discard``
-        """
-        self.ensure_one()
-        self.check_access("read")
-        return self.env["gmail.panel"]._deal_with(self, mail_id, action)

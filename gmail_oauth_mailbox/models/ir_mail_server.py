@@ -76,7 +76,7 @@ class IrMailServer(models.Model):
         mailbox = mail_server.gmail_mailbox_id
         if not mailbox:
             return
-        if email_normalize(smtp_from) != email_normalize(mailbox.email):
+        if email_normalize(smtp_from) not in map(email_normalize, mailbox._addresses()):
             raise UserError(
                 self.env._(
                     "%(server)s sends from %(address)s only.",

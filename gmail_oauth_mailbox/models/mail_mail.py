@@ -3,7 +3,7 @@ import idna
 from odoo import fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import email_normalize, formataddr, unique
-from odoo.tools.mail import email_split_tuples
+from odoo.tools.mail import email_split_and_format, email_split_tuples
 
 # What of a mail is its owner's own.
 CONTENT = frozenset(
@@ -15,6 +15,7 @@ CONTENT = frozenset(
         "email_cc",
         "email_from",
         "email_to",
+        "gmail_bcc",
         "gmail_mailbox_id",
         "headers",
         "is_gmail",
@@ -32,7 +33,7 @@ def deliverable(address):
     in ASCII), or None when it is no address that Gmail's API takes."""
     for name, email in email_split_tuples(address or "")[:1]:
         normalized = email_normalize(email)
-        if normalized:
+        if normalized and not normalized.startswith("@"):
             try:
                 ascii_address = formataddr(("", normalized), "ascii")
             except idna.IDNAError:
@@ -72,6 +73,7 @@ class MailMail(models.Model):
         index="btree_not_null",
         ondelete="set null",
     )
+    gmail_bcc = fields.Char("Bcc of Gmail", readonly=True, copy=False)
     gmail_attempts = fields.Integer(
         "Attempts through Gmail",
         readonly=True,
@@ -101,7 +103,8 @@ class MailMail(models.Model):
         return (
             mail.create_uid == mailbox.user_id
             and mail.mail_message_id.create_uid == mailbox.user_id
-            and email_normalize(mail.email_from) == email_normalize(mailbox.email)
+            and email_normalize(mail.email_from)
+            in map(email_normalize, mailbox._addresses())
             and not mail._gmail_is_bulk()
         )
 
@@ -143,7 +146,12 @@ class MailMail(models.Model):
                 continue
             if mail.sudo().mail_server_id != mailbox.outgoing_server_id:
                 mail.sudo().mail_server_id = mailbox.outgoing_server_id
+        self.env["gmail.compose"]._settle_mails(held)
         rest = self - held
+        # A worker of the queue and a person may have the same in hand. Odoo's own lock
+        # comes with the first flush, which may be after the mail has left.
+        theirs = rest.filtered(lambda m: m.sudo().gmail_mailbox_id)
+        rest -= theirs - theirs.sudo().try_lock_for_update().with_env(self.env)
         for server in rest.sudo().mail_server_id.filtered("gmail_mailbox_id"):
             batch = rest.filtered(lambda m, s=server: m.sudo().mail_server_id == s)
             rest -= batch - batch._split_by_delayed_batch(server)
@@ -156,6 +164,7 @@ class MailMail(models.Model):
         )
 
     def _send(self, *args, smtp_session=None, **kwargs):
+        drafts = self.env["gmail.compose"]._drafts_of(self)
         result = super()._send(*args, smtp_session=smtp_session, **kwargs)
         # Only the session of services/gmail_sender.py has it.
         problems = getattr(smtp_session, "problems", None)
@@ -165,6 +174,7 @@ class MailMail(models.Model):
                 mail._gmail_postpone(sentence, pause)
             elif sentence:
                 mail._gmail_failed(sentence)
+        self.env["gmail.compose"]._settle(drafts)
         return result
 
     def _gmail_postpone(self, sentence, pause):
@@ -192,7 +202,6 @@ class MailMail(models.Model):
                 ("notification_status", "=", "exception"),
             ]
         ).write({"failure_reason": sentence})
-        self._gmail_tell_owner()
 
     def _gmail_refuse(self, mailbox):
         reason = self.env._(
@@ -232,13 +241,6 @@ class MailMail(models.Model):
     def _gmail_wait(self, reason):
         """Keep the mail in the queue, and say on it why it waits."""
         self.sudo().write({"state": "outgoing", "failure_reason": reason})
-
-    def _gmail_tell_owner(self):
-        """Have the owner's panel show an answer that did not go out."""
-        for mail in self.sudo().filtered(lambda m: m.gmail_answered_id):
-            mail.env["gmail.sync"]._announce(
-                mail.gmail_mailbox_id, mail.gmail_answered_id.thread_id.ids
-            )
 
     def _postprocess_sent_message(
         self, success_pids, success_emails, failure_reason=False, failure_type=None
@@ -306,6 +308,10 @@ class MailMail(models.Model):
         }
         headers.update(self.env["gmail.sender"]._headers(self))
         merged["headers"] = headers
+        bcc = email_split_and_format(self.sudo().gmail_bcc or "")
+        if bcc := list(filter(None, map(deliverable, bcc))):
+            merged["email_to_normalized"] += [address for _name, address in bcc]
+            merged["headers"]["Bcc"] = ", ".join(map(formataddr, bcc))
         if mailbox.can_read:
             # The answer then comes to Gmail, where the owner reads it.
             merged["reply_to"] = False

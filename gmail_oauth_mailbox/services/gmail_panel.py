@@ -1,14 +1,21 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, html2plaintext, html_escape
+from odoo.tools import SQL, html_escape
 
 from ..lib import errors
 from ..lib.search import words
 from .gmail_connect import OUTCOMES
-from .gmail_reply import QUOTE
 from .gmail_scheduler import ENDING_AHEAD
 
 LIMIT = 100
+# What a list can be narrowed to.
+ONLY = {
+    "unread": ("unread_count", ">", 0),
+    "starred": ("is_starred", "=", True),
+    "attachments": ("has_attachments", "=", True),
+}
+# Gmail's own labels that a list of them shows, in its order; then the user's.
+SHOWN_LABELS = ("INBOX", "SENT", "IMPORTANT")
 FRAME_HEAD = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "img-src data: blob:; style-src 'unsafe-inline'\">"
@@ -58,6 +65,11 @@ class GmailPanel(models.AbstractModel):
             "is_admin": admin,
             "choice": internal and self._choice(),
             "trouble": bool(mailboxes) and self._trouble(),
+            "drafts": self.env["gmail.draft"].search_count(
+                ["|", ("is_touched", "=", True), ("state", "=", "waiting")]
+            )
+            if internal
+            else 0,
             "mailboxes": [
                 {
                     "id": mailbox.id,
@@ -73,10 +85,24 @@ class GmailPanel(models.AbstractModel):
                     "can_send": mailbox.can_send,
                     "ending": self._ending(mailbox),
                     "ceiling": self.env["gmail.wording"]._of_ceiling(mailbox),
+                    "labels": self._labels(mailbox),
                 }
                 for mailbox in mailboxes
             ],
         }
+
+    def _labels(self, mailbox):
+        """Return the labels of a mailbox that the panel lists."""
+        labels = mailbox.label_ids.filtered("is_synced")
+        by_id = {label.gmail_id: label for label in labels}
+        own = labels.filtered(lambda label: label.kind == "user").sorted("name")
+        return [
+            {"id": label.id, "name": label.title}
+            for label in (
+                *(by_id[gmail_id] for gmail_id in SHOWN_LABELS if gmail_id in by_id),
+                *own,
+            )
+        ]
 
     def _choice(self):
         """Return the attempt whose account the caller has still to choose, or False:
@@ -184,19 +210,25 @@ class GmailPanel(models.AbstractModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def _threads(self, mailbox_id, search, before, limit):
+    def _threads(self, mailbox_id, search, before, limit, only=False, label_id=False):
         """Return one page of conversations, newest first.
 
         :param mailbox_id: one of the caller's mailboxes, or False for all
         :param search: words; each must begin a word of one of the messages
         :param before: the token that the page before gave, or False
         :param limit: conversations per page, at most 100
+        :param only: ``unread``, ``starred`` or ``attachments``
+        :param label_id: one of the caller's labels
         """
         own = self.env["gmail.mailbox"].search([("user_id", "=", self.env.uid)])
         if mailbox_id:
             own = own.filtered(lambda mailbox: mailbox.id == mailbox_id)
         limit = max(1, min(int(limit or 30), LIMIT))
         domain = [("mailbox_id", "in", own.ids), ("message_count", ">", 0)]
+        if only in ONLY:
+            domain.append(ONLY[only])
+        if label_id:
+            domain.append(("message_ids.label_ids", "=", int(label_id)))
         begin, pieces = words((search or "")[:200])
         if begin or pieces:
             domain.append(("id", "in", self._matching(own, begin[:10], pieces[:10])))
@@ -275,7 +307,7 @@ class GmailPanel(models.AbstractModel):
         """Return a conversation, its messages oldest first."""
         mailbox = thread.mailbox_id
         messages = thread.message_ids.sorted(lambda m: (m.date, m.id))
-        own = self.env["gmail.reply"]._own_addresses(mailbox.user_id)
+        own = self.env["gmail.compose"]._own_addresses(mailbox.user_id)
         return {
             "id": thread.id,
             "subject": thread.subject or "",
@@ -283,30 +315,8 @@ class GmailPanel(models.AbstractModel):
             "email": mailbox.email,
             "can_send": mailbox.can_send and mailbox.state == "connected",
             "messages": [self._read_message(message, own) for message in messages],
-            "outbox": [
-                {
-                    "id": mail.id,
-                    "waits": mail.state == "outgoing",
-                    "reason": mail.failure_reason or "",
-                    "text": html2plaintext((mail.body_html or "").split(QUOTE)[0]),
-                }
-                for mail in self._outbox(thread)
-            ],
+            "drafts": self.env["gmail.compose"]._of_thread(thread),
         }
-
-    def _outbox(self, thread):
-        """Return the caller's answers in a conversation that have not gone out."""
-        return (
-            self.env["mail.mail"]
-            .sudo()
-            .search(
-                [
-                    ("gmail_answered_id.thread_id", "=", thread.id),
-                    ("create_uid", "=", self.env.uid),
-                    ("state", "in", ("outgoing", "exception", "cancel")),
-                ]
-            )
-        )
 
     @api.model
     def _remove_thread(self, thread):
@@ -317,28 +327,19 @@ class GmailPanel(models.AbstractModel):
         store._refresh_threads(touched)
         self.env["gmail.sync"].sudo()._announce(mailbox, touched)
 
-    def _deal_with(self, thread, mail_id, action):
-        mail = self._outbox(thread).filtered(lambda m: m.id == mail_id)
-        if mail and action == "discard":
-            mail.unlink()
-        elif mail and action == "send":
-            mail.write({"state": "outgoing", "scheduled_date": False})
-            mail.send()
-        return True
-
     def _read_message(self, message, own):
         people = {"to": [], "cc": []}
         for participant in message.participant_ids:
             if participant.role in people:
                 people[participant.role].append(participant.name or participant.address)
-        reply = self.env["gmail.reply"]
+        compose = self.env["gmail.compose"]
         pictures = self.env["gmail.files"]._shown_inline(message.attachment_ids)
 
         def shown(people):
             return ", ".join(f"{n} <{a}>" if n else a for n, a in people)
 
         def recipients(mode):
-            to, cc = reply._recipients(message.sudo(), mode, own)
+            to, cc = compose._recipients(message.sudo(), mode, own)
             return {"to": shown(to), "cc": shown(cc)}
 
         return {

@@ -23,8 +23,6 @@ SEND_HEADER = "X-Odoo-Gmail-Send"
 # Inside Odoo only: this mail may have gone out before. Removed before it leaves.
 CHECK_HEADER = "X-Odoo-Gmail-Check"
 RETRY_PAUSE = timedelta(minutes=5)
-# How long a person may take to press Send on the same answer again.
-ANSWER_LIFE = timedelta(days=1)
 
 
 def unix_time(moment):
@@ -54,7 +52,7 @@ class GmailSession:
         self._sender = sender
         self._mailbox = mailbox
         self.smtp_from = smtp_from
-        self.from_filter = mailbox.email
+        self.from_filter = ",".join(mailbox._addresses())
         # {Message-ID: (sentence, pause)}; without a pause, the mail is refused.
         self.problems = {}
 
@@ -135,15 +133,17 @@ class GmailSender(models.AbstractModel):
         address = email_normalize(email_from)
         if not user._is_internal() or not address or self._is_off():
             return mailboxes
-        return mailboxes.search(
+        own = mailboxes.search(
             [
                 ("user_id", "=", user.id),
-                ("email", "=", address),
                 ("state", "!=", "draft"),
                 ("can_send", "=", True),
-            ],
-            limit=1,
+            ]
         )
+        return (
+            own.filtered(lambda mailbox: mailbox.email == address)
+            or own.filtered(lambda mailbox: address in mailbox._addresses())
+        )[:1]
 
     @api.model
     def _is_for_mail(self, model, message_type, subtype):
@@ -247,9 +247,9 @@ class GmailSender(models.AbstractModel):
         created = mail.create_date
         if mail.gmail_attempts or (created and created < self.env.cr.now()):
             since = created or fields.Datetime.now()
-            if mail.gmail_answered_id:
-                # The same answer may have been sent from a request that left no trace.
-                since -= ANSWER_LIFE
+            # The same text may have been sent from a request that left no trace.
+            drafts = self.env["gmail.compose"]._drafts_of(mail)
+            since = min([since, *drafts.mapped("create_date")])
             headers[CHECK_HEADER] = str(unix_time(since))
         return headers
 

@@ -504,7 +504,8 @@ class Store:
             parsed = email.message_from_bytes(raw, policy=email.policy.compat32)
             original = str(parsed.get("Message-ID") or "").strip()
             sender = getaddresses([str(parsed.get("From") or "")])
-            if not sender or sender[0][1].lower() != account.email:
+            own = (account.email, *account.aliases)
+            if not sender or sender[0][1].lower() not in own:
                 del parsed["From"]
                 parsed["From"] = f"{account.name} <{account.email}>"
             host = original.strip("<>").rpartition("@")[2]

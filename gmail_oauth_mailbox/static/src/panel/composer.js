@@ -3,6 +3,7 @@ import {
     markup,
     onMounted,
     onWillUnmount,
+    useExternalListener,
     useRef,
     useState,
 } from "@odoo/owl";
@@ -20,10 +21,15 @@ import { TabulationPlugin } from "@html_editor/main/tabulation_plugin";
 import { ToolbarPlugin } from "@html_editor/main/toolbar/toolbar_plugin";
 import { CORE_PLUGINS } from "@html_editor/plugin_sets";
 import { Wysiwyg } from "@html_editor/wysiwyg";
+import { Dropdown } from "@web/core/dropdown/dropdown";
+import { DropdownItem } from "@web/core/dropdown/dropdown_item";
+import { serializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
+import { useDebounced } from "@web/core/utils/timing";
 
 import { sentenceOf } from "./gmail_service";
+import { GmailPeople, formatPeople } from "./people";
 
 const PLUGINS = [
     ...CORE_PLUGINS,
@@ -40,48 +46,144 @@ const PLUGINS = [
     TabulationPlugin,
     ToolbarPlugin,
 ];
+// Milliseconds without a key after which the draft is kept.
+const SAVE_PAUSE = 800;
+const MORNING = 8;
+const { DateTime } = luxon;
 
-/** An answer being written. What is written outlives the panel until it is sent. */
+/** A mail being written. Whatever is typed is kept in Odoo until it has gone out. */
 export class GmailComposer extends Component {
     static template = "gmail_oauth_mailbox.Composer";
-    static components = { Wysiwyg };
-    static props = { message: Object, mode: String, onClose: Function };
+    static components = { Dropdown, DropdownItem, GmailPeople, Wysiwyg };
+    static props = { draft: Object, onClose: Function };
 
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
-        this.state = useState({ isSending: false, error: "" });
-        this.config = {
-            // The editor's own output, or nothing: not a stranger's HTML.
-            content: markup(this.gmail.drafts.get(this.key)?.html || "<p><br></p>"),
-            placeholder: _t("Write your answer…"),
+        const { draft } = this.props;
+        this.state = useState({
+            draft: { ...draft },
+            showsPeople: draft.mode === "new" || draft.mode === "forward",
+            showsCc: Boolean(draft.people.cc.length),
+            showsBcc: Boolean(draft.people.bcc.length),
+            showsQuote: false,
+            isSending: false,
+            isUploading: false,
+            saved: "",
+            error: draft.error,
+            later: "",
+            // Another one begins the editor anew.
+            edition: 0,
+        });
+        this.changes = {};
+        this.isClosed = false;
+        this.config = this.configOf(draft.body);
+        this.root = useRef("root");
+        this.fileInput = useRef("files");
+        this.saveSoon = useDebounced(() => this.save(), SAVE_PAUSE);
+        useExternalListener(window, "pagehide", () => this.save());
+        onMounted(() => this.root.el.scrollIntoView({ block: "nearest" }));
+        onWillUnmount(() => this.save());
+    }
+
+    configOf(body) {
+        return {
+            // What was kept of this writer's own, which the server has cleaned.
+            content: markup(body || "<p><br></p>"),
+            placeholder: _t("Write your mail…"),
             Plugins: PLUGINS,
             classList: ["o_gmail_editor"],
-            onChange: () => this.keep(),
-            onEditorReady: () => this.editor.editable.focus(),
+            onChange: () => this.change({}),
+            onEditorReady: () => this.onEditorReady(),
         };
-        this.root = useRef("root");
-        onMounted(() => this.root.el.scrollIntoView({ block: "nearest" }));
-        onWillUnmount(() => this.keep());
-    }
-
-    get key() {
-        return `${this.props.message.id}`;
-    }
-
-    get recipients() {
-        return this.props.message[this.props.mode];
     }
 
     onLoad(editor) {
         this.editor = editor;
     }
 
-    keep() {
-        if (this.editor && !this.editor.isDestroyed && !this.isSent) {
-            const html = this.editor.getContent();
-            this.gmail.drafts.set(this.key, { html, mode: this.props.mode });
+    onEditorReady() {
+        const { mode, people } = this.state.draft;
+        if (mode === "new" || (mode === "forward" && !people.to.length)) {
+            this.root.el?.querySelector(".o_gmail_people input")?.focus();
+        } else {
+            this.editor.editable.focus();
+        }
+        this.before = this.editor.getContent();
+    }
+
+    get attachmentsSize() {
+        return this.state.draft.attachments.reduce((sum, file) => sum + file.size, 0);
+    }
+
+    get recipients() {
+        const { to, cc, bcc } = this.state.draft.people;
+        return [...to, ...cc, ...bcc].map((p) => p.name || p.email).join(", ");
+    }
+
+    // ------------------------------------------------------------------
+    // Keeping
+    // ------------------------------------------------------------------
+
+    change(values) {
+        Object.assign(this.changes, values);
+        this.state.error = "";
+        this.saveSoon();
+    }
+
+    setPeople(role, people) {
+        this.state.draft.people[role] = people;
+        this.change({ [role]: formatPeople(people) });
+    }
+
+    setSubject(subject) {
+        this.state.draft.subject = subject;
+        this.change({ subject });
+    }
+
+    setFrom(address) {
+        this.state.draft.email_from = address;
+        this.change({ email_from: address });
+    }
+
+    dropQuote() {
+        this.state.draft.is_quoting = false;
+        this.state.draft.quote = "";
+        this.change({ is_quoting: false });
+    }
+
+    /** Keep what has changed; what cannot be kept now is tried again with the next. */
+    async save() {
+        const values = { ...this.changes };
+        if (this.editor && !this.editor.isDestroyed) {
+            const body = this.editor.getContent();
+            if (this.before !== undefined && body !== this.before) {
+                values.body = body;
+                this.before = body;
+            }
+        }
+        if (this.isClosed || !Object.keys(values).length) {
+            return true;
+        }
+        this.changes = {};
+        try {
+            this.saving = this.gmail.callDraft(
+                this.props.draft.id,
+                "panel_save",
+                values
+            );
+            await this.saving;
+            this.state.saved = _t("Saved");
+            return true;
+        } catch (error) {
+            this.changes = { ...values, ...this.changes };
+            this.state.error = sentenceOf(error);
+            return false;
         }
     }
+
+    // ------------------------------------------------------------------
+    // Buttons
+    // ------------------------------------------------------------------
 
     onKeydown(ev) {
         if (ev.key === "Enter" && (ev.ctrlKey || ev.metaKey)) {
@@ -96,32 +198,145 @@ export class GmailComposer extends Component {
         }
     }
 
-    discard() {
-        this.isSent = true;
-        this.gmail.drafts.delete(this.key);
+    close() {
+        this.isClosed = true;
         this.props.onClose();
     }
 
-    async send() {
+    async discard() {
+        this.isClosed = true;
+        try {
+            await this.saving;
+            await this.gmail.discardDraft(this.props.draft.id);
+            this.props.onClose();
+        } catch (error) {
+            this.isClosed = false;
+            this.state.error = sentenceOf(error);
+        }
+    }
+
+    /** Leave the mail as a draft. */
+    async leave() {
+        if (await this.save()) {
+            await this.gmail.loadInfo();
+            this.close();
+        }
+    }
+
+    async send(sendAt = false) {
         if (this.state.isSending) {
             return;
         }
-        this.keep();
         this.state.isSending = true;
         this.state.error = "";
         try {
-            await this.gmail.reply(
-                this.props.message,
-                this.props.mode,
-                this.editor.getContent()
-            );
-            this.isSent = true;
-            this.gmail.drafts.delete(this.key);
-            this.props.onClose();
+            // An address that was typed and not confirmed counts.
+            for (const input of this.root.el.querySelectorAll(
+                ".o_gmail_people input"
+            )) {
+                input.dispatchEvent(new FocusEvent("blur"));
+            }
+            if (await this.save()) {
+                await this.gmail.sendDraft(
+                    this.props.draft.id,
+                    sendAt,
+                    this.recipients
+                );
+                this.close();
+            }
         } catch (error) {
             this.state.error = sentenceOf(error);
         } finally {
             this.state.isSending = false;
         }
+    }
+
+    get times() {
+        const morning = DateTime.now().set({
+            hour: MORNING,
+            minute: 0,
+            second: 0,
+            millisecond: 0,
+        });
+        const monday = morning.plus({ days: 8 - morning.weekday });
+        return [
+            [_t("In one hour"), DateTime.now().plus({ hours: 1 })],
+            [_t("Tomorrow morning"), morning.plus({ days: 1 })],
+            [_t("Monday morning"), monday],
+        ].map(([name, time]) => ({
+            name,
+            time,
+            shown: time.toLocaleString({
+                weekday: "short",
+                hour: "numeric",
+                minute: "2-digit",
+            }),
+        }));
+    }
+
+    sendLater(time) {
+        return this.send(serializeDateTime(time));
+    }
+
+    sendAtChosen() {
+        const time = DateTime.fromISO(this.state.later);
+        if (time.isValid) {
+            return this.sendLater(time);
+        }
+    }
+
+    async addFiles(ev) {
+        const files = [...ev.target.files];
+        ev.target.value = "";
+        if (!files.length) {
+            return;
+        }
+        this.state.isUploading = true;
+        this.state.error = "";
+        try {
+            const draft = await this.gmail.attach(this.props.draft.id, files);
+            this.state.draft.attachments = draft.attachments;
+        } catch (error) {
+            this.state.error = error.sentence || sentenceOf(error);
+        } finally {
+            this.state.isUploading = false;
+        }
+    }
+
+    async removeFile(file) {
+        const draft = await this.gmail.callDraft(
+            this.props.draft.id,
+            "panel_remove_file",
+            file.id
+        );
+        this.state.draft.attachments = draft.attachments;
+    }
+
+    async applyTemplate(template) {
+        this.state.error = "";
+        try {
+            await this.save();
+            const draft = await this.gmail.callDraft(
+                this.props.draft.id,
+                "panel_apply_template",
+                template.id
+            );
+            this.state.draft = { ...draft };
+            this.config = this.configOf(draft.body);
+            this.state.edition++;
+        } catch (error) {
+            this.state.error = sentenceOf(error);
+        }
+    }
+
+    /** Templates depend on whom it goes to, which may have changed. */
+    async readTemplates() {
+        await this.save();
+        const draft = await this.gmail.callDraft(this.props.draft.id, "panel_read");
+        this.state.draft.templates = draft.templates;
+    }
+
+    size(bytes) {
+        return this.gmail.sizeOf(bytes);
     }
 }

@@ -4,7 +4,6 @@ import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_d
 import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
-import { formatFloat } from "@web/core/utils/numbers";
 
 import { GmailComposer } from "./composer";
 import { GmailDocuments } from "./documents";
@@ -115,6 +114,7 @@ export class GmailConversation extends Component {
         onWillUpdateProps((next) => {
             if (next.thread.id === this.props.thread.id) {
                 this.unfoldLast(next.thread);
+                this.resume(next.thread, (draft) => draft.error);
             } else {
                 this.reset(next.thread);
             }
@@ -138,8 +138,9 @@ export class GmailConversation extends Component {
         }
     }
 
-    closeAnswer() {
+    async closeAnswer() {
         this.state.answer = null;
+        await this.gmail.refreshDrafts();
         if (this.props.thread.messages.at(-1)?.direction === "out") {
             this.opened = Date.now();
             this.showNew();
@@ -156,10 +157,21 @@ export class GmailConversation extends Component {
                 this.state.unfolded[message.id] = true;
             }
         }
-        // A draft that was left is there again.
-        const draft = thread.messages.findLast((m) => this.gmail.drafts.has(`${m.id}`));
-        const { mode } = (draft && this.gmail.drafts.get(`${draft.id}`)) || {};
-        this.state.answer = draft ? { id: draft.id, mode } : null;
+        this.state.answer = null;
+        this.resume(thread, () => true);
+    }
+
+    /** Go on with a draft that was left, or that came back. */
+    resume(thread, isWanted) {
+        if (this.state.answer) {
+            return;
+        }
+        const left = thread.drafts.findLast((d) => d.state === "draft" && isWanted(d));
+        const message = thread.messages.find((m) => m.id === left?.answered_id);
+        if (message) {
+            this.state.unfolded[message.id] = true;
+            this.answer(message, left.mode);
+        }
     }
 
     unfoldLast(thread) {
@@ -196,13 +208,25 @@ export class GmailConversation extends Component {
     }
 
     size(bytes) {
-        const units = ["B", "KB", "MB", "GB"];
-        const power = Math.min(Math.floor(Math.log(bytes || 1) / Math.log(1024)), 3);
-        return `${formatFloat(bytes / 1024 ** power, { digits: [0, 0] })} ${units[power]}`;
+        return this.gmail.sizeOf(bytes);
     }
 
-    answer(message, mode) {
-        this.state.answer = { id: message.id, mode };
+    async answer(message, mode) {
+        this.state.error = "";
+        try {
+            const draft = await this.gmail.beginAnswer(message, mode);
+            this.state.answer = { id: message.id, draft };
+        } catch (error) {
+            this.state.error = sentenceOf(error);
+        }
+    }
+
+    /** What waits in this conversation, but for what is being written. */
+    get waiting() {
+        const leaving = new Set(this.gmail.leaving.map((mail) => mail.id));
+        return this.props.thread.drafts.filter(
+            (draft) => draft.state === "waiting" && !leaving.has(draft.id)
+        );
     }
 
     canAnswer(message) {

@@ -5,6 +5,7 @@ import { router } from "@web/core/browser/router";
 import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
+import { formatFloat } from "@web/core/utils/numbers";
 
 const OUTCOME_KEY = "gmail_oauth_mailbox";
 const CHANGED = "gmail_oauth_mailbox/changed";
@@ -22,12 +23,6 @@ export function sentenceOf(error) {
     return error?.data?.message || _t("The server does not answer. Try again.");
 }
 
-/** Return 32 random hexadecimal digits. */
-function newKey() {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /**
  * What the Email panel knows and does: the only caller of the server.
  *
@@ -40,9 +35,15 @@ export class GmailStore {
         this.actionService = action;
         this.dialog = dialog;
         this.notification = notification;
-        this.drafts = markRaw(new Map());
-        // {message id: {html, mode, key}} of answers that may have gone out.
-        this.attempts = markRaw(new Map());
+        // Of mail that can still be taken back: {id, to, timer}.
+        this.leaving = [];
+        // {draft id: function that closes what was said of it}.
+        this.notices = markRaw(new Map());
+        // A mail that is written in place of a conversation, and those that are kept.
+        this.writing = null;
+        this.drafts = null;
+        this.only = "";
+        this.labelId = false;
         // {message id: promise}, of the conversation that is open.
         this.shownPictures = markRaw(new Map());
         this.calls = { list: 0, thread: 0 };
@@ -77,6 +78,10 @@ export class GmailStore {
     /** Whether a mailbox waits for its owner to reconnect it. */
     get needsHelp() {
         return this.mailboxes.some((mailbox) => mailbox.state === "reconnect");
+    }
+
+    get label() {
+        return this.mailbox?.labels.find((label) => label.id === this.labelId);
     }
 
     get unread() {
@@ -120,7 +125,23 @@ export class GmailStore {
 
     async chooseMailbox(mailboxId) {
         this.mailboxId = mailboxId;
+        this.labelId = false;
         this.closeThread();
+        this.threads = [];
+        await this.reload();
+    }
+
+    /** Show one part of the mail: ``unread``, ``starred``, ``attachments``, all. */
+    async chooseOnly(only) {
+        this.only = only;
+        this.drafts = null;
+        this.threads = [];
+        await this.reload();
+    }
+
+    async chooseLabel(labelId) {
+        this.labelId = labelId;
+        this.drafts = null;
         this.threads = [];
         await this.reload();
     }
@@ -176,6 +197,8 @@ export class GmailStore {
             search: this.search,
             before,
             limit: PAGE,
+            only: this.only,
+            label_id: this.labelId,
         });
     }
 
@@ -255,6 +278,7 @@ export class GmailStore {
     // ------------------------------------------------------------------
 
     async openThread(threadId) {
+        this.writing = null;
         const call = ++this.calls.thread;
         this.threadId = threadId;
         this.thread = null;
@@ -390,32 +414,199 @@ export class GmailStore {
         link.click();
     }
 
-    /** Send an answer; returns whether it is on its way or waits in the queue. */
-    async reply(message, mode, html) {
-        // The same text sent again is the same answer: it goes out once.
-        let attempt = this.attempts.get(message.id);
-        if (attempt?.html !== html || attempt?.mode !== mode) {
-            attempt = { html, mode, key: newKey() };
-            this.attempts.set(message.id, attempt);
-        }
-        const result = await this.orm.call("gmail.message", "panel_reply", [
-            [message.id],
-            html,
+    // ------------------------------------------------------------------
+    // Writing
+    // ------------------------------------------------------------------
+
+    callDraft(draftId, method, ...args) {
+        return this.orm.silent.call("gmail.draft", method, [[draftId], ...args]);
+    }
+
+    /** Begin an answer, or go on with one; returns what the writer shows. */
+    async beginAnswer(message, mode) {
+        const draft = await this.orm.call("gmail.draft", "panel_begin", [
             mode,
-            attempt.key,
+            message.id,
         ]);
-        this.attempts.delete(message.id);
-        if (result.waiting) {
-            this.notification.add(result.message || _t("The answer goes out later."), {
-                type: "warning",
-            });
-        } else {
-            this.notification.add(_t("Sent."), { type: "success" });
+        this.forgetNotice(draft.id);
+        return draft;
+    }
+
+    /** Write a new mail in place of a conversation. */
+    async write(to = "") {
+        const { mailbox } = this;
+        const draft = await this.orm.call("gmail.draft", "panel_begin", ["new"], {
+            mailbox_id: mailbox.id,
+            to,
+        });
+        this.closeThread();
+        this.writing = draft;
+    }
+
+    async showDrafts() {
+        this.drafts = await this.orm.call("gmail.draft", "panel_list", []);
+    }
+
+    /** Go on with a draft, in its conversation when it has one. */
+    async openDraft(draft) {
+        this.forgetNotice(draft.id);
+        if (draft.state === "waiting") {
+            await this.undo(draft.id);
+            return;
         }
+        if (draft.thread_id) {
+            await this.openThread(draft.thread_id);
+        } else {
+            this.closeThread();
+            this.writing = await this.callDraft(draft.id, "panel_read");
+        }
+    }
+
+    async closeWriting() {
+        this.writing = null;
+        await this.refreshDrafts();
+    }
+
+    async refreshDrafts() {
+        await this.loadInfo();
+        if (this.drafts) {
+            await this.showDrafts();
+        }
+    }
+
+    async discardDraft(draftId) {
+        await this.callDraft(draftId, "panel_discard");
+        await this.refreshDrafts();
+    }
+
+    async completePeople(text) {
+        return this.orm.silent.call("gmail.draft", "panel_recipients", [text]);
+    }
+
+    /** Put files into a draft; returns what the writer shows. */
+    async attach(draftId, files) {
+        const form = new FormData();
+        form.append("csrf_token", odoo.csrf_token);
+        for (const file of files) {
+            form.append("ufile", file);
+        }
+        const response = await browser.fetch(`/gmail_oauth_mailbox/attach/${draftId}`, {
+            method: "POST",
+            body: form,
+        });
+        const answer = response.ok ? await response.json() : {};
+        if (!answer.attachments) {
+            const problem = new Error();
+            problem.sentence = answer.error || _t("The file could not be uploaded.");
+            throw problem;
+        }
+        return answer;
+    }
+
+    /** Put a mail into the queue, and have it leave when it was not taken back. */
+    async sendDraft(draftId, sendAt, to) {
+        const { seconds, warning } = await this.orm.call("gmail.draft", "panel_send", [
+            [draftId],
+            sendAt,
+        ]);
+        if (warning) {
+            this.notification.add(warning, { type: "warning" });
+        }
+        if (sendAt) {
+            this.notification.add(_t("It goes out at the time that you chose."), {
+                type: "success",
+            });
+            await this.refreshDrafts();
+            if (this.threadId) {
+                await this.readThread();
+            }
+            return;
+        }
+        const timer = browser.setTimeout(() => this.flush(draftId), seconds * SECOND);
+        this.leaving.push({ id: draftId, to, timer });
+    }
+
+    /** Take a mail back before it has left, and go on writing it. */
+    async undo(draftId) {
+        const index = this.leaving.findIndex((mail) => mail.id === draftId);
+        if (index >= 0) {
+            browser.clearTimeout(this.leaving[index].timer);
+            this.leaving.splice(index, 1);
+        }
+        const draft = await this.callDraft(draftId, "panel_undo");
+        if (draft) {
+            await this.openDraft(draft);
+        } else {
+            this.notification.add(_t("It has gone out already."), { type: "info" });
+        }
+        await this.refreshDrafts();
+    }
+
+    async flush(draftId) {
+        let result = null;
+        try {
+            result = await this.callDraft(draftId, "panel_flush");
+        } catch (error) {
+            // The queue sends it, or it is there again as a draft.
+            result = { sent: false, message: sentenceOf(error) };
+        }
+        this.leaving = this.leaving.filter((mail) => mail.id !== draftId);
+        if (result.sent) {
+            this.notification.add(_t("Sent."), { type: "success" });
+        } else {
+            this.tellNotSent(draftId, result);
+        }
+        await this.refreshDrafts();
         if (this.threadId) {
             await this.readThread();
         }
         await this.reload();
+    }
+
+    /** Take away what was said of a mail that is dealt with now. */
+    forgetNotice(draftId) {
+        this.notices.get(draftId)?.();
+        this.notices.delete(draftId);
+    }
+
+    /** Say why a mail did not leave; it is there again to be written on. */
+    tellNotSent(draftId, { message, state, thread_id }) {
+        const isBack = state === "draft";
+        const open = async () => {
+            this.isOpen = true;
+            await this.openDraft({ id: draftId, state, thread_id });
+        };
+        this.forgetNotice(draftId);
+        if (isBack && this.isOpen && thread_id && thread_id === this.threadId) {
+            // The conversation shows the mail again, and why.
+            return;
+        }
+        const close = this.notification.add(
+            message || _t("The mail goes out later by itself."),
+            {
+                type: isBack ? "danger" : "warning",
+                sticky: isBack,
+                buttons: isBack
+                    ? [
+                          {
+                              name: _t("Open the mail"),
+                              primary: true,
+                              onClick: open,
+                          },
+                      ]
+                    : [],
+            }
+        );
+        this.notices.set(draftId, close);
+        if (isBack && !thread_id && this.isOpen && !this.writing && !this.threadId) {
+            open();
+        }
+    }
+
+    sizeOf(bytes) {
+        const units = ["B", "KB", "MB", "GB"];
+        const power = Math.min(Math.floor(Math.log(bytes || 1) / Math.log(1024)), 3);
+        return `${formatFloat(bytes / 1024 ** power, { digits: [0, 0] })} ${units[power]}`;
     }
 
     /** Remove the open conversation from Odoo; Gmail keeps it. */
@@ -434,16 +625,6 @@ export class GmailStore {
         return this.actionService.doAction(EXCLUDE, {
             additionalContext: { default_pattern: address },
         });
-    }
-
-    /** Send an answer that waits or failed once more, or discard it. */
-    async dealWith(mail, action) {
-        await this.orm.call("gmail.thread", "panel_outbox", [
-            [this.threadId],
-            mail.id,
-            action,
-        ]);
-        await this.readThread();
     }
 
     // ------------------------------------------------------------------

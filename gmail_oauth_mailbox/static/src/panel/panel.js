@@ -7,6 +7,9 @@ import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { useDebounced } from "@web/core/utils/timing";
 
+import { _t } from "@web/core/l10n/translation";
+
+import { GmailComposer } from "./composer";
 import { GmailConversation } from "./conversation";
 
 const { DateTime } = luxon;
@@ -15,7 +18,7 @@ const NEAR_END = 200;
 
 export class GmailPanel extends Component {
     static template = "gmail_oauth_mailbox.Panel";
-    static components = { Dropdown, DropdownItem, GmailConversation };
+    static components = { Dropdown, DropdownItem, GmailComposer, GmailConversation };
     static props = {};
 
     setup() {
@@ -72,6 +75,34 @@ export class GmailPanel extends Component {
             };
         }
         return mailbox.error_message ? { button: false } : null;
+    }
+
+    /** The parts of the mail that can be shown alone. */
+    get parts() {
+        const { drafts, only, info } = this.gmail;
+        return [
+            ["", _t("All"), 0],
+            ["unread", _t("Unread"), 0],
+            ["starred", _t("Starred"), 0],
+            ["attachments", _t("Files"), 0],
+            ["drafts", _t("Drafts"), info.drafts],
+        ].map(([value, name, count]) => ({
+            value,
+            name,
+            count,
+            active: drafts ? value === "drafts" : value === only,
+        }));
+    }
+
+    choosePart(value) {
+        return value === "drafts"
+            ? this.gmail.showDrafts()
+            : this.gmail.chooseOnly(value);
+    }
+
+    async write() {
+        await this.gmail.write();
+        this.readerRef.el?.scrollTo(0, 0);
     }
 
     /** Whether the list is complete as it stands. */
@@ -171,12 +202,22 @@ export class GmailPanel extends Component {
             j: () => this.move(1),
             k: () => this.move(-1),
             "/": () => this.searchRef.el?.focus(),
-            r: () => [...root.querySelectorAll(".o_gmail_reply")].at(-1)?.click(),
+            r: () => this.press(".o_gmail_reply"),
+            a: () => this.press(".o_gmail_reply_all") || this.press(".o_gmail_reply"),
+            f: () => this.press(".o_gmail_forward"),
+            c: () => this.press(".o_gmail_new"),
         };
         if (ev.key in keys) {
             ev.preventDefault();
             keys[ev.key]();
         }
+    }
+
+    /** Press the last of such buttons; return whether there is one. */
+    press(selector) {
+        const button = [...this.root.el.querySelectorAll(selector)].at(-1);
+        button?.click();
+        return Boolean(button);
     }
 
     get isNarrow() {

@@ -1,0 +1,108 @@
+import { Component, useRef } from "@odoo/owl";
+
+import { AutoComplete } from "@web/core/autocomplete/autocomplete";
+import { useService } from "@web/core/utils/hooks";
+
+const SEPARATORS = /[,;\n]+/;
+const NAMED = /^\s*"?([^"<]*)"?\s*<([^<>\s]+)>\s*$/;
+
+/** Return {name, email} of what somebody typed: an address, with or without a name. */
+export function parsePerson(text) {
+    const match = NAMED.exec(text);
+    return match
+        ? { name: match[1].trim(), email: match[2] }
+        : { name: "", email: text.trim() };
+}
+
+/** Return the text of recipients as RFC 5322 writes it. */
+export function formatPeople(people) {
+    return people
+        .map(({ name, email }) => {
+            const plain = name.replace(/["\\<>\r\n]/g, " ").trim();
+            return plain ? `"${plain}" <${email}>` : email;
+        })
+        .join(", ");
+}
+
+/** Recipients as tags, and a field that completes them. */
+export class GmailPeople extends Component {
+    static template = "gmail_oauth_mailbox.People";
+    static components = { AutoComplete };
+    static props = {
+        id: String,
+        label: String,
+        people: Array,
+        onChange: Function,
+    };
+
+    setup() {
+        this.gmail = useService("gmail_oauth_mailbox");
+        this.root = useRef("root");
+    }
+
+    get sources() {
+        return [{ options: (text) => this.complete(text) }];
+    }
+
+    isWrong(person) {
+        return !/^[^@\s]+@[^@\s]+\.[^@\s]+$/.test(person.email);
+    }
+
+    async complete(text) {
+        const found = await this.gmail.completePeople(text);
+        return found.map((person) => ({
+            label: person.name ? `${person.name} <${person.email}>` : person.email,
+            onSelect: () => this.add([person]),
+        }));
+    }
+
+    add(people) {
+        const known = new Set(this.props.people.map((p) => p.email.toLowerCase()));
+        const fresh = people.filter(
+            (p) => p.email && !known.has(p.email.toLowerCase())
+        );
+        this.clear();
+        if (fresh.length) {
+            this.props.onChange([
+                ...this.props.people,
+                ...fresh.map(({ name, email }) => ({ name, email })),
+            ]);
+        }
+    }
+
+    /** Take what is typed as it is: nothing that was written is lost. */
+    take(text) {
+        const pieces = text.split(SEPARATORS).filter((piece) => piece.trim());
+        if (pieces.length) {
+            this.add(pieces.map(parsePerson));
+        }
+    }
+
+    clear() {
+        const input = this.root.el?.querySelector("input");
+        if (input) {
+            input.value = "";
+        }
+    }
+
+    remove(index) {
+        this.props.onChange(this.props.people.filter((_p, place) => place !== index));
+    }
+
+    onInput({ inputValue }) {
+        if (SEPARATORS.test(inputValue)) {
+            this.take(inputValue);
+        }
+    }
+
+    onKeydown(ev) {
+        const { value } = ev.target;
+        if (ev.key === "Backspace" && !value && this.props.people.length) {
+            this.remove(this.props.people.length - 1);
+        } else if (ev.key === "Enter" && value.includes("@")) {
+            ev.preventDefault();
+            ev.stopPropagation();
+            this.take(value);
+        }
+    }
+}

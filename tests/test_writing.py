@@ -1,0 +1,316 @@
+"""Mail written in the panel: drafts, taking back, later, with files, from an alias."""
+
+import json
+
+from freezegun import freeze_time
+
+from odoo import fields, http
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+
+from .common import ANNA, BEN, mail
+from .test_export import with_file
+from .test_sending import FIRM, SendingCase
+
+ALIAS = "sales@corp-example.test"
+DORA = f"dora@{FIRM}"
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestWriting(SendingCase):
+    def question(self, **values):
+        values.setdefault("Message_ID", f"<q@{FIRM}>")
+        self.google.add_message(ANNA, mail(subject="Question", **values))
+        self.sync(self.box)
+        return self.env["gmail.message"].search([("subject", "=", "Question")])
+
+    def test_a_new_mail(self):
+        self.box.signature = "<p>Anna of Sales</p>"
+        draft = self.draft(
+            html="<p>Hello Dora</p>",
+            to=f"Dora <{DORA}>, Emil <emil@{FIRM}>",
+            cc=f"cc@{FIRM}",
+            bcc=f"Hidden <hidden@{FIRM}>, {BEN}",
+            subject="The offer\nfor you",
+        )
+        self.assertEqual(draft.panel_send()["seconds"], 10)
+        # It waits for a moment, and nothing has left.
+        self.assertFalse(self.sent())
+        self.assertTrue(draft.panel_flush()["sent"])
+        self.assertFalse(draft.exists())
+        [sent] = self.sent()
+        self.assertEqual(self.header(sent, "Subject"), "The offer for you")
+        for name, wanted in (("To", DORA), ("Cc", f"cc@{FIRM}"), ("Bcc", BEN)):
+            self.assertIn(wanted, self.header(sent, name))
+        self.assertNotIn("hidden", self.header(sent, "To"))
+        self.assertIn("Anna of Sales", sent["text"])
+        self.assertEqual(len(self.google.messages(BEN)), 1)
+        stored = self.env["gmail.message"].search([("mailbox_id", "=", self.box.id)])
+        self.assertEqual(len(stored), 1)
+        self.assertEqual(stored.direction, "out")
+        self.assertFalse(self.env["mail.mail"].search([("is_gmail", "=", True)]))
+
+    def test_nobody_who_is_named_is_dropped(self):
+        for odd in ("no address@", "@x.test", "a@@b.test", "Anna", "a b@c.test"):
+            draft = self.draft(to=f"{DORA}, {odd}")
+            with self.assertRaisesRegex(UserError, "is no address"):
+                draft.panel_send()
+            self.assertIn(odd, str(draft.panel_read()["people"]["to"]))
+
+    def test_a_mail_is_taken_back(self):
+        draft = self.draft(to=DORA, subject="Wrong")
+        draft.panel_send()
+        with self.assertRaisesRegex(UserError, "take it back"):
+            draft.panel_save({"subject": "Too late"})
+        read = draft.panel_undo()
+        self.assertEqual((read["state"], read["to"]), ("draft", DORA))
+        self.assertEqual(read["people"]["to"], [{"name": "", "email": DORA}])
+        draft.panel_save({"subject": "Right"})
+        draft.panel_send()
+        draft.panel_flush()
+        [sent] = self.sent()
+        self.assertEqual(self.header(sent, "Subject"), "Right")
+        self.assertFalse(draft.panel_undo())
+
+    def test_the_queue_sends_when_the_browser_is_gone(self):
+        draft = self.draft(to=DORA)
+        draft.panel_send()
+        queue = self.env["mail.mail"]
+        queue.process_email_queue()
+        self.assertFalse(self.sent())
+        triggers = self.env["ir.cron.trigger"].search([])
+        self.assertIn(draft.sudo().send_at, triggers.mapped("call_at"))
+        with freeze_time(fields.Datetime.add(fields.Datetime.now(), seconds=11)):
+            queue.process_email_queue()
+        self.assertEqual(len(self.sent()), 1)
+        self.assertFalse(draft.exists())
+
+    def test_a_mail_for_later(self):
+        draft = self.draft(to=DORA)
+        later = fields.Datetime.add(fields.Datetime.now(), days=2)
+        draft.panel_send(fields.Datetime.to_string(later))
+        [waiting] = self.env["gmail.draft"].with_user(self.anna).panel_list()
+        self.assertEqual(waiting["state"], "waiting")
+        self.assertEqual(waiting["send_at"], fields.Datetime.to_string(later))
+        self.env["mail.mail"].process_email_queue()
+        self.assertFalse(self.sent())
+        with freeze_time(fields.Datetime.add(later, minutes=1)):
+            self.env["mail.mail"].process_email_queue()
+        self.assertEqual(len(self.sent()), 1)
+
+    def test_a_draft_is_gone_on_with(self):
+        question = self.question()
+        draft = self.draft(question, "<p>Half an ans</p>")
+        again = self.env["gmail.draft"].with_user(self.anna)
+        again = again.panel_begin("reply", question.id)
+        self.assertEqual(again["id"], draft.id)
+        self.assertIn("Half an ans", again["body"])
+        self.assertIn("Hello Anna", again["quote"])
+        self.assertIn("default-src 'none'", again["quote"])
+        shown = question.thread_id.with_user(self.anna).panel_read()["drafts"]
+        self.assertEqual([one["id"] for one in shown], [draft.id])
+        draft.panel_discard()
+        self.assertFalse(draft.exists())
+
+    def test_what_was_never_touched_goes(self):
+        drafts = self.env["gmail.draft"].with_user(self.anna)
+        drafts.panel_begin("new")
+        self.assertFalse(drafts.panel_list())
+        kept = self.draft(to=DORA)
+        with freeze_time(fields.Datetime.add(fields.Datetime.now(), days=2)):
+            self.env["gmail.draft"]._gc_untouched()
+        self.assertEqual(drafts.search([]), kept)
+
+    def test_a_message_is_passed_on_with_its_files(self):
+        raw = with_file("Question", "plan.pdf", b"%PDF-1.4 bytes")
+        self.google.add_message(ANNA, raw)
+        self.sync(self.box)
+        message = self.env["gmail.message"].search([("subject", "=", "Question")])
+        draft = self.draft(message, "<p>See below</p>", "forward", to=DORA)
+        read = draft.panel_read()
+        self.assertEqual(read["subject"], "Fwd: Question")
+        self.assertEqual([f["name"] for f in read["attachments"]], ["plan.pdf"])
+        draft.panel_send()
+        self.assertTrue(draft.panel_flush()["sent"])
+        [sent] = self.sent()
+        for piece in ("See below", "Forwarded message", "see the file"):
+            self.assertIn(piece, sent["text"])
+        stored = self.env["gmail.message"].search([("direction", "=", "out")])
+        self.assertEqual(stored.attachment_ids.mapped("name"), ["plan.pdf"])
+        left = [("res_model", "=", "gmail.draft")]
+        self.assertFalse(self.env["ir.attachment"].search_count(left))
+
+    def test_an_answer_without_the_quoted_text(self):
+        draft = self.draft(self.question(), is_quoting=False)
+        draft.panel_send()
+        draft.panel_flush()
+        self.assertNotIn("Hello Anna", self.sent()[0]["text"])
+
+    def alias(self):
+        self.google.control("accounts", {"account": ANNA, "aliases": [ALIAS]})
+        self.box.alias_addresses = ALIAS
+
+    def test_from_an_alias(self):
+        self.alias()
+        question = self.question(to=f"Sales <{ALIAS}>")
+        drafts = self.env["gmail.draft"].with_user(self.anna)
+        begun = drafts.panel_begin("reply", question.id)
+        self.assertEqual(begun["email_from"], ALIAS)
+        self.assertEqual({s["address"] for s in begun["senders"]}, {ANNA, ALIAS})
+        draft = self.draft(question)
+        draft.panel_send()
+        self.assertTrue(draft.panel_flush()["sent"])
+        self.assertIn(ALIAS, self.header(self.sent()[0], "From"))
+
+    def test_the_alias_in_the_chatter(self):
+        self.alias()
+        self.post(partners=self.people[0], email_from=f"Sales <{ALIAS}>")
+        self.flush_mails()
+        [sent] = self.sent()
+        self.assertIn(ALIAS, self.header(sent, "From"))
+
+    def test_from_another_mailbox(self):
+        other = self.connect(self.anna, BEN)
+        draft = self.draft(to=DORA)
+        draft.panel_save({"email_from": BEN})
+        self.assertEqual(draft.mailbox_id, other)
+        draft.panel_send()
+        draft.panel_flush()
+        self.assertEqual(len(self.sent(BEN)), 1)
+        self.assertFalse(self.sent())
+
+    def attach(self, draft, user, *files):
+        self.authenticate(user.login, user.login)
+        data = {"csrf_token": http.Request.csrf_token(self)}
+        answer = self.url_open(
+            f"/gmail_oauth_mailbox/attach/{draft.id}",
+            data=data,
+            files=[("ufile", file) for file in files],
+        )
+        return json.loads(answer.content)
+
+    def test_files_are_put_in_and_taken_out(self):
+        draft = self.draft(to=DORA)
+        page = ("page.html", b"<script>x</script>", "text/html")
+        self.attach(draft, self.anna, ("a.txt", b"one"), page)
+        read = draft.panel_read()
+        self.assertEqual(
+            [f["name"] for f in read["attachments"]], ["a.txt", "page.html"]
+        )
+        types = draft.sudo().attachment_ids.mapped("mimetype")
+        self.assertEqual(set(types), {"text/plain"})
+        read = draft.panel_remove_file(read["attachments"][0]["id"])
+        self.assertEqual([f["name"] for f in read["attachments"]], ["page.html"])
+        self.assertIn("error", str(self.attach(draft, self.ben, ("b.txt", b"x"))))
+        draft.invalidate_recordset()
+        self.assertEqual(len(draft.sudo().attachment_ids), 1)
+        draft.panel_send()
+        draft.panel_flush()
+        self.assertIn("page.html", str(self.sent()[0]["raw"]))
+
+    def test_too_much_is_said_before(self):
+        draft = self.draft(to=DORA)
+        service = self.env["gmail.compose"].with_user(self.anna)
+        with self.assertRaisesRegex(UserError, "at most 25 MB"):
+            service._attach(draft.id, [("big.bin", b"x" * 25_000_001, "x/y")])
+        self.assertFalse(draft.sudo().attachment_ids)
+        self.assertTrue(draft.panel_read()["to"])
+
+    def test_people_are_completed(self):
+        self.question(cc="Zita Zett <zita@else-example.test>")
+        drafts = self.env["gmail.draft"].with_user(self.anna)
+        self.assertEqual(
+            drafts.panel_recipients("two"),
+            [
+                {
+                    "name": "Two",
+                    "email": f"two@{FIRM}",
+                    "partner_id": self.people[1].id,
+                }
+            ],
+        )
+        [zita] = drafts.panel_recipients("zit")
+        self.assertEqual((zita["name"], zita["partner_id"]), ("Zita Zett", False))
+        # Of her own mail only.
+        theirs = self.env["gmail.draft"].with_user(self.ben)
+        self.assertFalse(theirs.panel_recipients("zit"))
+        for odd in ("%", "__", "'", "a\\", None, ""):
+            self.assertFalse(
+                [p for p in drafts.panel_recipients(odd) if "zita" in p["email"]]
+            )
+
+    def test_a_template(self):
+        template = self.env["mail.template"].create(
+            {
+                "name": "Thanks",
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+                "subject": "Thanks, {{ object.name }}",
+                "body_html": "<p>Dear <t t-out='object.name'/></p>",
+            }
+        )
+        draft = self.draft(to=self.people[0].email)
+        names = [one["name"] for one in draft.panel_read()["templates"]]
+        self.assertIn("Thanks", names)
+        read = draft.panel_apply_template(template.id)
+        self.assertIn("Dear One", read["body"])
+        self.assertEqual(read["subject"], "Thanks, One")
+        with self.assertRaisesRegex(UserError, "does not fit"):
+            draft.panel_apply_template(0)
+
+    def test_googles_limit_of_a_day_is_said(self):
+        thread = self.env["gmail.thread"].create(
+            {"mailbox_id": self.box.id, "gmail_id": "t"}
+        )
+        self.env["gmail.message"].create(
+            [
+                {
+                    "mailbox_id": self.box.id,
+                    "thread_id": thread.id,
+                    "gmail_id": f"m{number}",
+                    "direction": "out",
+                    "date": fields.Datetime.now(),
+                }
+                for number in range(2000)
+            ]
+        )
+        draft = self.draft(to=DORA)
+        self.assertIn("Google's limit", draft.panel_send()["warning"])
+
+    def test_what_goes_wrong_is_told_and_kept(self):
+        draft = self.draft(to=DORA)
+        draft.panel_send()
+        self.google.control("accounts", {"account": ANNA, "action": "revoke"})
+        result = draft.panel_flush()
+        self.assertFalse(result["sent"])
+        self.assertTrue(result["message"])
+        self.assertEqual(draft.panel_read()["state"], "waiting")
+        # Reconnected, it goes out.
+        self.box.state = "reconnect"
+        self.connect(self.anna, ANNA)
+        draft.sudo().mail_id.scheduled_date = False
+        self.assertTrue(draft.panel_flush()["sent"])
+        self.assertEqual(len(self.sent()), 1)
+
+    def test_a_mailbox_that_goes_takes_its_drafts(self):
+        draft = self.draft(to=DORA)
+        service = self.env["gmail.compose"].with_user(self.anna)
+        service._attach(draft.id, [("a.txt", b"one", "text/plain")])
+        draft.panel_send()
+        self.box._delete()
+        self.assertFalse(draft.exists())
+        left = [("res_model", "=", "gmail.draft")]
+        self.assertFalse(self.env["ir.attachment"].search_count(left))
+
+    def test_drafts_are_nobody_elses(self):
+        draft = self.draft(to=DORA)
+        for user in (self.ben, self.env.ref("base.user_admin")):
+            theirs = draft.with_user(user)
+            for road in (
+                theirs.panel_read,
+                theirs.panel_send,
+                theirs.panel_discard,
+                lambda d=theirs: d.read(["to"]),
+            ):
+                with self.assertRaises(AccessError):
+                    road()
+            self.assertFalse(theirs.search([]))
