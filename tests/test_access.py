@@ -31,6 +31,7 @@ SECRET = (
     "gmail.correspondence",
     "gmail.entry",
     "gmail.filing",
+    "gmail.image.sender",
     "gmail.pending",
     "gmail.vote",
 )
@@ -110,7 +111,7 @@ DOORS = {
         "panel_share",
         "panel_unlink",
     },
-    "gmail.message": {"panel_pictures", "panel_whole"},
+    "gmail.message": {"panel_images", "panel_pictures", "panel_whole"},
     "gmail.draft": {
         "panel_apply_template",
         "panel_begin",

@@ -412,6 +412,18 @@ def folded_html(clean, size):
     return "".join(parts)
 
 
+def remote_html(clean):
+    """Return what ``clean_html`` returned with remote pictures that load; the page
+    decides from where.
+
+    >>> remote_html('<img data-remote-src="https://example.com/a.png">')
+    '<img src="https://example.com/a.png">'
+    """
+    return CLEAN_TAG.sub(
+        lambda match: match[0].replace(' data-remote-src="', ' src="'), clean
+    )
+
+
 def quotable_html(clean):
     """Return what ``clean_html`` returned for an answer that quotes it: remote
     pictures again with their address, those of the mail itself left out.

@@ -15,6 +15,7 @@ from . import (
     gmail_erasure,
     gmail_exclusion,
     gmail_filing,
+    gmail_image_sender,
     gmail_label,
     gmail_link,
     gmail_link_rule,

@@ -95,6 +95,15 @@ class GmailMessage(models.Model):
         self.check_access("read")
         return self.env["gmail.files"]._pictures(self.sudo())
 
+    def panel_images(self, always=False):
+        """Return the document of the frame with its remote images.
+
+        :param always: for all mail of this sender, from now on
+        """
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.panel"]._with_images(self.sudo(), bool(always))
+
     def panel_whole(self):
         """Return the document of the frame with all of a folded text."""
         self.ensure_one()

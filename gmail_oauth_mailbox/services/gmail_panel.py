@@ -1,8 +1,10 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, html_escape
+from odoo.tools import SQL, email_normalize, html_escape
 
 from ..lib import errors
+from ..lib.quote import fold_quote
+from ..lib.sanitize import remote_html
 from ..lib.search import words
 from .gmail_connect import OUTCOMES
 from .gmail_scheduler import ENDING_AHEAD
@@ -16,9 +18,12 @@ ONLY = {
 }
 # Gmail's own labels that a list of them shows, in its order; then the user's.
 SHOWN_LABELS = ("INBOX", "SENT", "IMPORTANT")
+# Where images may come from: nowhere, or wherever the reader lets them.
+NO_IMAGES, ALL_IMAGES = "data: blob:", "data: blob: https:"
 FRAME_HEAD = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-    "img-src data: blob:; style-src 'unsafe-inline'\">"
+    "img-src {images}; style-src 'unsafe-inline'\">"
+    '<meta name="referrer" content="no-referrer">'
     '<meta charset="utf-8"><base target="_blank">'
     "<style>html{color-scheme:light}body{margin:0;padding:2px;background:#fff;"
     "color:#202124;font:14px/1.5 system-ui,sans-serif;overflow-wrap:break-word;"
@@ -28,6 +33,10 @@ FRAME_HEAD = (
     "img{max-width:100%;height:auto}img:not([src]){display:none}"
     "table{max-width:100%}pre{white-space:pre-wrap}"
     "blockquote{margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex}"
+    "summary{display:inline-block;list-style:none;cursor:pointer;padding:0 8px;"
+    "margin:8px 0;border:1px solid #dadce0;border-radius:8px;background:#f1f3f4;"
+    "font-size:10px;line-height:14px;color:#5f6368}"
+    "summary::-webkit-details-marker{display:none}"
     "</style>"
 )
 
@@ -334,6 +343,7 @@ class GmailPanel(models.AbstractModel):
                 people[participant.role].append(participant.name or participant.address)
         compose = self.env["gmail.compose"]
         pictures = self.env["gmail.files"]._shown_inline(message.attachment_ids)
+        shows_images = message.has_remote_images and self._trusts_images(message)
 
         def shown(people):
             return ", ".join(f"{n} <{a}>" if n else a for n, a in people)
@@ -353,7 +363,9 @@ class GmailPanel(models.AbstractModel):
             "is_unread": message.is_unread,
             "is_starred": message.is_starred,
             "snippet": message.snippet or "",
-            "srcdoc": self._frame(message),
+            "srcdoc": self._frame(message, shows_images=shows_images),
+            "shows_images": shows_images,
+            "is_authentic": message.is_authentic,
             "is_folded": message.is_folded,
             "people_left_out": message.participants_left_out,
             "has_remote_images": message.has_remote_images,
@@ -388,15 +400,51 @@ class GmailPanel(models.AbstractModel):
             raise UserError(self.env["gmail.wording"]._of(error)) from error
         return self._frame(message, whole.body_html)
 
-    def _frame(self, message, body=None):
+    def _trusts_images(self, message):
+        """Whether the caller wants to see the remote images of a message's sender, who
+        must be beyond doubt."""
+        return bool(message.is_authentic and message.from_email) and bool(
+            self.env["gmail.image.sender"]
+            .sudo()
+            .search_count(
+                [
+                    ("user_id", "=", self.env.uid),
+                    ("address", "=", email_normalize(message.from_email)),
+                ],
+                limit=1,
+            )
+        )
+
+    def _with_images(self, message, always):
+        """Return the frame of a message (sudo) with its remote images."""
+        address = email_normalize(message.from_email or "")
+        if always and address and not self._trusts_images(message):
+            if not message.is_authentic:
+                raise UserError(
+                    self.env._(
+                        "Gmail does not vouch for this sender, so the images of this "
+                        "message alone can be shown."
+                    )
+                )
+            self.env["gmail.image.sender"].sudo().create(
+                {"user_id": self.env.uid, "address": address}
+            )
+        return self._frame(message, shows_images=True)
+
+    def _frame(self, message, body=None, shows_images=False):
         """Return the document of the sandboxed frame: its first element is a policy
-        that lets it load nothing from anywhere.
+        that lets it load nothing from anywhere, or images where the reader said so.
 
         :param body: sanitised, instead of the one that is stored
         """
         body = message.body or "" if body is None else body
+        if shows_images:
+            body = remote_html(body)
+        body = fold_quote(body, html_escape(self.env._("Quoted text")))
         title = html_escape(message.subject or "")
+        images = ALL_IMAGES if shows_images else NO_IMAGES
+        head = FRAME_HEAD.replace("{images}", images)
         return (
-            f"<!DOCTYPE html><html><head>{FRAME_HEAD}<title>{title}</title></head>"
+            f"<!DOCTYPE html><html><head>{head}<title>{title}</title></head>"
             f"<body dir='auto'>{body}</body></html>"
         )

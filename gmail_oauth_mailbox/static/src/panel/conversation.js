@@ -21,7 +21,7 @@ export class GmailBody extends Component {
 
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
-        this.state = useState({ error: "", whole: "", busy: false });
+        this.state = useState({ error: "", whole: "", images: "", busy: false });
         this.frame = useRef("frame");
         useEffect(
             (frame) => {
@@ -68,6 +68,21 @@ export class GmailBody extends Component {
             this.state.error = sentenceOf(error);
         } finally {
             this.state.busy = false;
+        }
+    }
+
+    /** Whether there are remote images, and they are not shown. */
+    get hidesImages() {
+        const { has_remote_images, shows_images } = this.props.message;
+        return has_remote_images && !shows_images && !this.state.images;
+    }
+
+    async showImages(always) {
+        this.state.error = "";
+        try {
+            this.state.images = await this.gmail.images(this.props.message, always);
+        } catch (error) {
+            this.state.error = sentenceOf(error);
         }
     }
 

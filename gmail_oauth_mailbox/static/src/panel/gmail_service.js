@@ -399,6 +399,14 @@ export class GmailStore {
         return this.shownPictures.get(message.id);
     }
 
+    /** Return the frame with a message's remote images. */
+    images(message, always) {
+        return this.orm.silent.call("gmail.message", "panel_images", [
+            [message.id],
+            always,
+        ]);
+    }
+
     /** Return the frame with all of a message's text. */
     whole(message) {
         return this.orm.silent.call("gmail.message", "panel_whole", [[message.id]]);
