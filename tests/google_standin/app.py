@@ -193,7 +193,7 @@ class Standin:
         if path == "/oauth2/v1/certs":
             return as_json(
                 200,
-                {oauth.KEY_ID: self.oauth.keys.pem},
+                {self.oauth.keys.kid: self.oauth.keys.pem},
                 {"Cache-Control": "public, max-age=3600"},
             )
         if path == "/":

@@ -40,7 +40,6 @@ LONG = {
     "profile": f"{AUTH}userinfo.profile",
 }
 CALLBACK = "/gmail_oauth_mailbox/callback"
-KEY_ID = "standin-1"
 CODE_LIFE = 600
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 HELP = "https://developers.google.com/identity/protocols/oauth2/web-server"
@@ -91,9 +90,14 @@ input[type=email]{font:inherit;padding:10px;width:100%;box-sizing:border-box}
 
 
 class Keys:
-    """The pair that signs id_tokens, with its certificate."""
+    """The pair that signs id_tokens, with its certificate.
 
-    def __init__(self):
+    :param kid: of the pair in whose place it stands; else one of its own, as whoever
+        stored the certificates of another stand-in at this address must not take them
+    """
+
+    def __init__(self, kid=None):
+        self.kid = kid or secrets.token_hex(20)
         self.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
         now = datetime.now(timezone.utc)
@@ -120,7 +124,7 @@ class Keys:
                     "kty": "RSA",
                     "alg": "RS256",
                     "use": "sig",
-                    "kid": KEY_ID,
+                    "kid": self.kid,
                     "n": number(self.numbers.n),
                     "e": number(self.numbers.e),
                 }
@@ -131,7 +135,7 @@ class Keys:
         def piece(value):
             return b64(json.dumps(value).encode()).rstrip("=")
 
-        header = {"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}
+        header = {"alg": "RS256", "kid": self.kid, "typ": "JWT"}
         content = f"{piece(header)}.{piece(claims)}"
         signature = self.private.sign(
             content.encode(), padding.PKCS1v15(), hashes.SHA256()
@@ -525,7 +529,9 @@ class OAuth:
             claims["hd"] = account.hosted_domain
         claims.update(self.store.lies.get("claims", {}))
         if "openid" in request["scopes"]:
-            keys = Keys() if self.store.lies.get("foreign_key") else self.keys
+            keys = self.keys
+            if self.store.lies.get("foreign_key"):
+                keys = Keys(self.keys.kid)
             answer["id_token"] = keys.sign(claims)
         for name in self.store.lies.get("withheld", ()):
             answer.pop(name, None)
