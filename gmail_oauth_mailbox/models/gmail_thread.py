@@ -36,7 +36,16 @@ class GmailThread(models.Model):
         "UNIQUE(mailbox_id, gmail_id)", "A conversation is stored once per mailbox."
     )
     _list_idx = models.Index("(mailbox_id, last_date DESC, id DESC)")
-    _unread_idx = models.Index("(mailbox_id) WHERE unread_count > 0")
+    # What the panel shows alone.
+    _unread_idx = models.Index(
+        "(mailbox_id, last_date DESC, id DESC) WHERE unread_count > 0"
+    )
+    _starred_idx = models.Index(
+        "(mailbox_id, last_date DESC, id DESC) WHERE is_starred"
+    )
+    _files_idx = models.Index(
+        "(mailbox_id, last_date DESC, id DESC) WHERE has_attachments"
+    )
 
     def panel_read(self):
         """Return the conversation with its messages for the panel."""

@@ -149,7 +149,7 @@ CROSS JOIN LATERAL (
     """,
     """
     CREATE INDEX gmail_message_search_idx ON gmail_message
-     USING gin (to_tsvector('simple'::regconfig, search_text))
+     USING gin (search_vector)
     """,
 )
 
