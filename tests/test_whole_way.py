@@ -207,6 +207,17 @@ def test_7_second_mailbox_through_the_preferences(page, server):
     page.wait_for_selector(".o_gmail_switch", timeout=60_000)
     page.wait_for_selector(".o_gmail_thread", timeout=60_000)
     expect(page.locator(".o_gmail_switch")).to_contain_text(PRIVATE)
+    page.click(".o_gmail_switch")
+    page.click(".o_gmail_all_mailboxes")
+    expect(page.locator(".o_gmail_of_mailbox", has_text=ANNA).first).to_be_visible()
+    shot(page, "13-all-mailboxes")
+    page.locator(".o_gmail_panel").focus()
+    page.keyboard.press("?")
+    expect(page.locator(".modal-body")).to_contain_text("reply all")
+    page.click(".modal-footer button")
+    page.click(".o_gmail_switch")
+    page.locator(".dropdown-item", has_text=PRIVATE).click()
+    expect(page.locator(".o_gmail_of_mailbox")).to_have_count(0)
     shot(page, "14-second-mailbox")
 
 

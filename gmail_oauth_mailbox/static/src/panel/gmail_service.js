@@ -2,7 +2,10 @@ import { markRaw, reactive } from "@odoo/owl";
 
 import { browser } from "@web/core/browser/browser";
 import { router } from "@web/core/browser/router";
-import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
+import {
+    AlertDialog,
+    ConfirmationDialog,
+} from "@web/core/confirmation_dialog/confirmation_dialog";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { formatFloat } from "@web/core/utils/numbers";
@@ -53,6 +56,8 @@ export class GmailStore {
         this.info = null;
         this.infoError = "";
         this.mailboxId = false;
+        // The list shows the mail of all mailboxes.
+        this.showsAll = false;
         this.search = "";
         this.threads = [];
         this.before = false;
@@ -102,10 +107,16 @@ export class GmailStore {
         }
     }
 
+    /** Return the address of a mailbox, for rows of several. */
+    emailOf(mailboxId) {
+        return this.mailboxes.find((m) => m.id === mailboxId)?.email || "";
+    }
+
     async open(mailboxId = false) {
         this.isOpen = true;
         if (mailboxId) {
             this.mailboxId = mailboxId;
+            this.showsAll = false;
         }
         await this.loadInfo();
         await this.reload();
@@ -124,7 +135,9 @@ export class GmailStore {
     }
 
     async chooseMailbox(mailboxId) {
-        this.mailboxId = mailboxId;
+        this.showsAll = !mailboxId;
+        this.mailboxId = mailboxId || this.mailboxId;
+        this.drafts = null;
         this.labelId = false;
         this.closeThread();
         this.threads = [];
@@ -193,7 +206,7 @@ export class GmailStore {
 
     async fetchPage(before) {
         return this.orm.silent.call("gmail.mailbox", "panel_threads", [], {
-            mailbox_id: this.mailbox.id,
+            mailbox_id: !this.showsAll && this.mailbox.id,
             search: this.search,
             before,
             limit: PAGE,
@@ -611,6 +624,23 @@ export class GmailStore {
         }
     }
 
+    showKeys() {
+        const keys = [
+            ["j, k", _t("next, previous conversation")],
+            [_t("Enter"), _t("open it")],
+            ["r, a, f", _t("reply, reply all, forward")],
+            ["c", _t("new mail")],
+            [_t("Ctrl+Enter"), _t("send")],
+            ["/", _t("search")],
+            [_t("Escape"), _t("back, then close")],
+        ];
+        this.dialog.add(AlertDialog, {
+            title: _t("Keyboard shortcuts"),
+            body: keys.map(([key, what]) => `${key}: ${what}`).join("\n"),
+            confirmLabel: _t("Close"),
+        });
+    }
+
     sizeOf(bytes) {
         const units = ["B", "KB", "MB", "GB"];
         const power = Math.min(Math.floor(Math.log(bytes || 1) / Math.log(1024)), 3);
@@ -645,7 +675,8 @@ export class GmailStore {
             mailbox.progress = progress;
         }
         await this.loadInfo();
-        if (!this.isOpen || !threads || this.mailbox?.id !== mailbox_id) {
+        const isShown = this.showsAll || this.mailbox?.id === mailbox_id;
+        if (!this.isOpen || !threads || !isShown) {
             return;
         }
         if (this.threads.length <= PAGE) {

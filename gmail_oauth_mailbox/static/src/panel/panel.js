@@ -206,6 +206,7 @@ export class GmailPanel extends Component {
             a: () => this.press(".o_gmail_reply_all") || this.press(".o_gmail_reply"),
             f: () => this.press(".o_gmail_forward"),
             c: () => this.press(".o_gmail_new"),
+            "?": () => this.gmail.showKeys(),
         };
         if (ev.key in keys) {
             ev.preventDefault();
