@@ -12,12 +12,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from . import log_watch
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 300
+# Two cores may have other work.
+expect.set_options(timeout=20_000)
 SHOTS = os.environ.get("GMAIL_OAUTH_MAILBOX_SCREENSHOTS")
 
 
