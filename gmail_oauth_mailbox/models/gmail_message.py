@@ -86,6 +86,8 @@ class GmailMessage(models.Model):
     )
     _search_idx = models.Index("USING gin (search_vector)")
     _thread_date_idx = models.Index("(thread_id, date, id)")
+    # How many left in a day.
+    _sent_idx = models.Index("(mailbox_id, date) WHERE direction = 'out'")
 
     def _add_sql_constraints(self):
         # The words of a message, made once: looking through the newest messages takes

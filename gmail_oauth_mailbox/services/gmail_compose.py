@@ -368,9 +368,9 @@ class GmailCompose(models.AbstractModel):
 
     @api.model
     def _discard(self, draft):
-        if draft.state == "waiting":
-            self._undo(draft)
-        draft.exists().unlink()
+        if draft.state == "waiting" and not self._undo(draft):
+            raise UserError(self.env._("This mail is on its way, or has gone out."))
+        draft.unlink()
         return True
 
     # ------------------------------------------------------------------
