@@ -132,6 +132,18 @@ def allow(page, account, name=None):
     page.click("#allow")
 
 
+def connect(page, account):
+    """Connect an account through the panel, and wait for all of its mail."""
+    open_panel(page)
+    page.click(".o_gmail_add_mailbox")
+    page.wait_for_selector(".o_gmail_continue")
+    page.fill(".modal [name=email] input", account)
+    page.click(".o_gmail_continue")
+    allow(page, account)
+    page.wait_for_selector(".o_gmail_thread", timeout=60_000)
+    wait_for_all_mail(page)
+
+
 def rpc(page, model, method, *arguments, **keywords):
     """Ask the server as the page does."""
     path = f"/web/dataset/call_kw/{model}/{method}"

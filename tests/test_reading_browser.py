@@ -14,13 +14,11 @@ import pytest
 from playwright.sync_api import expect
 
 from .browser import (
-    allow,
     chromium,
+    connect,
     dev_run,
     logged_in_page,
-    open_panel,
     shot,
-    wait_for_all_mail,
 )
 from .common import ANNA
 from .google_standin.process import Standin
@@ -127,14 +125,7 @@ def page(server, browser, listener):
         route.fulfill(status=200, content_type="image/png", body=b"")
 
     page.route("https://images.customer-example.test/**", answer)
-    open_panel(page)
-    page.click(".o_gmail_add_mailbox")
-    page.wait_for_selector(".o_gmail_continue")
-    page.fill(".modal [name=email] input", ANNA)
-    page.click(".o_gmail_continue")
-    allow(page, ANNA)
-    page.wait_for_selector(".o_gmail_thread", timeout=60_000)
-    wait_for_all_mail(page)
+    connect(page, ANNA)
     return page
 
 

@@ -11,14 +11,13 @@ import pytest
 from playwright.sync_api import expect
 
 from .browser import (
-    allow,
     chromium,
+    connect,
     dev_run,
     logged_in_page,
     open_panel,
     rpc,
     shot,
-    wait_for_all_mail,
 )
 from .common import ANNA, mail
 from .google_standin.process import Standin
@@ -61,14 +60,7 @@ def page(server, browser, google):
         ),
     )
     page = logged_in_page(browser, server)
-    open_panel(page)
-    page.click(".o_gmail_add_mailbox")
-    page.wait_for_selector(".o_gmail_continue")
-    page.fill(".modal [name=email] input", ANNA)
-    page.click(".o_gmail_continue")
-    allow(page, ANNA)
-    page.wait_for_selector(".o_gmail_thread", timeout=60_000)
-    wait_for_all_mail(page)
+    connect(page, ANNA)
     return page
 
 
