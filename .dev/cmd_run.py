@@ -40,18 +40,24 @@ def parse(arguments):
     return parsed
 
 
-def free_port(wanted, option):
-    """A loopback port that can be bound; raises Problem when `wanted` is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextlib.contextmanager
+def reserved_port(wanted, option):
+    """Yield a loopback port, held for the server that will listen at it.
+
+    The socket is bound and never listens: with SO_REUSEADDR on both sides a server
+    may listen beside it, while the kernel gives the port to nobody who asks for any.
+    Raises Problem when `wanted` is taken.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            holder.bind(("127.0.0.1", wanted))
         except OSError as error:
             raise Problem(
                 f"Port {wanted} is taken: choose another one with {option} N "
                 "(0 takes a free one)."
             ) from error
-        return probe.getsockname()[1]
+        yield holder.getsockname()[1]
 
 
 def prepare(odoo, database, fresh=False):
@@ -128,7 +134,7 @@ def standin(odoo, options, folder, stack):
     """Start the stand-in Google unless the variable names one; returns its origin."""
     if os.environ.get(VARIABLE):
         return os.environ[VARIABLE].rstrip("/")
-    port = free_port(options.standin_port, "--standin-port")
+    port = stack.enter_context(reserved_port(options.standin_port, "--standin-port"))
     command = [str(odoo.python), "-m", "tests.google_standin", "--port", str(port)]
     if options.seed:
         command += ["--seed", str(options.seed.resolve())]
@@ -162,7 +168,7 @@ def main(arguments):
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(database_server.server())
         odoo = Odoo(server)
-        port = free_port(options.port, "--port")
+        port = stack.enter_context(reserved_port(options.port, "--port"))
         prepare(odoo, options.database, options.fresh)
         address = f"http://{options.host}:{port}"
         set_address(odoo, options.database, address)

@@ -10,6 +10,7 @@ import sys
 
 import cmd_bench
 import cmd_lint
+import cmd_run
 import debian
 import node_env
 import pytest
@@ -74,6 +75,26 @@ def test_odoo_source_that_is_there_is_used():
 def test_database_server_that_is_not_there():
     lines = told(dev("odoo", "--version", PGHOST="127.0.0.1", PGPORT="9"))
     assert any("Check PGHOST, PGPORT, PGUSER" in line for line in lines)
+
+
+def test_a_held_port_is_given_to_nobody_else():
+    def bound(port):
+        taken = socket.socket()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        return taken
+
+    given = set()
+    with cmd_run.reserved_port(0, "--port") as held:
+        for _ in range(100_000):  # Linux gives from some 28,000 ports
+            with bound(0) as other:
+                given.add(other.getsockname()[1])
+        assert held not in given
+        with bound(held) as server:
+            server.listen()
+            socket.create_connection(("127.0.0.1", held), timeout=5).close()
+    with bound(held):
+        pass
 
 
 def test_port_that_is_taken():
