@@ -5,6 +5,7 @@ import subprocess
 
 import cmd_lint
 import database_server
+import node_env
 import odoo_source
 from console import say
 from odoo_server import Odoo
@@ -15,6 +16,7 @@ def main(arguments):
     """Run lint and pytest with the arguments; returns 0 when both are clean."""
     browser = odoo_source.chromium()
     lint = cmd_lint.main()
+    axe = node_env.ready() and node_env.packages() / "axe-core" / "axe.min.js"
     with database_server.server() as server:
         odoo = Odoo(server)
         source = odoo.addon_template()
@@ -29,6 +31,8 @@ def main(arguments):
                     PYTHONPATH=os.pathsep.join(paths),
                     PYTHONDONTWRITEBYTECODE="1",
                     CHROMIUM=browser,
+                    # Without npm's packages the test that needs it fails, and says so.
+                    AXE=str(axe) if axe else "",
                 )
                 command = [odoo.python, "-m", "pytest", "--odoo-http"]
                 command += ["-p", "no:cacheprovider", "-p", "pytest_strict"]

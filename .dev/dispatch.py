@@ -12,6 +12,7 @@ COMMANDS = {
     "test": "run lint and every test (arguments go to pytest)",
     "bench": "run the benchmarks, all or those named (--json FILE writes the rows)",
     "lint": "run every check of the code (--fix repairs what tools can repair)",
+    "suites": "run Odoo's own tests of mail without and with the addon",
     "odoo": "run Odoo's own command line in this environment",
 }
 

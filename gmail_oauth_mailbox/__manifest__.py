@@ -30,6 +30,7 @@
         "views/fetchmail_server_views.xml",
         "views/ir_mail_server_views.xml",
         "views/mail_thread_views.xml",
+        "views/gmail_email_views.xml",
         "views/res_config_settings_views.xml",
         "views/res_users_views.xml",
         "views/gmail_oauth_templates.xml",

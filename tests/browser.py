@@ -114,6 +114,26 @@ def shot(page, name):
         page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
+def serious_findings(page, *within):
+    """Return what axe finds in parts of the page that keeps people out, as lines."""
+    path = os.environ.get("AXE")
+    assert path and Path(path).exists(), "axe is not there: ./dev test says why"
+    page.evaluate(Path(path).read_text())
+    result = page.evaluate(
+        """async (within) => await axe.run(
+            {include: within.map((selector) => [selector])},
+            {resultTypes: ["violations"], iframes: false}
+        )""",
+        list(within),
+    )
+    return [
+        f"{found['impact']} {found['id']}: {node['html'][:200]}"
+        for found in result["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]
+
+
 def allow(page, account, name=None):
     """Walk Google's pages: chooser, 2-step once, consent."""
 

@@ -279,7 +279,7 @@ env.cr.commit()
 env.ref("gmail_oauth_mailbox.ir_cron_gmail_sync_1").method_direct_trigger()
 env.cr.commit()
 env.invalidate_all()
-env["gmail.attachment"].search([]).with_user(anna).action_download()
+env["gmail.attachment"].search([]).with_user(anna).panel_open()
 env.cr.commit()
 result("files", stored=env["ir.attachment"].search_count([("name", "=", "a.csv")]))
 # The key file is damaged: the administrator says so, and users connect anew.

@@ -7,7 +7,7 @@ from odoo.exceptions import AccessError, MissingError, UserError
 from odoo.service.model import get_public_method
 from odoo.tests import JsonRpcException, tagged
 
-from .common import ANNA, GmailCase, mail
+from .common import ANNA, CUSTOMER, GmailCase, mail
 
 CONTENT = (
     "gmail.thread",
@@ -53,7 +53,9 @@ SERVICES = (
     "gmail.meter",
     "gmail.oauth",
     "gmail.panel",
+    "gmail.people",
     "gmail.scheduler",
+    "gmail.search",
     "gmail.sender",
     "gmail.setup",
     "gmail.sharing",
@@ -98,17 +100,22 @@ DOORS = {
         "panel_state",
         "panel_threads",
         "panel_outcome",
+        "panel_bring",
+        "panel_search_gmail",
         "write",
     },
     "gmail.thread": {
+        "panel_card",
         "panel_documents",
         "panel_emails",
         "panel_find_documents",
         "panel_link",
         "panel_make",
+        "panel_make_contact",
         "panel_read",
         "panel_remove",
         "panel_share",
+        "panel_share_all",
         "panel_unlink",
     },
     "gmail.message": {"panel_images", "panel_pictures", "panel_whole"},
@@ -125,7 +132,7 @@ DOORS = {
         "panel_send",
         "panel_undo",
     },
-    "gmail.attachment": {"action_download"},
+    "gmail.attachment": {"panel_open", "panel_save"},
     "gmail.label": {"action_ask_switch", "write"},
     "gmail.erase": {"action_erase"},
     "gmail.exclude": {"action_exclude"},
@@ -336,24 +343,43 @@ class TestAccess(GmailCase):
             "gmail.label": self.box.label_ids[0].id,
             "gmail.draft": self.begun.id,
         }
+        partner = self.env.user.partner_id.id
         arguments = {
             "write": [{"name": "x"}],
-            "panel_save": [{"to": "x@y.test"}],
+            ("gmail.draft", "panel_save"): [{"to": "x@y.test"}],
+            ("gmail.attachment", "panel_save"): ["res.partner", partner],
+            "panel_bring": [self.box.id, self.message.thread_id.gmail_id],
             "panel_remove_file": [1],
             "panel_apply_template": [1],
+            "panel_card": [CUSTOMER],
+            "panel_find_documents": ["x"],
+            "panel_link": ["res.partner", partner],
+            "panel_make": ["res.partner"],
+            "panel_make_contact": [CUSTOMER],
+            "panel_share": ["everything"],
+            "panel_share_all": ["everything"],
+            "panel_unlink": ["res.partner", partner],
         }
+        # The caller's own, whoever she is.
         general = {"panel_state", "panel_threads", "panel_outcome"}
+        general |= {"action_connect_picked", "action_discard_picked"}
+        general |= {"panel_search_gmail", "panel_emails", "action_open_settings"}
         general.add("action_open_preferences")
         general |= {"panel_begin", "panel_list", "panel_recipients"}
         for user in (self.ben, self.admin, self.portal):
             for model, row_id in ids.items():
                 for method in DOORS[model] - general - {"action_open_form"}:
-                    with self.assertRaises(
-                        JsonRpcException, msg=f"{user.login} {method}"
+                    more = arguments.get((model, method)) or arguments.get(method, [])
+                    is_of_model = getattr(
+                        getattr(type(self.env[model]), method), "_api_model", False
+                    )
+                    given = more if is_of_model else [[row_id], *more]
+                    with self.assertRaisesRegex(
+                        JsonRpcException,
+                        r"odoo\.exceptions\.",
+                        msg=f"{user.login} {model} {method}",
                     ):
-                        self.rpc(
-                            user, model, method, [[row_id], *arguments.get(method, [])]
-                        )
+                        self.rpc(user, model, method, given)
         self.assertEqual(self.box.state, "connected")
 
     def test_panel_gives_own_mail_only(self):

@@ -368,7 +368,7 @@ class TestConnecting(ConnectingCase):
         self.google.add_message(ANNA, message.as_bytes())
         self.sync(mailbox)
         attachment = self.env["gmail.attachment"].search([])
-        attachment.with_user(self.anna).action_download()
+        attachment.with_user(self.anna).panel_open()
         file = attachment.attachment_id
         self.assertTrue(file)
         mailbox.with_user(self.anna).action_delete()

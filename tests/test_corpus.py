@@ -64,5 +64,5 @@ if FILES:
             attachments = self.stored.attachment_ids
             self.assertTrue(attachments)
             for attachment in attachments.with_user(self.anna):
-                attachment.action_download()
+                attachment.panel_open()
                 self.assertTrue(attachment.sudo().attachment_id)

@@ -78,7 +78,7 @@ class TestExport(ExportCase):
         self.box = self.connect(self.anna, ANNA)
         self.sync(self.box)
         message = self.stored().filtered(lambda m: m.subject == "Opened file")
-        message.attachment_ids.with_user(self.anna).action_download()
+        message.attachment_ids.with_user(self.anna).panel_open()
         self.env.flush_all()
 
     def get(self, user=None, mailbox_id=None):

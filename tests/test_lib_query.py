@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odoo.addons.gmail_oauth_mailbox.lib import query
@@ -35,6 +35,8 @@ def addresses_of(term):
     return re.findall(r"from:(\S+)", term)
 
 
+# The first address takes long to make: it reads the list of all domains.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.emails(), max_size=80))
 def test_every_address_is_named_once_or_passed_over(addresses):
     left, named = list(addresses), []
@@ -61,3 +63,16 @@ def test_no_address_ends_the_term(text):
     assert sum(bool(t["close"]) for t in tokens) == 1
     operators = {t["operator"] for t in tokens if t["value"]}
     assert operators == {"from", "to", "cc", "bcc"}
+
+
+@given(st.text(max_size=60) | st.text('(){}" ORa-:', max_size=30))
+def test_what_is_asked_stays_one_term(text):
+    """Whatever is typed, what the mailbox leaves out stays left out."""
+    term = query.asked(text)
+    assert not term or term[0] == "(" and term[-1] == ")"
+    depth = 0
+    for place, mark in enumerate(term):
+        depth += {"(": 1, ")": -1}.get(mark, 0)
+        assert depth > 0 or place == len(term) - 1, term
+    assert depth == 0
+    assert term.count('"') % 2 == 0

@@ -256,6 +256,7 @@ def test_8_who_waits_for_us(colleague):
     colleague.goto(f"{colleague.origin}/odoo")
     colleague.click(".o_navbar_apps_menu button")
     colleague.locator(".o_app", has_text="Email").click()
+    colleague.click(".o_menu_sections [data-menu-xmlid$=gmail_awaiting_menu]")
     row = colleague.locator(".o_data_row", has_text="Carla Roth")
     expect(row).to_have_count(1)
     shot(colleague, "69-who-waits")

@@ -223,7 +223,8 @@ class TestSync(GmailCase):
         attachment = self.stored().attachment_ids
         self.assertEqual(attachment.name, "page.html")
         self.assertFalse(attachment.attachment_id)
-        url = attachment.with_user(self.anna).action_download()["url"]
+        file = attachment.with_user(self.anna).panel_open()
+        url = f"/web/content/{file['id']}?download=true"
         stored = attachment.attachment_id
         self.assertEqual(stored.raw, b"<script>alert(1)</script>")
         self.assertEqual(stored.mimetype, "text/plain")

@@ -27,6 +27,10 @@ ADDRESS = re.compile(
 )
 # Gmail writes a label's name with hyphens in their place.
 BETWEEN_WORDS = re.compile(r"[ /]")
+# Of what is typed into a search field.
+MOST_ASKED = 300
+OPENS = {"(": ")", "{": "}"}
+BRACKETS = re.compile(r"[(){}]")
 PLAIN_LABEL = re.compile(r"[\w-]+")
 
 
@@ -61,6 +65,33 @@ def without(gmail_id, name):
         if PLAIN_LABEL.fullmatch(word):
             return f"-label:{word}"
     return ""
+
+
+def asked(text):
+    """Return what somebody looks for as one term, or "" when it is nothing.
+
+    Her text may use the search's language; brackets and quotes that are not closed
+    would tear other terms in, and go.
+
+    >>> asked("from:ann (offer OR order)")
+    '(from:ann (offer OR order))'
+    >>> asked('offer) OR in:spam (')
+    '(offer OR in:spam)'
+    """
+    text = " ".join(text.split())[:MOST_ASKED]
+    if text.count('"') % 2:
+        text = text.replace('"', " ")
+    opened = []
+    for mark in BRACKETS.findall(text):
+        if mark in OPENS:
+            opened.append(OPENS[mark])
+        elif not opened or opened.pop() != mark:
+            opened = [None]
+            break
+    if opened:
+        text = BRACKETS.sub(" ", text)
+    text = " ".join(text.split())
+    return f"({text})" if text else ""
 
 
 def people(addresses):

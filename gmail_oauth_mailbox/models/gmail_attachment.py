@@ -30,9 +30,21 @@ class GmailAttachment(models.Model):
         ondelete="set null",
     )
 
-    def action_download(self):
-        """Fetch the bytes from Gmail when they are not here yet; return their URL."""
+    def panel_open(self):
+        """Fetch the bytes from Gmail when they are not here yet; return {id, name,
+        mimetype, checksum} of the file, as Odoo serves it."""
         self.ensure_one()
         self.check_access("read")
         file = self.env["gmail.files"]._fetch(self.sudo()).attachment_id
-        return {"url": f"/web/content/{file.id}?download=true"}
+        return {
+            "id": file.id,
+            "name": file.name,
+            "mimetype": file.mimetype,
+            "checksum": file.checksum,
+        }
+
+    def panel_save(self, model, res_id):
+        """Save a copy to a document of the conversation; return its name."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.files"]._save(self, model, res_id)

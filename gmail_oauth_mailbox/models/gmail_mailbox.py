@@ -608,6 +608,36 @@ class GmailMailbox(models.Model):
         )
 
     @api.model
+    def panel_search_gmail(self, search, mailbox_id=False):
+        """Return mail of the caller that Gmail finds and Odoo does not have.
+
+        :param search: in Gmail's own language
+        :param mailbox_id: one of the caller's mailboxes, or False for all
+        :return: see gmail.search
+        """
+        return self.env["gmail.search"]._find(self._connected(mailbox_id), search)
+
+    @api.model
+    def panel_bring(self, mailbox_id, gmail_id):
+        """Take in a conversation that ``panel_search_gmail`` found; return its id."""
+        mailbox = self._connected(int(mailbox_id))
+        if not mailbox:
+            raise UserError(self.env._("Connect this mailbox first."))
+        return self.env["gmail.search"]._bring(mailbox, gmail_id)
+
+    @api.model
+    def _connected(self, mailbox_id=False):
+        """Return the caller's mailboxes (sudo) that can be read now."""
+        own = self.search(
+            [
+                ("user_id", "=", self.env.uid),
+                ("state", "=", "connected"),
+                ("can_read", "=", True),
+            ]
+        )
+        return own.filtered(lambda box: not mailbox_id or box.id == mailbox_id).sudo()
+
+    @api.model
     def panel_outcome(self, authorization_id):
         """Return how an attempt of the caller to connect ended."""
         return self.env["gmail.panel"]._outcome(authorization_id)

@@ -54,10 +54,9 @@ class GmailThread(models.Model):
         return self.env["gmail.panel"]._read_thread(self)
 
     def panel_remove(self):
-        """Remove the conversation from Odoo for good; Gmail keeps its own."""
-        self.ensure_one()
+        """Remove conversations from Odoo for good; Gmail keeps its own."""
         self.check_access("read")
-        self.env["gmail.panel"]._remove_thread(self.sudo())
+        self.env["gmail.panel"]._remove_threads(self.sudo())
 
     def panel_documents(self):
         """Return the documents of the conversation, and who can read it."""
@@ -93,12 +92,29 @@ class GmailThread(models.Model):
         res_id = self.env["gmail.documents"]._make(self, model)
         return {"res_id": res_id, **self.panel_documents()}
 
+    def panel_card(self, address):
+        """Return what the card of somebody on the conversation shows."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.people"]._card(self, address)
+
+    def panel_make_contact(self, address):
+        """Create the contact of somebody on it; return ``panel_card``."""
+        self.ensure_one()
+        self.check_access("read")
+        return self.env["gmail.people"]._make_contact(self, address)
+
     def panel_share(self, level):
         """Set how much of it colleagues see; False for what the mailbox says."""
         self.ensure_one()
         self.check_access("read")
         self.env["gmail.documents"]._share(self, level)
         return self.panel_documents()
+
+    def panel_share_all(self, level):
+        """Set how much of each colleagues see; False for what the mailbox says."""
+        self.check_access("read")
+        self.env["gmail.documents"]._share(self, level)
 
     @api.model
     def panel_emails(self, model, res_id, before=None):

@@ -166,8 +166,7 @@ class MailMail(models.Model):
     def _send(self, *args, smtp_session=None, **kwargs):
         drafts = self.env["gmail.compose"]._drafts_of(self)
         result = super()._send(*args, smtp_session=smtp_session, **kwargs)
-        # Only the session of services/gmail_sender.py has it.
-        problems = getattr(smtp_session, "problems", None)
+        problems = self.env["gmail.sender"]._problems(smtp_session)
         for mail in self.exists() if problems else ():
             sentence, pause = problems.get(mail.message_id, (None, None))
             if pause is not None:

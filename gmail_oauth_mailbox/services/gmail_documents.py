@@ -186,12 +186,17 @@ class GmailDocuments(models.AbstractModel):
         return {
             "level": thread.sharing_level or False,
             "mailbox_level": mailbox.sharing_level or False,
-            "levels": [
-                {"value": value, "name": name}
-                for value, name in self.env["gmail.setup"]._sharing_choices()
-                if value != "nobody"
-            ],
+            "levels": self._level_choices(),
         }
+
+    @api.model
+    def _level_choices(self):
+        """Return the levels that a conversation can be shared at."""
+        return [
+            {"value": value, "name": name}
+            for value, name in self.env["gmail.setup"]._sharing_choices()
+            if value != "nobody"
+        ]
 
     def _is_working(self, thread):
         """Whether something of the conversation is still to be filed or shared."""
@@ -272,8 +277,8 @@ class GmailDocuments(models.AbstractModel):
         return f"{sentence} {how_many}"
 
     @api.model
-    def _share(self, thread, level):
-        """Set how much of a conversation is shared, for what is there and what comes.
+    def _share(self, threads, level):
+        """Set how much of conversations is shared, for what is there and what comes.
 
         :param level: one of lib.sharing's LEVELS, or False for the mailbox's
         :raises UserError: more than the administrator allows
@@ -286,11 +291,12 @@ class GmailDocuments(models.AbstractModel):
             raise UserError(
                 self.env._("Your administrator does not allow to share that much.")
             )
-        thread = thread.sudo()
-        thread.sharing_level = level
+        threads = threads.sudo()
+        threads.sharing_level = level
         service = self.env["gmail.sharing"].sudo()
-        service._vote(thread.mailbox_id, SQL("m.thread_id = %s", thread.id))
-        service._enqueue(self._keys(thread))
+        for mailbox, own in threads.grouped("mailbox_id").items():
+            service._vote(mailbox, SQL("m.thread_id = ANY(%s)", own.ids))
+        service._enqueue(self._keys(threads))
 
     # ------------------------------------------------------------------
     # Linking

@@ -46,6 +46,48 @@ class GmailFiles(models.AbstractModel):
         return pictures
 
     @api.model
+    def _save(self, attachment, model, res_id):
+        """Save a copy of an attachment to a document of its conversation.
+
+        :param attachment: gmail.attachment of the caller
+        :return: the document's name
+        :raises UserError: it is no document of the conversation any more, the caller
+            may not change it, or Gmail cannot give the bytes now
+        """
+        thread = attachment.sudo().message_id.thread_id
+        env = self.env["gmail.linker"]._as_owner(thread.mailbox_id)
+        is_linked = thread.link_ids.filtered(
+            lambda x: (x.state, x.res_model, x.res_id) == ("linked", model, res_id)
+        )
+        document = is_linked and env[model].browse(res_id).exists()
+        if not document or not document.has_access("write"):
+            raise UserError(
+                self.env._("You cannot save to this document. Reload the page.")
+            )
+        file = self._fetch(attachment.sudo()).attachment_id
+        files = env["ir.attachment"]
+        is_there = files.search_count(
+            [
+                ("res_model", "=", model),
+                ("res_id", "=", res_id),
+                ("checksum", "=", file.checksum),
+                ("name", "=", file.name),
+            ],
+            limit=1,
+        )
+        if not is_there:
+            files.with_context(attachments_mime_plainxml=True).create(
+                {
+                    "name": file.name,
+                    "raw": file.raw,
+                    "mimetype": file.mimetype,
+                    "res_model": model,
+                    "res_id": res_id,
+                }
+            )
+        return document.display_name
+
+    @api.model
     def _fetch(self, attachments):
         """Bring the bytes of attachments of one message here; return them.
 

@@ -76,6 +76,7 @@ class GmailPanel(models.AbstractModel):
             "test_mode": setup._test_mode(),
             "is_admin": admin,
             "choice": internal and self._choice(),
+            "levels": self.env["gmail.documents"]._level_choices(),
             "trouble": bool(mailboxes) and self._trouble(),
             "drafts": self.env["gmail.draft"].search_count(
                 ["|", ("is_touched", "=", True), ("state", "=", "waiting")]
@@ -388,19 +389,22 @@ class GmailPanel(models.AbstractModel):
         }
 
     @api.model
-    def _remove_thread(self, thread):
-        """Remove a conversation (sudo) and have its messages stay away; what comes
-        later in it comes in."""
-        mailbox, store = thread.mailbox_id, self.env["gmail.store"].sudo()
-        touched = store._bury(mailbox, thread.message_ids.mapped("gmail_id"))
-        store._refresh_threads(touched)
-        self.env["gmail.sync"].sudo()._announce(mailbox, touched)
+    def _remove_threads(self, threads):
+        """Remove conversations (sudo) and have their messages stay away; what comes
+        later in them comes in."""
+        store = self.env["gmail.store"].sudo()
+        for mailbox, own in threads.grouped("mailbox_id").items():
+            touched = store._bury(mailbox, own.message_ids.mapped("gmail_id"))
+            store._refresh_threads(touched)
+            self.env["gmail.sync"].sudo()._announce(mailbox, touched)
 
     def _read_message(self, message, own):
-        people = {"to": [], "cc": []}
-        for participant in message.participant_ids:
-            if participant.role in people:
-                people[participant.role].append(participant.name or participant.address)
+        people = {"to": [], "cc": [], "bcc": []}
+        for person in message.participant_ids:
+            if person.role in people:
+                people[person.role].append(
+                    {"name": person.name or person.address, "address": person.address}
+                )
         compose = self.env["gmail.compose"]
         pictures = self.env["gmail.files"]._shown_inline(message.attachment_ids)
         shows_images = message.has_remote_images and self._trusts_images(message)
@@ -416,8 +420,7 @@ class GmailPanel(models.AbstractModel):
             "id": message.id,
             "from_name": message.from_name or message.from_email or "",
             "from_email": message.from_email or "",
-            "to": ", ".join(people["to"]),
-            "cc": ", ".join(people["cc"]),
+            "people": people,
             "date": fields.Datetime.to_string(message.date),
             "direction": message.direction,
             "is_unread": message.is_unread,

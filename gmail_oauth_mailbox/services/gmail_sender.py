@@ -53,7 +53,6 @@ class GmailSession:
         self._mailbox = mailbox
         self.smtp_from = smtp_from
         self.from_filter = ",".join(mailbox._addresses())
-        # {Message-ID: (sentence, pause)}; without a pause, the mail is refused.
         self.problems = {}
 
     def send_message(self, message, smtp_from, smtp_to_list):
@@ -235,6 +234,12 @@ class GmailSender(models.AbstractModel):
     @api.model
     def _session(self, mailbox, smtp_from):
         return GmailSession(self, mailbox, smtp_from)
+
+    @api.model
+    def _problems(self, session):
+        """Return {Message-ID: (sentence, pause)} of what did not leave by a session,
+        which may be of somebody else's making; without a pause, it is refused."""
+        return session.problems if isinstance(session, GmailSession) else {}
 
     @api.model
     def _headers(self, mail):

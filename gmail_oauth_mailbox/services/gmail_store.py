@@ -248,11 +248,11 @@ class GmailStore(models.AbstractModel):
     # Taking in
     # ------------------------------------------------------------------
 
-    def _store_all(self, mailbox, messages, is_new=False):
+    def _store_all(self, mailbox, messages, is_new=False, is_asked=False):
         """Store messages; one that cannot be stored is left out, the others go on.
 
         :param is_new: they came as new mail, not with older mail
-
+        :param is_asked: their owner asks for them, whatever the mailbox wants
         :return: the ids of their conversations
         :raises psycopg2.Error: a conflict with another transaction, or no database
         """
@@ -260,7 +260,7 @@ class GmailStore(models.AbstractModel):
             return set()
         try:
             with self.env.cr.savepoint():
-                return self._store(mailbox, messages, is_new=is_new)
+                return self._store(mailbox, messages, is_new=is_new, is_asked=is_asked)
         except (*CONFLICTS, psycopg2.InterfaceError):
             raise
         except Exception as error:
@@ -274,11 +274,14 @@ class GmailStore(models.AbstractModel):
                 self._quarantine(mailbox, gmail_id, type(error).__name__)
                 return set()
         half = len(messages) // 2
-        return self._store_all(mailbox, messages[:half], is_new) | self._store_all(
-            mailbox, messages[half:], is_new
-        )
+        touched = set()
+        for part in (messages[:half], messages[half:]):
+            touched |= self._store_all(mailbox, part, is_new, is_asked)
+        return touched
 
-    def _store(self, mailbox, messages, sent_message_ids=None, is_new=False):
+    def _store(
+        self, mailbox, messages, sent_message_ids=None, is_new=False, is_asked=False
+    ):
         """Store messages in bulk; return the ids of their conversations.
 
         :param messages: lib's ParsedMessage, stored already or not
@@ -294,7 +297,7 @@ class GmailStore(models.AbstractModel):
             # No census has it downloaded again.
             self._refresh_threads(self._bury(mailbox, out))
             messages = [m for m in messages if m.gmail_id not in set(out)]
-        is_wanted = self._wanted(mailbox, people, partners, sent_message_ids)
+        is_wanted = self._wanted(mailbox, people, partners, sent_message_ids, is_asked)
         wanted = {m.gmail_id: m for m in messages if is_wanted(m)}
         if not wanted:
             return set()
@@ -552,10 +555,10 @@ class GmailStore(models.AbstractModel):
 
         return test
 
-    def _wanted(self, mailbox, people, partners, sent):
+    def _wanted(self, mailbox, people, partners, sent, is_asked=False):
         """Return a test whether the mailbox wants a message: with no label that is
         switched off, within its window, and, if it wants only such, with a contact.
-        What leaves through Odoo is always wanted.
+        What leaves through Odoo is always wanted, and so is what its owner asks for.
 
         :param people: {gmail id: as ``_people_of`` gives them}
         :param partners: as gmail.addresses gives them
@@ -569,7 +572,7 @@ class GmailStore(models.AbstractModel):
         def test(message):
             if not excluded.isdisjoint(message.label_ids):
                 return False
-            if message.gmail_id in sent or message.odoo_send_id:
+            if is_asked or message.gmail_id in sent or message.odoo_send_id:
                 return True
             if since and message.date < since:
                 return False

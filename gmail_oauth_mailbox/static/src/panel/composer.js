@@ -166,12 +166,7 @@ export class GmailComposer extends Component {
         }
         this.changes = {};
         try {
-            this.saving = this.gmail.callDraft(
-                this.props.draft.id,
-                "panel_save",
-                values
-            );
-            await this.saving;
+            await this.gmail.saveDraft(this.props.draft.id, values);
             this.state.saved = _t("Saved");
             return true;
         } catch (error) {
@@ -206,7 +201,7 @@ export class GmailComposer extends Component {
     async discard() {
         this.isClosed = true;
         try {
-            await this.saving;
+            await this.gmail.saving;
             await this.gmail.discardDraft(this.props.draft.id);
             this.props.onClose();
         } catch (error) {

@@ -1,10 +1,12 @@
 import { Component, onWillUpdateProps, useEffect, useRef, useState } from "@odoo/owl";
 
-import { ConfirmationDialog } from "@web/core/confirmation_dialog/confirmation_dialog";
 import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
+import { usePopover } from "@web/core/popover/popover_hook";
 import { useService } from "@web/core/utils/hooks";
 
+import { GmailAttachment } from "./attachment";
+import { GmailCard } from "./card";
 import { GmailComposer } from "./composer";
 import { GmailDocuments } from "./documents";
 import { sentenceOf } from "./gmail_service";
@@ -13,6 +15,7 @@ const KEEPS_HEIGHT = 40;
 const LONG_HEIGHT = "75vh";
 // Milliseconds after opening in which the page may scroll by itself.
 const SETTLES = 800;
+const SHOWN_PEOPLE = 12;
 
 /** A stranger's HTML: a frame that runs nothing and, by its policy, loads nothing. */
 export class GmailBody extends Component {
@@ -109,13 +112,13 @@ export class GmailBody extends Component {
 
 export class GmailConversation extends Component {
     static template = "gmail_oauth_mailbox.Conversation";
-    static components = { GmailBody, GmailComposer, GmailDocuments };
+    static components = { GmailAttachment, GmailBody, GmailComposer, GmailDocuments };
     static props = { thread: Object };
 
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
-        this.dialog = useService("dialog");
-        this.state = useState({ unfolded: {}, answer: null, busy: false, error: "" });
+        this.card = usePopover(GmailCard, { position: "bottom-start" });
+        this.state = useState({ unfolded: {}, answer: null, named: {}, error: "" });
         this.root = useRef("root");
         this.reset(this.props.thread);
         this.opened = Date.now();
@@ -222,9 +225,51 @@ export class GmailConversation extends Component {
         return deserializeDateTime(value).toLocaleString(luxon.DateTime.DATETIME_MED);
     }
 
-    size(bytes) {
-        return this.gmail.sizeOf(bytes);
+    // ------------------------------------------------------------------
+    // People
+    // ------------------------------------------------------------------
+
+    /** Whom a message went to, by role; of many, the first. */
+    recipients(message) {
+        let room = this.state.named[message.id] ? Infinity : SHOWN_PEOPLE;
+        const groups = [
+            { role: "to", name: _t("to"), people: message.people.to },
+            { role: "cc", name: _t("cc"), people: message.people.cc },
+            { role: "bcc", name: _t("bcc"), people: message.people.bcc },
+        ];
+        return groups
+            .map((group) => {
+                const people = group.people.slice(0, Math.max(0, room));
+                room -= people.length;
+                return { ...group, people };
+            })
+            .filter((group) => group.people.length);
     }
+
+    /** How many of them are not shown. */
+    hidesRecipients(message) {
+        const { to, cc, bcc } = message.people;
+        const count = to.length + cc.length + bcc.length;
+        return this.state.named[message.id] ? 0 : Math.max(0, count - SHOWN_PEOPLE);
+    }
+
+    showRecipients(message) {
+        this.state.named[message.id] = true;
+    }
+
+    cardLabel(name) {
+        return _t("Who is %s?", name);
+    }
+
+    showCard(ev, { name, address }) {
+        if (address) {
+            this.card.open(ev.currentTarget, { name, address });
+        }
+    }
+
+    // ------------------------------------------------------------------
+    // Writing
+    // ------------------------------------------------------------------
 
     async answer(message, mode) {
         this.state.error = "";
@@ -253,33 +298,17 @@ export class GmailConversation extends Component {
     }
 
     remove() {
-        this.dialog.add(ConfirmationDialog, {
-            title: _t("Remove this conversation from Odoo?"),
-            body: _t(
-                "Gmail keeps it. Odoo does not bring these messages in again; later mail of the conversation still comes in."
-            ),
-            confirmLabel: _t("Remove"),
-            confirm: async () => {
+        this.gmail.confirmRemoval(
+            _t("Remove this conversation from Odoo?"),
+            async () => {
                 this.state.error = "";
                 try {
-                    await this.gmail.removeThread();
+                    await this.gmail.removeThreads([this.props.thread.id]);
                 } catch (error) {
                     this.state.error = sentenceOf(error);
                 }
             },
-            cancel: () => this.root.el?.querySelector(".o_gmail_remove")?.focus(),
-        });
-    }
-
-    async download(attachment) {
-        this.state.error = "";
-        this.state.busy = attachment.id;
-        try {
-            await this.gmail.download(attachment);
-        } catch (error) {
-            this.state.error = sentenceOf(error);
-        } finally {
-            this.state.busy = false;
-        }
+            () => this.root.el?.querySelector(".o_gmail_remove")?.focus()
+        );
     }
 }

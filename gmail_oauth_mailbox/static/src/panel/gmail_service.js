@@ -14,6 +14,7 @@ const OUTCOME_KEY = "gmail_oauth_mailbox";
 const CHANGED = "gmail_oauth_mailbox/changed";
 const PAGE = 30;
 const CONNECT = "gmail_oauth_mailbox.gmail_mailbox_connect_action";
+const PAGE_MENU = "gmail_oauth_mailbox.gmail_email_menu";
 const EXCLUDE = "gmail_oauth_mailbox.gmail_exclude_action";
 // Google's answer may still be in work when its page is loaded.
 const PATIENCE = 30;
@@ -32,12 +33,13 @@ export function sentenceOf(error) {
  * Data goes one way: a method asks the server and changes `state`; components read it.
  */
 export class GmailStore {
-    constructor(env, { orm, action, dialog, notification }) {
+    constructor(env, { orm, action, dialog, notification, menu }) {
         this.env = env;
         this.orm = orm;
         this.actionService = action;
         this.dialog = dialog;
         this.notification = notification;
+        this.menu = menu;
         // Of mail that can still be taken back: {id, to, timer}.
         this.leaving = [];
         // {draft id: function that closes what was said of it}.
@@ -45,12 +47,17 @@ export class GmailStore {
         // A mail that is written in place of a conversation, and those that are kept.
         this.writing = null;
         this.drafts = null;
+        this.saving = Promise.resolve();
         this.only = "";
         this.labelId = false;
         // {message id: promise}, of the conversation that is open.
         this.shownPictures = markRaw(new Map());
         this.calls = { list: 0, thread: 0 };
+        // The drawer, and the page that takes its place.
         this.isOpen = false;
+        this.isPage = false;
+        this.picked = {};
+        this.gmailAnswer = null;
         // How the last attempt to connect failed.
         this.failure = null;
         this.info = null;
@@ -85,6 +92,21 @@ export class GmailStore {
         return this.mailboxes.some((mailbox) => mailbox.state === "reconnect");
     }
 
+    /** Whether the mail is on the screen. */
+    get isShown() {
+        return this.isOpen || this.isPage;
+    }
+
+    get pickedIds() {
+        return this.threads.map((t) => t.id).filter((id) => this.picked[id]);
+    }
+
+    /** Whether Gmail can be asked about what the list shows. */
+    get canSearchGmail() {
+        const shown = this.showsAll ? this.mailboxes : [this.mailbox];
+        return shown.some((box) => box.state === "connected" && box.can_read);
+    }
+
     get label() {
         return this.mailbox?.labels.find((label) => label.id === this.labelId);
     }
@@ -112,14 +134,43 @@ export class GmailStore {
         return this.mailboxes.find((m) => m.id === mailboxId)?.email || "";
     }
 
+    show() {
+        this.isOpen = !this.isPage;
+    }
+
     async open(mailboxId = false) {
-        this.isOpen = true;
+        this.show();
         if (mailboxId) {
             this.mailboxId = mailboxId;
             this.showsAll = false;
         }
+        const { writing, threadId } = this;
+        // They are shown again as they were left.
+        this.writing = null;
+        this.thread = null;
+        await Promise.allSettled([this.saving]);
         await this.loadInfo();
-        await this.reload();
+        await Promise.all([
+            this.reload(),
+            writing && this.resumeWriting(writing),
+            threadId && this.openThread(threadId),
+        ]);
+    }
+
+    async enterPage() {
+        this.isPage = true;
+        this.isOpen = false;
+        await this.open();
+    }
+
+    leavePage() {
+        this.isPage = false;
+    }
+
+    /** Go to the menu "Email", which whoever has the drawer has. */
+    openPage() {
+        const page = this.menu.getAll().find((menu) => menu.xmlid === PAGE_MENU);
+        return this.menu.selectMenu(page);
     }
 
     close() {
@@ -141,6 +192,7 @@ export class GmailStore {
         this.labelId = false;
         this.closeThread();
         this.threads = [];
+        this.clearPicked();
         await this.reload();
     }
 
@@ -283,6 +335,7 @@ export class GmailStore {
     async setSearch(text) {
         this.search = text;
         this.threads = [];
+        this.clearPicked();
         await this.reload();
     }
 
@@ -321,6 +374,7 @@ export class GmailStore {
     /** Open the panel at one conversation, from elsewhere. */
     async openAt(mailboxId, threadId) {
         this.search = "";
+        this.closeThread();
         await this.open(mailboxId);
         await this.openThread(threadId);
     }
@@ -368,7 +422,7 @@ export class GmailStore {
         browser.clearTimeout(this.documentsTimer);
         if (documents.is_working && pause < LONGEST_PAUSE) {
             this.documentsTimer = browser.setTimeout(
-                () => this.isOpen && this.readDocuments(2 * pause),
+                () => this.isShown && this.readDocuments(2 * pause),
                 pause
             );
         }
@@ -425,19 +479,38 @@ export class GmailStore {
         return this.orm.silent.call("gmail.message", "panel_whole", [[message.id]]);
     }
 
-    async download(attachment) {
-        const { url } = await this.orm.call("gmail.attachment", "action_download", [
+    /** Return {id, name, mimetype, checksum} of a file, which is here then. */
+    openAttachment(attachment) {
+        return this.orm.silent.call("gmail.attachment", "panel_open", [
             [attachment.id],
         ]);
+    }
+
+    /** Save a copy to a document; return its name. */
+    saveAttachment(attachment, { model, res_id }) {
+        return this.orm.silent.call("gmail.attachment", "panel_save", [
+            [attachment.id],
+            model,
+            res_id,
+        ]);
+    }
+
+    download({ id, name }) {
         const link = document.createElement("a");
-        link.href = url;
-        link.download = attachment.name;
+        link.href = `/web/content/${id}?download=true`;
+        link.download = name;
         link.click();
     }
 
     // ------------------------------------------------------------------
     // Writing
     // ------------------------------------------------------------------
+
+    /** Keep what was written; whoever opens it next waits until it is kept. */
+    saveDraft(draftId, values) {
+        this.saving = this.callDraft(draftId, "panel_save", values);
+        return this.saving;
+    }
 
     callDraft(draftId, method, ...args) {
         return this.orm.silent.call("gmail.draft", method, [[draftId], ...args]);
@@ -480,6 +553,15 @@ export class GmailStore {
         } else {
             this.closeThread();
             this.writing = await this.callDraft(draft.id, "panel_read");
+        }
+    }
+
+    async resumeWriting({ id }) {
+        try {
+            this.writing = await this.callDraft(id, "panel_read");
+        } catch {
+            // It has gone out, or was discarded, in another tab.
+            this.writing = null;
         }
     }
 
@@ -594,11 +676,11 @@ export class GmailStore {
     tellNotSent(draftId, { message, state, thread_id }) {
         const isBack = state === "draft";
         const open = async () => {
-            this.isOpen = true;
+            this.show();
             await this.openDraft({ id: draftId, state, thread_id });
         };
         this.forgetNotice(draftId);
-        if (isBack && this.isOpen && thread_id && thread_id === this.threadId) {
+        if (isBack && this.isShown && thread_id && thread_id === this.threadId) {
             // The conversation shows the mail again, and why.
             return;
         }
@@ -619,7 +701,7 @@ export class GmailStore {
             }
         );
         this.notices.set(draftId, close);
-        if (isBack && !thread_id && this.isOpen && !this.writing && !this.threadId) {
+        if (isBack && !thread_id && this.isShown && !this.writing && !this.threadId) {
             open();
         }
     }
@@ -630,6 +712,7 @@ export class GmailStore {
             [_t("Enter"), _t("open it")],
             ["r, a, f", _t("reply, reply all, forward")],
             ["c", _t("new mail")],
+            ["x", _t("select a conversation; with Shift and the mouse, several")],
             [_t("Ctrl+Enter"), _t("send")],
             ["/", _t("search")],
             [_t("Escape"), _t("back, then close")],
@@ -647,14 +730,109 @@ export class GmailStore {
         return `${formatFloat(bytes / 1024 ** power, { digits: [0, 0] })} ${units[power]}`;
     }
 
-    /** Remove the open conversation from Odoo; Gmail keeps it. */
-    async removeThread() {
-        await this.orm.call("gmail.thread", "panel_remove", [[this.threadId]]);
+    /** Ask before conversations are removed from Odoo. */
+    confirmRemoval(title, confirm, cancel) {
+        this.dialog.add(ConfirmationDialog, {
+            title,
+            body: _t(
+                "Gmail keeps them. Odoo does not bring these messages in again; later mail of a conversation still comes in."
+            ),
+            confirmLabel: _t("Remove"),
+            confirm,
+            cancel,
+        });
+    }
+
+    /** Remove conversations from Odoo; Gmail keeps them. */
+    async removeThreads(ids) {
+        await this.orm.call("gmail.thread", "panel_remove", [ids]);
         this.notification.add(_t("Removed from Odoo. Gmail keeps it."), {
             type: "success",
         });
-        this.closeThread();
+        if (ids.includes(this.threadId)) {
+            this.closeThread();
+        }
         await this.reload();
+    }
+
+    // ------------------------------------------------------------------
+    // Several at once
+    // ------------------------------------------------------------------
+
+    pick(threadId, isPicked) {
+        if (isPicked) {
+            this.picked[threadId] = true;
+        } else {
+            delete this.picked[threadId];
+        }
+    }
+
+    pickAll() {
+        for (const thread of this.threads) {
+            this.picked[thread.id] = true;
+        }
+    }
+
+    clearPicked() {
+        this.picked = {};
+    }
+
+    async sharePicked(level) {
+        const ids = this.pickedIds;
+        await this.orm.call("gmail.thread", "panel_share_all", [ids, level]);
+        this.notification.add(
+            level === "nobody"
+                ? _t("They are private from now on.")
+                : _t("How much of them is shared was changed."),
+            { type: "success" }
+        );
+        this.clearPicked();
+        if (ids.includes(this.threadId)) {
+            await this.readDocuments();
+        }
+    }
+
+    async removePicked() {
+        await this.removeThreads(this.pickedIds);
+        this.clearPicked();
+    }
+
+    // ------------------------------------------------------------------
+    // Beyond Odoo
+    // ------------------------------------------------------------------
+
+    /** What the list shows, as far as Gmail is asked for the same. */
+    get asked() {
+        return JSON.stringify([this.search, !this.showsAll && this.mailbox.id]);
+    }
+
+    /** What Gmail finds and Odoo does not have: {found, problems}, or null. */
+    get inGmail() {
+        return this.gmailAnswer?.asked === this.asked ? this.gmailAnswer : null;
+    }
+
+    async searchGmail() {
+        const { asked } = this;
+        const answer = await this.orm.silent.call(
+            "gmail.mailbox",
+            "panel_search_gmail",
+            JSON.parse(asked)
+        );
+        this.gmailAnswer = { ...answer, asked };
+    }
+
+    /** Take in a conversation that Gmail found, and open it. */
+    async bring({ mailbox_id, gmail_id }) {
+        const threadId = await this.orm.silent.call("gmail.mailbox", "panel_bring", [
+            mailbox_id,
+            gmail_id,
+        ]);
+        if (this.gmailAnswer) {
+            this.gmailAnswer.found = this.gmailAnswer.found.filter(
+                (row) => row.gmail_id !== gmail_id || row.mailbox_id !== mailbox_id
+            );
+        }
+        await this.openThread(threadId);
     }
 
     /** Ask before mail with an address stays out of Odoo. */
@@ -675,8 +853,8 @@ export class GmailStore {
             mailbox.progress = progress;
         }
         await this.loadInfo();
-        const isShown = this.showsAll || this.mailbox?.id === mailbox_id;
-        if (!this.isOpen || !threads || !isShown) {
+        const isListed = this.showsAll || this.mailbox?.id === mailbox_id;
+        if (!this.isShown || !threads || !isListed) {
             return;
         }
         if (this.threads.length <= PAGE) {
@@ -807,7 +985,7 @@ export class GmailStore {
 }
 
 export const gmailService = {
-    dependencies: ["orm", "action", "dialog", "notification", "bus_service"],
+    dependencies: ["orm", "action", "dialog", "notification", "menu", "bus_service"],
     start(env, services) {
         const store = reactive(new GmailStore(env, services));
         services.bus_service.subscribe(CHANGED, (payload) => store.onChanged(payload));
