@@ -29,6 +29,7 @@ MODULES = {
     "idle": "idle",
     "first_message": "first_message",
     "panel_1m": "panel_1m",
+    "latency": "latency",
     "profile": "profile",
     "faults": "faults",
 }

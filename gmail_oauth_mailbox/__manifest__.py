@@ -24,6 +24,7 @@
         "wizard/gmail_mailbox_connect_views.xml",
         "wizard/gmail_mailbox_disconnect_views.xml",
         "wizard/gmail_setup_check_views.xml",
+        "wizard/mail_compose_message_views.xml",
         "views/gmail_exclusion_views.xml",
         "views/gmail_link_rule_views.xml",
         "views/gmail_mailbox_views.xml",
@@ -37,6 +38,7 @@
     ],
     "assets": {
         "web.assets_backend": ["gmail_oauth_mailbox/static/src/**/*"],
+        "web.assets_unit_tests": ["gmail_oauth_mailbox/static/tests/**/*"],
     },
     "uninstall_hook": "uninstall_hook",
     "application": True,

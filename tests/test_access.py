@@ -81,6 +81,7 @@ OTHERS = (
 DOORS = {
     "gmail.mailbox": {
         "action_sync_now",
+        "action_take_signature",
         "action_test",
         "action_reconnect",
         "action_allow_contacts",

@@ -514,6 +514,67 @@ def test_headers_that_leave():
     assert message["Bcc"] == "secret@x.org"
 
 
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
+    "AABJRU5ErkJggg=="
+)
+
+
+def pasted(html, alternative=True, attachment=False):
+    message = outgoing()
+    # As Odoo's own plain text is made: pictures are named below it.
+    message.set_content(f"hällo\n[1] data:image/png;base64,{PIXEL}\nbye\n")
+    if alternative:
+        message.add_alternative(html, subtype="html")
+    else:
+        message.set_content(html, subtype="html")
+    if attachment:
+        message.add_attachment(b"%PDF", "application", "pdf", filename="a.pdf")
+    return message
+
+
+@pytest.mark.parametrize("alternative", [True, False])
+@pytest.mark.parametrize("attachment", [True, False])
+def test_pasted_pictures_travel_as_parts(alternative, attachment):
+    image = f'<img class="x" src="data:image/png;base64,{PIXEL}" alt="a">'
+    message = pasted(f"<p>Grüße {image} again {image}</p>", alternative, attachment)
+    raw, sent = prepare(message)
+    html = sent.get_body(("html",))
+    text = html.get_content()
+    assert "data:" not in text and "Grüße" in text
+    if alternative:
+        plain = sent.get_body(("plain",)).get_content()
+        assert "[1] picture.png" in plain and "bye" in plain
+    [picture] = [p for p in sent.walk() if p.get_content_maintype() == "image"]
+    assert picture.get_content() == base64.b64decode(PIXEL)
+    assert picture.get_content_disposition() == "inline"
+    assert text.count(f"cid:{picture['Content-ID'].strip('<>')}") == 2
+    files = [p.get_filename() for p in sent.iter_attachments()]
+    assert ("a.pdf" in files) == attachment
+    # The same mail has the same bytes, but for the boundaries: it is sent once.
+    again = prepare(message)[1]
+    cids = [p["Content-ID"] for p in again.walk() if p["Content-ID"]]
+    assert cids == [picture["Content-ID"]]
+    parsed = parse(payload_of(raw))
+    assert [a.is_inline for a in parsed.attachments if "png" in a.mimetype] == [True]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "data:image/svg+xml;base64,PHN2Zy8+",
+        "data:text/html;base64,PHN2Zy8+",
+        "data:image/png;base64,abc",
+        "https://a.test/data:image/png;base64,AAAA",
+    ],
+)
+def test_what_is_no_pasted_picture_stays(source):
+    html = f'<p><img src="{source}"></p>'
+    _raw, sent = prepare(pasted(html))
+    assert source in sent.get_body(("html",)).get_content()
+    assert not [p for p in sent.walk() if p.get_content_maintype() == "image"]
+
+
 def test_ids_that_leave():
     """Gmail keeps a Message-ID with a real domain; the first one stays findable."""
     _raw, sent = prepare(outgoing(References="<0@x.org> <1.2-openerp-7-crm.lead@host>"))

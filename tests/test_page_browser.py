@@ -171,7 +171,7 @@ def test_3_several_at_once(page):
     expect(row(page, "Order 2 of")).to_have_count(1)
 
 
-def test_4_search_in_gmail(page):
+def test_4_search_in_gmail(page, server):
     open_page(page)
     page.fill(".o_gmail_search", "ebony")
     expect(page.locator(".o_gmail_empty")).to_contain_text("No mail in Odoo matches")
@@ -194,8 +194,13 @@ def test_4_search_in_gmail(page):
     expect(page.locator(".o_gmail_nothing_more")).to_be_visible()
     shot(page, "87-nothing-in-gmail")
     # Google does not answer: one sentence, and the button is there again.
-    page.fill(".o_gmail_search", "ebony table")
-    page.wait_for_selector(".o_gmail_search_gmail")
+    faults = {"path": "/messages", "status": 503, "body": {}, "count": 30}
+    server["google"].control("faults", faults)
+    page.fill(".o_gmail_search", "zzzz again")
+    page.click(".o_gmail_search_gmail")
+    expect(page.locator(".o_gmail_in_gmail [role=alert]")).to_be_visible()
+    shot(page, "87b-no-answer")
+    server["google"].control("faults?clear=1")
 
 
 def test_5_cards(page, server):
@@ -205,12 +210,15 @@ def test_5_cards(page, server):
     page.locator(".o_gmail_name", has_text="Dan Low").click()
     card = page.locator(".o_gmail_card")
     expect(card).to_contain_text("Not a contact yet")
+    # The keyboard is in the card, and goes back where it was.
+    page.wait_for_function("document.activeElement.closest('.o_gmail_card') !== null")
     shot(page, "88-card-unknown")
     card.locator(".o_gmail_create_contact").click()
     expect(card.locator(".o_gmail_open_contact")).to_be_visible()
     shot(page, "89-card-contact")
     page.keyboard.press("Escape")
     expect(card).to_have_count(0)
+    expect(page.locator(".o_gmail_name", has_text="Dan Low")).to_be_focused()
     expect(page.locator(".o_gmail_documents")).to_contain_text("Dan Low")
     page.locator(".o_gmail_avatar").first.click()
     expect(card).to_contain_text("carla.roth@customer-example.test")
@@ -218,6 +226,7 @@ def test_5_cards(page, server):
     expect(page.locator(".o_gmail_search")).to_have_value(
         "carla.roth@customer-example.test"
     )
+    row(page, "Plans of the house").locator(".o_gmail_thread").click()
     page.locator(".o_gmail_avatar").first.click()
     card.locator(".o_gmail_write_to").click()
     expect(page.locator(".o_gmail_composer")).to_contain_text("Carla Roth")

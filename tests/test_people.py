@@ -1,6 +1,9 @@
 """Cards of people on a conversation, and files saved to its documents."""
 
+import io
 from email.message import EmailMessage
+
+from PIL import Image
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
@@ -158,6 +161,35 @@ class TestFiles(GmailCase):
         # What was saved stays when the mail goes.
         self.files.message_id.thread_id.with_user(self.anna).panel_remove()
         self.assertEqual(self.saved().sorted("name")[0].raw, b"%PDF-1")
+
+    def test_what_is_kept_private_stays(self):
+        plan = self.files[0].with_user(self.anna)
+        own = self.files.message_id.thread_id.with_user(self.anna)
+        own.panel_share("nobody")
+        with self.assertRaisesRegex(UserError, "kept private"):
+            plan.panel_save("res.partner", self.carla.id)
+        own.panel_share(False)
+        set_param = self.env["ir.config_parameter"].set_param
+        set_param("gmail_oauth_mailbox.max_sharing_level", "subject")
+        with self.assertRaisesRegex(UserError, "kept private"):
+            plan.panel_save("res.partner", self.carla.id)
+        self.assertFalse(self.saved())
+        set_param("gmail_oauth_mailbox.max_sharing_level", "")
+        plan.panel_save("res.partner", self.carla.id)
+
+    def test_photos_keep_their_size(self):
+        photo = io.BytesIO()
+        Image.effect_noise((2400, 1800), 90).save(photo, "JPEG", quality=95)
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = CUSTOMER, ANNA, "Photo"
+        message["Date"] = "Mon, 23 Nov 2026 11:00:00 +0000"
+        message.set_content("See the photo.")
+        message.add_attachment(photo.getvalue(), "image", "jpeg", filename="p.jpg")
+        self.google.add_message(ANNA, message.as_bytes())
+        self.sync(self.box)
+        file = self.env["gmail.attachment"].search([("name", "=", "p.jpg")])
+        file.with_user(self.anna).panel_open()
+        self.assertEqual(file.attachment_id.raw, photo.getvalue())
 
     def test_only_to_what_it_belongs_to_and_she_may_change(self):
         plan = self.files[0].with_user(self.anna)

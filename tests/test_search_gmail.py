@@ -1,7 +1,11 @@
 """Looking in Gmail for what Odoo does not have, and bringing it in."""
 
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
+
+from odoo.addons.gmail_oauth_mailbox.services import gmail_search
 
 from .common import ANNA, BEN, PRIVATE, GmailCase, mail
 
@@ -83,7 +87,7 @@ class TestSearchGmail(GmailCase):
         for text in ("walnut OR in:spam", "x) OR in:trash OR (walnut", "in:anywhere"):
             subjects = [row["subject"] for row in self.find(text)["found"]]
             self.assertFalse([s for s in subjects if "Walnut in" in s], text)
-        self.assertEqual(self.find("   "), {"found": [], "problems": []})
+        self.assertEqual(self.find("   ")["found"], [])
 
     def test_what_was_removed_or_is_excluded_stays_away(self):
         [row] = self.find("walnut")["found"]
@@ -155,13 +159,48 @@ class TestSearchGmail(GmailCase):
         [row] = self.find("walnut")["found"]
         for user in (self.ben, self.env.ref("base.user_admin")):
             boxes = self.env["gmail.mailbox"].with_user(user)
-            self.assertEqual(
-                boxes.panel_search_gmail("walnut", self.box.id),
-                {"found": [], "problems": []},
-            )
+            answer = boxes.panel_search_gmail("walnut", self.box.id)
+            self.assertEqual((answer["found"], answer["problems"]), ([], []))
             with self.assertRaisesRegex(UserError, "Connect this mailbox first"):
                 boxes.panel_bring(row["mailbox_id"], row["gmail_id"])
         self.assertEqual(len(self.stored()), 1)
+
+    def test_behind_what_odoo_has(self):
+        """The newest hits are all in Odoo: what is older is found all the same."""
+        for number in range(5):
+            self.google.add_message(ANNA, mail(subject=f"Walnut of now {number}"))
+        self.sync(self.box)
+        with patch.object(gmail_search, "LISTED", 2):
+            answer = self.find("walnut")
+        self.assertEqual(
+            [row["subject"] for row in answer["found"]], ["Re: Walnut table of spring"]
+        )
+        self.assertFalse(answer["more"])
+        with (
+            patch.object(gmail_search, "LISTED", 2),
+            patch.object(gmail_search, "MOST_LISTS", 2),
+        ):
+            answer = self.find("walnut")
+        self.assertEqual((answer["found"], answer["more"]), ([], True))
+
+    def test_a_ceiling_is_told_by_what_the_window_brought(self):
+        [row] = self.find("walnut")["found"]
+        self.bring(row)
+        self.google.add_message(
+            ANNA, mail(subject="October", date="Thu, 01 Oct 2026 10:00:00 +0000")
+        )
+        self.google.add_message(
+            ANNA, mail(subject="September", date="Tue, 01 Sep 2026 10:00:00 +0000")
+        )
+        # As new mail they are outside the window.
+        self.sync(self.box)
+        self.env["ir.config_parameter"].set_param(
+            "gmail_oauth_mailbox.max_messages", len(self.stored()) + 1
+        )
+        self.box.with_user(self.anna).history_days = 120
+        self.sync(self.box)
+        self.assertEqual(self.box.stopped_by, "messages")
+        self.assertEqual(str(self.box.stopped_at)[:10], "2026-10-01")
 
     def test_a_conversation_that_is_gone(self):
         [row] = self.find("walnut")["found"]

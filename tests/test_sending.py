@@ -301,6 +301,30 @@ class TestSending(SendingCase):
             self.env["mail.mail"].search([]).mail_server_id.gmail_mailbox_id
         )
 
+    def test_templates_of_others_and_of_odoo_itself_use_no_mailbox(self):
+        template = self.env["mail.template"].create(
+            {
+                "name": "Reminder",
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+                "email_from": f"Anna Keller <{ANNA}>",
+                "email_to": f"x@{FIRM}",
+                "subject": "Reminder",
+                "body_html": "<p>Reminder</p>",
+            }
+        )
+        root = self.env.ref("base.user_root")
+        for user in (self.ben, self.anna, root):
+            mail_id = template.with_user(user).sudo().send_mail(self.document.id)
+            created = self.env["mail.mail"].browse(mail_id)
+            self.assertFalse(created.mail_server_id.gmail_mailbox_id, user.login)
+            self.assertFalse(created.gmail_mailbox_id, user.login)
+            created.send()
+        self.document.with_user(self.ben).sudo().message_post_with_source(
+            template, message_type="comment", subtype_xmlid="mail.mt_comment"
+        )
+        self.flush_mails()
+        self.assertFalse(self.sent())
+
     def test_throttle_spreads_mail_over_minutes(self):
         self.env["ir.config_parameter"].set_param(
             "mail.server.personal.limit.minutes", "2"

@@ -6,10 +6,11 @@ from freezegun import freeze_time
 
 from odoo import fields, http
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import tagged
+from odoo.tests import Form, JsonRpcException, tagged
 
 from .common import ANNA, BEN, mail
 from .test_export import with_file
+from .test_lib_message import PIXEL
 from .test_sending import FIRM, SendingCase
 
 ALIAS = "sales@corp-example.test"
@@ -168,6 +169,142 @@ class TestWriting(SendingCase):
         self.flush_mails()
         [sent] = self.sent()
         self.assertIn(ALIAS, self.header(sent, "From"))
+
+    def chat(self, user=None, **values):
+        """Post as the chatter does; return the message."""
+        user = user or self.anna
+        self.authenticate(user.login, user.login)
+        post = {
+            "body": "Hello",
+            "message_type": "comment",
+            "subtype_xmlid": "mail.mt_comment",
+            "partner_ids": self.people[0].ids,
+            **values,
+        }
+        answer = self.make_jsonrpc_request(
+            "/mail/message/post",
+            {
+                "thread_model": self.document._name,
+                "thread_id": self.document.id,
+                "post_data": post,
+            },
+        )
+        return self.env["mail.message"].browse(answer["message_id"])
+
+    def test_the_chatters_choice_of_an_address(self):
+        self.alias()
+        self.assertIn(ANNA, self.chat().email_from)
+        message = self.chat(gmail_from=ALIAS)
+        self.assertIn(ALIAS, message.email_from)
+        self.assertEqual(message.author_id, self.anna.partner_id)
+        self.flush_mails()
+        self.assertIn(ALIAS, self.header(self.sent()[-1], "From"))
+        # A note is no mail; and what was posted keeps its sender.
+        note = self.chat(gmail_from=ALIAS, subtype_xmlid="mail.mt_note")
+        self.assertNotIn(ALIAS, note.email_from)
+        self.make_jsonrpc_request(
+            "/mail/message/update_content",
+            {"message_id": note.id, "update_data": {"body": "x", "gmail_from": ALIAS}},
+        )
+        self.assertNotIn(ALIAS, note.email_from)
+
+    def test_the_chatter_takes_no_address_of_others(self):
+        self.connect(self.ben, BEN)
+        before = self.document.message_ids
+        for address in (BEN, "ceo@corp-example.test", ["x"], {"a": 1}):
+            with self.assertRaises(JsonRpcException):
+                self.chat(gmail_from=address)
+        with self.assertRaises(JsonRpcException):
+            self.chat(user=self.ben, gmail_from=ANNA)
+        self.assertEqual(self.document.message_ids, before)
+
+    def test_the_full_composers_choice(self):
+        self.alias()
+
+        def composer(user, **context):
+            return Form(
+                self.env["mail.compose.message"]
+                .with_user(user)
+                .with_context(
+                    default_model=self.document._name,
+                    default_res_ids=self.document.ids,
+                    default_partner_ids=self.people[0].ids,
+                    **context,
+                )
+            )
+
+        form = composer(self.anna)
+        self.assertEqual(form.gmail_from, ANNA)
+        form.gmail_from = ALIAS
+        form.subject, form.body = "The offer", "Hello"
+        form.save().action_send_mail()
+        self.flush_mails()
+        [sent] = self.sent()
+        self.assertIn(ALIAS, self.header(sent, "From"))
+        self.assertFalse(composer(self.ben).gmail_has_senders)
+        note = composer(self.anna, default_subtype_xmlid="mail.mt_note")
+        self.assertFalse(note.gmail_has_senders)
+        mass = composer(self.anna, default_composition_mode="mass_mail")
+        self.assertFalse(mass.gmail_has_senders)
+
+    def test_signature_taken_from_gmail(self):
+        box = self.box.with_user(self.anna)
+        with self.assertRaisesRegex(UserError, "no signature in Gmail"):
+            box.action_take_signature()
+        self.google.control(
+            "accounts",
+            {
+                "account": ANNA,
+                "signature": "<div><b>Anna Keller</b><br>Corp Example"
+                "<script>alert(1)</script><img src=x onerror=alert(1)></div>",
+            },
+        )
+        box.action_take_signature()
+        self.assertIn("<b>Anna Keller</b>", box.signature)
+        self.assertNotIn("script", box.signature)
+        self.assertNotIn("onerror", box.signature)
+        draft = self.env["gmail.draft"].with_user(self.anna).panel_begin("new")
+        self.assertIn("Corp Example", draft["body"])
+        with self.assertRaises(AccessError):
+            self.box.with_user(self.ben).action_take_signature()
+        self.google.control(
+            "faults", {"path": "sendAs", "status": 503, "body": {}, "count": 20}
+        )
+        with self.assertRaises(UserError):
+            box.action_take_signature()
+        self.assertIn("Corp Example", box.signature)
+
+    def test_a_pasted_picture(self):
+        draft = self.draft(to=DORA)
+        draft.panel_save(
+            {"body": f'<p>See <img src="data:image/png;base64,{PIXEL}"></p>'}
+        )
+        self.assertIn(PIXEL, draft.panel_read()["body"])
+        draft.panel_send()
+        self.assertTrue(draft.panel_flush()["sent"])
+        message = self.env["gmail.message"].search([("direction", "=", "out")])
+        [picture] = message.attachment_ids
+        self.assertTrue(picture.is_inline)
+        self.assertIn("data-cid", message.body)
+        pictures = message.with_user(self.anna).panel_pictures()
+        self.assertEqual(list(pictures), [picture.content_id])
+
+    def test_pictures_count_for_the_size(self):
+        draft = self.draft(to=DORA)
+
+        def text(size):
+            picture = f'<img src="data:image/png;base64,{"A" * size}">'
+            return f"<p>Before</p>{picture}<p>After</p>"
+
+        draft.panel_save({"body": text(7_900_000)})
+        self.assertIn("After", draft.body)
+        # The parser would drop what follows.
+        with self.assertRaisesRegex(UserError, "Take one out"):
+            draft.panel_save({"body": text(11_000_000)})
+        self.assertIn("After", draft.body)
+        self.attach(draft, self.anna, ("a.bin", b"x" * 20_000_000))
+        with self.assertRaisesRegex(UserError, "at most 25 MB"):
+            draft.panel_send()
 
     def test_from_another_mailbox(self):
         other = self.connect(self.anna, BEN)

@@ -1,13 +1,17 @@
 """A message of Odoo's to the bytes that go to Gmail.
 
-Sources: RFC 5322 (addresses, Message-ID, line lengths), RFC 2047 (encoded words).
+Sources: RFC 5322 (addresses, Message-ID, line lengths), RFC 2047 (encoded words),
+RFC 2392 (``cid:``).
 """
 
+import base64
 import copy
 import email
 import email.policy
+import hashlib
 import re
 from email.header import Header
+from email.message import EmailMessage
 from email.utils import formataddr, formatdate, getaddresses, make_msgid
 
 from .headers import message_ids, parse_addresses
@@ -23,6 +27,15 @@ LINE_END = re.compile(r"\s*[\r\n]+\s*")
 ADDRESS_HEADERS = ("From", "To", "Cc", "Bcc")
 RECIPIENTS = ("To", "Cc", "Bcc")
 ID_HEADERS = ("Message-ID", "In-Reply-To", "References")
+# A picture that was pasted into the text.
+PICTURE = re.compile(
+    r"""(<img\b[^>]*?\ssrc\s*=\s*)(["'])"""
+    r"""data:image/(png|gif|jpeg|jpg|webp);base64,([A-Za-z0-9+/=\s]+)\2""",
+    re.I,
+)
+PLAIN_PICTURE = re.compile(
+    r"data:image/(png|gif|jpeg|jpg|webp);base64,[A-Za-z0-9+/=]+", re.I
+)
 # RFC 5322, 2.1.1: a line has at most 998 characters; long chains are cut in the
 # middle, since programs look at the first and the latest.
 MAX_SENT_REFERENCES = 30
@@ -42,6 +55,7 @@ def prepare_outgoing(message, *, allowed_recipients, bcc, send_id, message_id_do
     if not SEND_ID.fullmatch(send_id or ""):
         raise ValueError("the reference is not a plain word")
     message = copy.deepcopy(message)
+    _embed_pictures(message, message_id_domain)
     for name in set(message.keys()):
         lower = name.lower()
         if lower in INTERNAL_HEADERS or lower.startswith(INTERNAL_PREFIXES):
@@ -61,6 +75,47 @@ def prepare_outgoing(message, *, allowed_recipients, bcc, send_id, message_id_do
     head = "".join(f"{name}: {value}\r\n" for name, value in ids.items() if value)
     head = head.encode("ascii", "replace") + _address_lines(people)
     return head + message.as_bytes(policy=email.policy.SMTP)
+
+
+def _embed_pictures(message, domain):
+    """Make parts of the pictures that stand in the text as ``data:`` addresses, which
+    most mail programs do not show; the same picture is sent once.
+
+    Odoo's plain text names them with all of their bytes: there the names are enough.
+    """
+    # Odoo makes EmailMessage; others may hand over what the old classes are.
+    modern = isinstance(message, EmailMessage)
+    part = message.get_body(("html",)) if modern else None
+    if part is None or "data:image/" not in (text := part.get_content()):
+        return
+    pictures = {}
+
+    def name(match):
+        before, quote, subtype, data = match.groups()
+        try:
+            content = base64.b64decode(data)
+        except ValueError:
+            return match[0]
+        cid = f"{hashlib.sha256(content).hexdigest()[:32]}@{domain}"
+        pictures[cid] = subtype.lower().replace("jpg", "jpeg"), content
+        return f"{before}{quote}cid:{cid}{quote}"
+
+    text = PICTURE.sub(name, text)
+    if not pictures:
+        return
+    part.set_content(text, subtype="html")
+    plain = message.get_body(("plain",))
+    if plain is not None and "data:image/" in (text := plain.get_content()):
+        plain.set_content(PLAIN_PICTURE.sub(r"picture.\1", text))
+    for number, (cid, (subtype, content)) in enumerate(pictures.items(), 1):
+        part.add_related(
+            content,
+            "image",
+            subtype,
+            cid=f"<{cid}>",
+            disposition="inline",
+            filename=f"picture-{number}.{subtype}",
+        )
 
 
 def _make_single_lines(message, name):

@@ -413,6 +413,11 @@ class GmailMailbox(models.Model):
         self.env["gmail.oauth"]._test_connection(self._own())
         return self._done(self.env._("Gmail answers: the connection works."))
 
+    def action_take_signature(self):
+        """Copy the signature that the account has in Gmail."""
+        self.env["gmail.sender"]._take_signature(self._own())
+        return self._done(self.env._("The signature was taken from Gmail."))
+
     def action_reconnect(self):
         """Send the owner to Google again, for the same account."""
         mailbox = self._own()
@@ -613,7 +618,7 @@ class GmailMailbox(models.Model):
 
         :param search: in Gmail's own language
         :param mailbox_id: one of the caller's mailboxes, or False for all
-        :return: see gmail.search
+        :return: see gmail.search's ``_find``
         """
         return self.env["gmail.search"]._find(self._connected(mailbox_id), search)
 

@@ -1,6 +1,7 @@
 from lxml import etree
 
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL, formataddr, is_html_empty
 
@@ -61,9 +62,14 @@ class MailThread(models.AbstractModel):
         message_type="notification",
         author_id=None,
         email_from=None,
+        gmail_from=None,
         **kwargs,
     ):
-        """What a user posts herself is From her default mailbox."""
+        """What a user posts herself is From her default mailbox.
+
+        :param gmail_from: another of her addresses, which the chatter offers
+        :raises UserError: it is not hers
+        """
         sender = self.env["gmail.sender"]
         if (
             not author_id
@@ -72,17 +78,31 @@ class MailThread(models.AbstractModel):
                 self._name, message_type, self._gmail_subtype(kwargs)
             )
         ):
-            mailbox = sender._default_mailbox(self.env.user)
-            if mailbox:
+            address = sender._default_mailbox(self.env.user).email
+            if gmail_from:
+                if gmail_from not in self.env["gmail.compose"]._chatter_senders():
+                    raise UserError(
+                        self.env._("Choose one of your own addresses to write from.")
+                    )
+                address = gmail_from
+            if address:
                 partner = self.env.user.partner_id
                 author_id = partner.id
-                email_from = formataddr((partner.name or "", mailbox.email))
+                email_from = formataddr((partner.name or "", address))
         return super().message_post(
             message_type=message_type,
             author_id=author_id,
             email_from=email_from,
             **kwargs,
         )
+
+    @api.model
+    def _get_allowed_message_params(self):
+        return super()._get_allowed_message_params() | {"gmail_from"}
+
+    def _message_update_content(self, message, /, *, gmail_from=None, **kwargs):
+        # What was posted keeps its sender.
+        return super()._message_update_content(message, **kwargs)
 
     @api.model
     def _message_route_process(self, message, message_dict, routes):

@@ -140,7 +140,7 @@ class GmailBackfill(models.AbstractModel):
         if not last:
             mailbox.progress_done = seen
         if ceiling:
-            self._stop(mailbox, ceiling)
+            self._stop(mailbox, ceiling, page.refs)
         else:
             self._reach(mailbox, page.next_page_token, last)
         # Searches that find nothing come by the dozen a second.
@@ -204,14 +204,20 @@ class GmailBackfill(models.AbstractModel):
         else:
             mailbox.backfill_done = True
 
-    def _stop(self, mailbox, ceiling):
-        """The administrator allows no more: older mail stays in Gmail."""
+    def _stop(self, mailbox, ceiling, refs):
+        """The administrator allows no more: older mail stays in Gmail.
+
+        :param refs: of the page that was taken in last
+        """
+        store = self.env["gmail.store"]
+        ids = [ref.gmail_id for ref in refs]
         mailbox.write(
             {
                 "backfill_done": True,
                 "backfill_page": False,
                 "stopped_by": ceiling,
-                "stopped_at": self.env["gmail.store"]._oldest(mailbox),
+                # What its owner asked for may be much older.
+                "stopped_at": store._oldest(mailbox, ids) or store._oldest(mailbox),
             }
         )
 

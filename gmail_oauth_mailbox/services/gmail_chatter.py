@@ -8,6 +8,7 @@ from odoo.tools import email_normalize, formataddr
 
 from ..lib import sharing
 from ..lib.sanitize import unremote_html
+from .gmail_files import AS_IT_IS
 
 _logger = logging.getLogger(__name__)
 
@@ -299,7 +300,7 @@ class GmailChatter(models.AbstractModel):
         for attachment in copy.attachment_ids.filtered("attachment_id"):
             source = attachment.attachment_id
             # Odoo would serve a stranger's HTML or SVG as such; as text it is inert.
-            file = files.with_context(attachments_mime_plainxml=True).create(
+            file = files.with_context(**AS_IT_IS).create(
                 {
                     "name": attachment.name,
                     "raw": source.raw,

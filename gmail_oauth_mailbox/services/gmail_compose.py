@@ -19,6 +19,7 @@ from odoo.tools import (
 from ..lib.domains import is_freemail
 from ..lib.sanitize import quotable_html
 from ..models.mail_mail import deliverable
+from .gmail_files import AS_IT_IS
 
 QUOTE = Markup('<div class="gmail_quote">')
 # Seconds in which a mail can be taken back.
@@ -30,6 +31,8 @@ MOST_BYTES = 25_000_000
 DAY_LIMIT = {True: 500, False: 2000}
 MOST_FOUND = 8
 MOST_SUBJECT = 500
+# Characters; beyond some ten million the parser of HTML drops what follows.
+MOST_TEXT = 8_000_000
 WRITTEN = ("to", "cc", "bcc", "subject", "body", "is_quoting", "email_from")
 ROLES = ("to", "cc", "bcc")
 
@@ -328,6 +331,16 @@ class GmailCompose(models.AbstractModel):
         panel = self.env["gmail.panel"]
         return panel._frame(draft.answered_id, quote) if quote else ""
 
+    @api.model
+    def _chatter_senders(self):
+        """Return the addresses that what the caller posts may leave from."""
+        sender = self.env["gmail.sender"]
+        return [
+            row["address"]
+            for row in self._senders(self.env.user)
+            if sender._mailbox_of(self.env.user, row["address"])
+        ]
+
     def _senders(self, user):
         """Return the addresses that the owner may write from."""
         mailboxes = self.env["gmail.mailbox"].sudo().search([("user_id", "=", user.id)])
@@ -339,6 +352,17 @@ class GmailCompose(models.AbstractModel):
         ]
 
     @api.model
+    def _sender(self, user, address):
+        """Return the one of ``_senders`` with an address.
+
+        :raises UserError: it is not the user's
+        """
+        for sender in self._senders(user):
+            if sender["address"] == address:
+                return sender
+        raise UserError(self.env._("Choose one of your own addresses to write from."))
+
+    @api.model
     def _save(self, draft, values):
         """See gmail.draft.panel_save."""
         if draft.state != "draft":
@@ -346,6 +370,13 @@ class GmailCompose(models.AbstractModel):
                 self.env._("This mail waits to go out: take it back first.")
             )
         kept = {name: values[name] for name in WRITTEN if name in values}
+        if len(kept.get("body") or "") > MOST_TEXT:
+            raise UserError(
+                self.env._(
+                    "The pictures in the text are too large together. Take one out, "
+                    "or attach it as a file."
+                )
+            )
         if "body" in kept:
             kept["body"] = html_sanitize(kept["body"] or "", sanitize_style=True)
         for name in ROLES:
@@ -361,10 +392,8 @@ class GmailCompose(models.AbstractModel):
 
     def _from(self, draft, address):
         """Return the values of a draft that is written from another own address."""
-        for sender in self._senders(draft.mailbox_id.user_id):
-            if sender["address"] == address:
-                return {"email_from": address, "mailbox_id": sender["mailbox_id"]}
-        raise UserError(self.env._("Choose one of your own addresses to write from."))
+        sender = self._sender(draft.mailbox_id.user_id, address)
+        return {"email_from": address, "mailbox_id": sender["mailbox_id"]}
 
     @api.model
     def _discard(self, draft):
@@ -403,10 +432,7 @@ class GmailCompose(models.AbstractModel):
         )
 
     def _keep_file(self, draft, name, content, mimetype):
-        # Odoo would serve HTML or SVG as such; as plain text it is inert.
-        self.env["ir.attachment"].sudo().with_context(
-            attachments_mime_plainxml=True
-        ).create(
+        self.env["ir.attachment"].sudo().with_context(**AS_IT_IS).create(
             {
                 "name": (name or self.env._("attachment"))[:255],
                 "raw": content or b"",
@@ -541,7 +567,9 @@ class GmailCompose(models.AbstractModel):
         people = self._checked_people(draft)
         if is_html_empty(draft.body) and not (draft.attachment_ids or draft.is_quoting):
             raise UserError(self.env._("Write something first."))
-        if sum(draft.attachment_ids.mapped("file_size")) > MOST_BYTES:
+        # Pictures stand in the text until it leaves.
+        size = sum(draft.attachment_ids.mapped("file_size")) + len(draft.body or "")
+        if size > MOST_BYTES:
             raise UserError(self._too_large())
         now = fields.Datetime.now()
         later = fields.Datetime.to_datetime(send_at) if send_at else False

@@ -457,16 +457,7 @@ class GmailDocuments(models.AbstractModel):
         """
         message, other = self._beginning(thread)
         person = other.name or other.address or self.env._("Unknown")
-        votes = (
-            self.env["gmail.vote"].sudo().search([("mail_key", "=", message.mail_key)])
-        )
-        levels = [*votes.mapped("level"), thread.sudo().sharing_level or "everything"]
-        most = sharing.capped(
-            min(levels, key=sharing.rank), self.env["gmail.setup"]._sharing_ceiling()
-        )
-        if message.is_bcc:
-            # Nobody else is to know that the owner has it.
-            most = "nobody"
+        most = self._most(message)
         subject = (
             thread.subject if sharing.rank(most) >= sharing.rank("subject") else ""
         )
@@ -478,6 +469,21 @@ class GmailDocuments(models.AbstractModel):
             "partner": self._contact(other, env).id or False,
             "text": text[:MOST_TEXT],
         }
+
+    def _most(self, message):
+        """Return how much of a message (sudo) its owner may bring to a document by her
+        own hand: what nobody who has it, nor the administrator, keeps back."""
+        if message.is_bcc:
+            # Nobody else is to know that the owner has it.
+            return "nobody"
+        votes = (
+            self.env["gmail.vote"].sudo().search([("mail_key", "=", message.mail_key)])
+        )
+        chosen = message.thread_id.sharing_level or "everything"
+        return sharing.capped(
+            min([*votes.mapped("level"), chosen], key=sharing.rank),
+            self.env["gmail.setup"]._sharing_ceiling(),
+        )
 
     def _beginning(self, thread):
         """Return the mail (sudo) that a document is made of, and the person outside."""

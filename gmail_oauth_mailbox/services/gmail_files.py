@@ -8,6 +8,9 @@ from ..lib import errors
 
 # What a browser shows and cannot run.
 RASTER = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp", "image/bmp"})
+# Odoo would serve a stranger's HTML or SVG as such; as plain text it is inert. And it
+# would shrink photos.
+AS_IT_IS = {"attachments_mime_plainxml": True, "image_no_postprocess": True}
 # Bytes of the pictures within one text; larger ones are attachments to open.
 MOST_PICTURES = 10_000_000
 
@@ -64,6 +67,14 @@ class GmailFiles(models.AbstractModel):
             raise UserError(
                 self.env._("You cannot save to this document. Reload the page.")
             )
+        message = attachment.sudo().message_id
+        if self.env["gmail.documents"]._most(message) != "everything":
+            raise UserError(
+                self.env._(
+                    "This mail is kept private by you, by a colleague who has it, or "
+                    "by your administrator, so its files stay here. Download the file."
+                )
+            )
         file = self._fetch(attachment.sudo()).attachment_id
         files = env["ir.attachment"]
         is_there = files.search_count(
@@ -76,7 +87,7 @@ class GmailFiles(models.AbstractModel):
             limit=1,
         )
         if not is_there:
-            files.with_context(attachments_mime_plainxml=True).create(
+            files.with_context(**AS_IT_IS).create(
                 {
                     "name": file.name,
                     "raw": file.raw,
@@ -111,11 +122,10 @@ class GmailFiles(models.AbstractModel):
             ) from error
         except errors.GoogleError as error:
             raise UserError(self.env["gmail.wording"]._of(error)) from error
-        # Odoo would serve a stranger's HTML or SVG as such; as plain text it is inert.
         stored = (
             self.env["ir.attachment"]
             .sudo()
-            .with_context(attachments_mime_plainxml=True)
+            .with_context(**AS_IT_IS)
             .create(
                 [
                     {

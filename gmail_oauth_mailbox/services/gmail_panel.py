@@ -76,6 +76,9 @@ class GmailPanel(models.AbstractModel):
             "test_mode": setup._test_mode(),
             "is_admin": admin,
             "choice": internal and self._choice(),
+            "senders": self.env["gmail.compose"]._chatter_senders()
+            if mailboxes
+            else [],
             "levels": self.env["gmail.documents"]._level_choices(),
             "trouble": bool(mailboxes) and self._trouble(),
             "drafts": self.env["gmail.draft"].search_count(

@@ -6,8 +6,10 @@ from odoo.exceptions import UserError
 from ..lib import errors, query
 from ..lib.types import ParsedMessage
 
-# Ids that one search looks at, and conversations that it shows.
-LISTED = 100
+# Ids of a page and pages of one search, at 5 units each; most of what is newest is in
+# Odoo already. Conversations that it shows.
+LISTED = 500
+MOST_LISTS = 6
 SHOWN = 20
 ALWAYS = datetime(1970, 1, 1)
 
@@ -25,44 +27,65 @@ class GmailSearch(models.AbstractModel):
 
         :param mailboxes: gmail.mailbox of the caller, under sudo
         :param text: search in Gmail's own language
-        :return: {"found": list of dict, "problems": list of sentences}
+        :return: {"found": list of dict, "more": whether Gmail may have more of it,
+            "problems": list of sentences}
         """
-        found, problems = [], []
+        found, more, problems = [], False, []
         for mailbox in mailboxes:
-            try:
-                found += self._find_in(mailbox, text)
-            except errors.GoogleError as error:
+            rows, is_cut, error = self._find_in(mailbox, text)
+            found += rows
+            more = more or is_cut
+            if error:
                 problems.append(self.env["gmail.wording"]._of(error))
         found.sort(key=lambda row: row["date"], reverse=True)
-        return {"found": found[:SHOWN], "problems": list(dict.fromkeys(problems))}
+        return {
+            "found": found[:SHOWN],
+            "more": more or len(found) > SHOWN,
+            "problems": list(dict.fromkeys(problems)),
+        }
 
     def _find_in(self, mailbox, text):
+        """Return (rows, whether there may be more, the GoogleError that cut it short
+        or None) of one mailbox."""
         search = self._query(mailbox, text)
         if not search:
-            return []
-        with self.env["gmail.oauth"]._client(mailbox) as client:
-            page = client.list_messages(q=search, page_size=LISTED)
-            known = self.env["gmail.store"]._known(
-                mailbox, [ref.gmail_id for ref in page.refs]
-            )
-            newest = {}
-            for ref in page.refs:
-                if ref.gmail_id not in known:
-                    newest.setdefault(ref.thread_id, ref)
-            refs = list(newest.values())[:SHOWN]
-            messages, late = [], None
-            for _gmail_id, result in client.fetch(refs):
-                if isinstance(result, ParsedMessage):
-                    messages.append(result)
-                elif not isinstance(result, errors.Gone | errors.BadItem):
-                    late = result
-        if late and not messages:
-            raise late
-        return [
+            return [], False, None
+        messages = []
+        try:
+            with self.env["gmail.oauth"]._client(mailbox) as client:
+                refs, more = self._newest_unknown(mailbox, client, search)
+                late = None
+                for _gmail_id, result in client.fetch(refs):
+                    if isinstance(result, ParsedMessage):
+                        messages.append(result)
+                    elif not isinstance(result, errors.Gone | errors.BadItem):
+                        late = result
+        except errors.GoogleError as error:
+            return [], False, error
+        rows = [
             self._summary(mailbox, message)
             for message in messages
             if self._may_come(mailbox, message)
         ]
+        return rows, more, late
+
+    def _newest_unknown(self, mailbox, client, search):
+        """Return (a MessageRef of each conversation with something that Odoo does not
+        have, at most SHOWN; whether there may be more)."""
+        newest, token = {}, None
+        for _page in range(MOST_LISTS):
+            page = client.list_messages(q=search, page_token=token, page_size=LISTED)
+            known = self.env["gmail.store"]._known(
+                mailbox, [ref.gmail_id for ref in page.refs]
+            )
+            for ref in page.refs:
+                if ref.gmail_id not in known:
+                    newest.setdefault(ref.thread_id, ref)
+            token = page.next_page_token
+            if not token or len(newest) >= SHOWN:
+                break
+        refs = list(newest.values())
+        return refs[:SHOWN], bool(token) or len(refs) > SHOWN
 
     def _since(self):
         """Return the oldest moment that the administrator allows in Odoo."""

@@ -221,6 +221,31 @@ class GmailSender(models.AbstractModel):
         return granted
 
     @api.model
+    def _take_signature(self, mailbox):
+        """Copy the signature that the account has in Gmail.
+
+        :param mailbox: gmail.mailbox of the caller
+        :raises UserError: there is none, or Gmail cannot be asked now
+        """
+        try:
+            with self.env["gmail.oauth"]._client(mailbox.sudo()) as client:
+                aliases = client.send_as()
+        except errors.GoogleError as error:
+            raise UserError(self.env["gmail.wording"]._of(error)) from error
+        own = [x for x in aliases if email_normalize(x.email) == mailbox.email]
+        signature = (own or aliases)[0].signature if aliases else ""
+        if is_html_empty(signature):
+            raise UserError(
+                self.env._(
+                    "%s has no signature in Gmail. Write one here, or leave it empty "
+                    "to use the one of your preferences.",
+                    mailbox.email,
+                )
+            )
+        # The field cleans it.
+        mailbox.signature = signature
+
+    @api.model
     def _signature(self, mailbox):
         """Return the mailbox's signature, or its owner's when that is empty."""
         if not is_html_empty(mailbox.signature):

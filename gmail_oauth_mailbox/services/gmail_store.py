@@ -159,10 +159,18 @@ class GmailStore(models.AbstractModel):
         )
         return count
 
-    def _oldest(self, mailbox):
-        """Return the moment of the oldest message that is stored, or None."""
+    def _oldest(self, mailbox, gmail_ids=None):
+        """Return the moment of the oldest message that is stored, or None.
+
+        :param gmail_ids: of these alone
+        """
+        among = SQL("gmail_id = ANY(%s)", gmail_ids) if gmail_ids else SQL("TRUE")
         [(oldest,)] = self.env.execute_query(
-            SQL("SELECT min(date) FROM gmail_message WHERE mailbox_id = %s", mailbox.id)
+            SQL(
+                "SELECT min(date) FROM gmail_message WHERE mailbox_id = %s AND %s",
+                mailbox.id,
+                among,
+            )
         )
         return oldest
 

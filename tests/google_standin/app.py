@@ -28,6 +28,7 @@ COMMAND_LINE = ("keep_message_id", "history_retention")
 ACCOUNT_KEYS = (
     "sub",
     "aliases",
+    "signature",
     "email_verified",
     "gmail",
     "blocked",

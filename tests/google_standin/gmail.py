@@ -636,7 +636,7 @@ def send_as_list(call):
                 "sendAsEmail": address,
                 "displayName": account.name,
                 "replyToAddress": "",
-                "signature": "",
+                "signature": account.signature if address == account.email else "",
                 "isPrimary": address == account.email,
                 "isDefault": address == account.email,
             }

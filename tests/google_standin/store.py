@@ -225,6 +225,7 @@ class Account:
     drafts: dict = field(default_factory=dict)
     # Its other addresses.
     aliases: list = field(default_factory=list)
+    signature: str = ""
     history_floor: int = 0
     # The last number of its history; each account counts for itself.
     history_id: int = 0

@@ -1,8 +1,9 @@
-import { Component, onWillStart, useState } from "@odoo/owl";
+import { Component, onWillStart, useRef, useState } from "@odoo/owl";
 
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 
+import { useFocusWithin } from "./focus";
 import { sentenceOf } from "./gmail_service";
 
 const MOST_COUNTED = 100;
@@ -19,6 +20,8 @@ export class GmailCard extends Component {
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
         this.state = useState({ card: null, error: "", busy: false });
+        this.root = useRef("root");
+        useFocusWithin(this.root);
         onWillStart(() => {
             // The card is there at once, what is known of them a moment later.
             this.ask(() => this.gmail.callThread("panel_card", this.props.address));
@@ -83,7 +86,7 @@ export class GmailCard extends Component {
 
     showMail() {
         this.props.close();
-        return this.gmail.setSearch(this.state.card.address);
+        return this.gmail.findMail(this.state.card.address);
     }
 
     exclude() {

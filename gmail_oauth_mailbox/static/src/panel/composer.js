@@ -81,8 +81,15 @@ export class GmailComposer extends Component {
         this.fileInput = useRef("files");
         this.saveSoon = useDebounced(() => this.save(), SAVE_PAUSE);
         useExternalListener(window, "pagehide", () => this.save());
-        onMounted(() => this.root.el.scrollIntoView({ block: "nearest" }));
-        onWillUnmount(() => this.save());
+        const keep = () => this.save();
+        onMounted(() => {
+            this.gmail.keepers.add(keep);
+            this.root.el.scrollIntoView({ block: "nearest" });
+        });
+        onWillUnmount(() => {
+            this.gmail.keepers.delete(keep);
+            this.save();
+        });
     }
 
     configOf(body) {

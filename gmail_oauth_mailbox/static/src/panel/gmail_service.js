@@ -48,6 +48,8 @@ export class GmailStore {
         this.writing = null;
         this.drafts = null;
         this.saving = Promise.resolve();
+        // Functions of the writers on the screen, which keep what is in them.
+        this.keepers = markRaw(new Set());
         this.only = "";
         this.labelId = false;
         // {message id: promise}, of the conversation that is open.
@@ -144,17 +146,21 @@ export class GmailStore {
             this.mailboxId = mailboxId;
             this.showsAll = false;
         }
+        // What is open is shown again as it was left.
+        await this.keepWriting();
         const { writing, threadId } = this;
-        // They are shown again as they were left.
         this.writing = null;
         this.thread = null;
-        await Promise.allSettled([this.saving]);
+        const call = ++this.calls.thread;
         await this.loadInfo();
-        await Promise.all([
-            this.reload(),
-            writing && this.resumeWriting(writing),
-            threadId && this.openThread(threadId),
-        ]);
+        const reading = this.reload();
+        // She may have gone elsewhere meanwhile.
+        if (call === this.calls.thread && writing) {
+            await this.resumeWriting(writing);
+        } else if (call === this.calls.thread && threadId) {
+            await this.openThread(threadId);
+        }
+        await reading;
     }
 
     async enterPage() {
@@ -180,7 +186,7 @@ export class GmailStore {
     async toggle() {
         if (this.isOpen) {
             this.close();
-        } else {
+        } else if (!this.isPage) {
             await this.open();
         }
     }
@@ -277,7 +283,7 @@ export class GmailStore {
         try {
             const page = await this.fetchPage(false);
             if (call === this.calls.list) {
-                this.threads = page.threads;
+                this.showThreads(page.threads);
                 this.before = page.before;
             }
         } catch (error) {
@@ -289,6 +295,12 @@ export class GmailStore {
                 this.listLoading = false;
             }
         }
+    }
+
+    /** Only what is shown can be picked. */
+    showThreads(threads) {
+        this.threads = threads;
+        this.picked = Object.fromEntries(this.pickedIds.map((id) => [id, true]));
     }
 
     async loadMore() {
@@ -321,7 +333,7 @@ export class GmailStore {
             if (call === this.calls.list) {
                 const fresh = new Set(page.threads.map((thread) => thread.id));
                 const rest = this.threads.filter((thread) => !fresh.has(thread.id));
-                this.threads = [...page.threads, ...rest];
+                this.showThreads([...page.threads, ...rest]);
             }
         } catch (error) {
             this.listError = sentenceOf(error);
@@ -330,6 +342,14 @@ export class GmailStore {
                 this.listLoading = false;
             }
         }
+    }
+
+    /** Look for an address in all mail. */
+    async findMail(address) {
+        this.showsAll = this.mailboxes.length > 1;
+        Object.assign(this, { drafts: null, only: "", labelId: false });
+        this.closeThread();
+        await this.setSearch(address);
     }
 
     async setSearch(text) {
@@ -556,13 +576,23 @@ export class GmailStore {
         }
     }
 
+    /** Go on with a new mail; it may have gone out, or been discarded, in another tab. */
     async resumeWriting({ id }) {
+        const call = this.calls.thread;
         try {
-            this.writing = await this.callDraft(id, "panel_read");
-        } catch {
-            // It has gone out, or was discarded, in another tab.
-            this.writing = null;
+            const draft = await this.callDraft(id, "panel_read");
+            if (call === this.calls.thread) {
+                this.writing = draft;
+            }
+        } catch (error) {
+            this.notification.add(sentenceOf(error), { type: "warning" });
         }
+    }
+
+    /** Keep at once what is being written, wherever it is. */
+    async keepWriting() {
+        await Promise.allSettled([...this.keepers].map((keep) => keep()));
+        await Promise.allSettled([this.saving]);
     }
 
     async closeWriting() {
@@ -792,8 +822,8 @@ export class GmailStore {
         }
     }
 
-    async removePicked() {
-        await this.removeThreads(this.pickedIds);
+    async removePicked(ids) {
+        await this.removeThreads(ids);
         this.clearPicked();
     }
 
@@ -818,11 +848,14 @@ export class GmailStore {
             "panel_search_gmail",
             JSON.parse(asked)
         );
-        this.gmailAnswer = { ...answer, asked };
+        if (asked === this.asked) {
+            this.gmailAnswer = { ...answer, asked };
+        }
     }
 
     /** Take in a conversation that Gmail found, and open it. */
     async bring({ mailbox_id, gmail_id }) {
+        const call = this.calls.thread;
         const threadId = await this.orm.silent.call("gmail.mailbox", "panel_bring", [
             mailbox_id,
             gmail_id,
@@ -832,7 +865,9 @@ export class GmailStore {
                 (row) => row.gmail_id !== gmail_id || row.mailbox_id !== mailbox_id
             );
         }
-        await this.openThread(threadId);
+        if (call === this.calls.thread) {
+            await this.openThread(threadId);
+        }
     }
 
     /** Ask before mail with an address stays out of Odoo. */

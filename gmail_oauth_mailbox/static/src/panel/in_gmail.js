@@ -19,6 +19,10 @@ export class GmailInGmail extends Component {
         return this.gmail.inGmail?.found;
     }
 
+    get more() {
+        return this.gmail.inGmail?.more;
+    }
+
     get problems() {
         const problems = [this.state.problem, ...(this.gmail.inGmail?.problems || [])];
         return problems.filter(Boolean);

@@ -10,6 +10,7 @@ import { _t } from "@web/core/l10n/translation";
 
 import { GmailComposer } from "./composer";
 import { GmailConversation } from "./conversation";
+import { useFocusWithin } from "./focus";
 import { GmailInGmail } from "./in_gmail";
 
 const { DateTime } = luxon;
@@ -37,14 +38,7 @@ export class GmailMail extends Component {
         this.readerRef = useRef("reader");
         this.state = useState({ cursor: 0 });
         this.search = useDebounced((text) => this.gmail.setSearch(text), SEARCH_PAUSE);
-        useEffect(
-            () => {
-                const before = document.activeElement;
-                this.root.el.focus();
-                return () => before?.isConnected && before.focus();
-            },
-            () => []
-        );
+        useFocusWithin(this.root);
         // Whoever reached the end while a page was loading scrolls no more.
         useEffect(
             () => {
@@ -157,23 +151,39 @@ export class GmailMail extends Component {
         this.gmail.setSearch("");
     }
 
-    async openThread(thread, index) {
-        this.state.cursor = index;
+    async openThread(thread) {
+        this.state.cursor = thread.id;
         await this.gmail.openThread(thread.id);
         this.readerRef.el?.focus();
     }
 
     closeThread() {
         this.gmail.closeThread();
-        this.root.el.querySelectorAll(".o_gmail_thread")[this.state.cursor]?.focus();
+        this.rowOf(this.state.cursor)?.focus();
+    }
+
+    /** The button of a conversation, or of a draft, in the list. */
+    rowOf(id) {
+        return this.root.el.querySelector(`.o_gmail_thread[data-id="${id}"]`);
     }
 
     move(step) {
-        const last = this.gmail.threads.length - 1;
-        this.state.cursor = Math.max(0, Math.min(last, this.state.cursor + step));
-        const row = this.root.el.querySelectorAll(".o_gmail_thread")[this.state.cursor];
-        row?.scrollIntoView({ block: "nearest" });
-        row?.focus();
+        const rows = [...this.root.el.querySelectorAll(".o_gmail_thread")];
+        const place = rows.indexOf(this.rowOf(this.state.cursor));
+        const row = rows[Math.max(0, Math.min(rows.length - 1, place + step))];
+        if (row) {
+            this.state.cursor = row.dataset.id;
+            row.scrollIntoView({ block: "nearest" });
+            row.focus();
+        }
+    }
+
+    /** The cursor goes where the focus goes, by the mouse or by Tab. */
+    onFocusRow(ev) {
+        const row = ev.target.closest(".o_gmail_thread");
+        if (row) {
+            this.state.cursor = row.dataset.id;
+        }
     }
 
     /** Go one step back from where Escape was pressed. */
@@ -254,29 +264,32 @@ export class GmailMail extends Component {
     pick(ev, index) {
         const { threads } = this.gmail;
         const isPicked = ev.target.checked;
-        const from = ev.shiftKey ? Math.min(this.lastPicked ?? index, index) : index;
-        const to = ev.shiftKey ? Math.max(this.lastPicked ?? index, index) : index;
+        const before = threads.findIndex((thread) => thread.id === this.lastPicked);
+        const other = ev.shiftKey && before >= 0 ? before : index;
+        const [from, to] = [Math.min(other, index), Math.max(other, index)];
         for (const thread of threads.slice(from, to + 1)) {
             this.gmail.pick(thread.id, isPicked);
         }
-        this.lastPicked = index;
+        this.lastPicked = threads[index].id;
     }
 
     pickAtCursor() {
-        const thread = this.gmail.threads[this.state.cursor];
+        const cursor = Number(this.state.cursor);
+        const thread = this.gmail.threads.find(({ id }) => id === cursor);
         if (thread && !this.gmail.drafts) {
             this.gmail.pick(thread.id, !this.gmail.picked[thread.id]);
-            this.lastPicked = this.state.cursor;
+            this.lastPicked = thread.id;
         }
     }
 
     removePicked() {
-        const count = this.gmail.pickedIds.length;
+        const ids = this.gmail.pickedIds;
+        const count = ids.length;
         this.gmail.confirmRemoval(
             count === 1
                 ? _t("Remove this conversation from Odoo?")
                 : _t("Remove these %s conversations from Odoo?", count),
-            () => this.gmail.removePicked()
+            () => this.gmail.removePicked(ids)
         );
     }
 }

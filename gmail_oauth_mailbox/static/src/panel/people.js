@@ -4,6 +4,8 @@ import { AutoComplete } from "@web/core/autocomplete/autocomplete";
 import { useService } from "@web/core/utils/hooks";
 
 const SEPARATORS = /[,;\n]+/;
+// The server looks for no less.
+const SHORTEST = 2;
 const NAMED = /^\s*"?([^"<]*)"?\s*<([^<>\s]+)>\s*$/;
 
 /** Return {name, email} of what somebody typed: an address, with or without a name. */
@@ -49,6 +51,9 @@ export class GmailPeople extends Component {
     }
 
     async complete(text) {
+        if (text.trim().length < SHORTEST) {
+            return [];
+        }
         const found = await this.gmail.completePeople(text);
         return found.map((person) => ({
             label: person.name ? `${person.name} <${person.email}>` : person.email,
@@ -58,9 +63,11 @@ export class GmailPeople extends Component {
 
     add(people) {
         const known = new Set(this.props.people.map((p) => p.email.toLowerCase()));
-        const fresh = people.filter(
-            (p) => p.email && !known.has(p.email.toLowerCase())
-        );
+        const fresh = people.filter(({ email }) => {
+            const isNew = email && !known.has(email.toLowerCase());
+            known.add(email.toLowerCase());
+            return isNew;
+        });
         this.clear();
         if (fresh.length) {
             this.props.onChange([
@@ -82,6 +89,8 @@ export class GmailPeople extends Component {
         const input = this.root.el?.querySelector("input");
         if (input) {
             input.value = "";
+            // The field keeps what was typed beside it.
+            input.dispatchEvent(new InputEvent("input"));
         }
     }
 
