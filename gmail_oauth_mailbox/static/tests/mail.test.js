@@ -199,7 +199,12 @@ test("removing several is asked about first", async () => {
     await animationFrame();
     await click(".o_gmail_remove_picked");
     await animationFrame();
+    await click(".modal .btn-secondary");
+    await animationFrame();
     expect.verifySteps([]);
+    expect(".o_gmail_remove_picked").toBeFocused();
+    await click(".o_gmail_remove_picked");
+    await animationFrame();
     await click(".modal .btn-primary");
     await animationFrame();
     await animationFrame();

@@ -289,7 +289,8 @@ export class GmailMail extends Component {
             count === 1
                 ? _t("Remove this conversation from Odoo?")
                 : _t("Remove these %s conversations from Odoo?", count),
-            () => this.gmail.removePicked(ids)
+            () => this.gmail.removePicked(ids),
+            () => this.root.el?.querySelector(".o_gmail_remove_picked")?.focus()
         );
     }
 }
