@@ -1,6 +1,7 @@
 """Which documents a mail belongs to, and what of it stands there."""
 
 import re
+import time
 
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tests import tagged
@@ -175,7 +176,10 @@ class TestReplies(LinkingCase):
         self.env["gmail.message"].search([]).unlink()
         now = self.env.cr.now()
         date = now.strftime("%a, %d %b %Y %H:%M:%S +0000")
-        self.google.control("clock", {"now": now.isoformat() + "+00:00"})
+        # Its clock stands still at a fixed date; this mail is of just now.
+        ahead = time.time() - self.google.control("clock")["now"]
+        self.google.control("clock", {"forward": ahead})
+        self.addCleanup(self.google.control, "clock", {"forward": -ahead})
         self.answer(ANNA, BEN, to=f"{ANNA}, {BEN}", date=date)
         for box in boxes:
             box.next_sync = "2020-01-01"

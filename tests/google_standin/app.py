@@ -397,6 +397,8 @@ class Standin:
         return store.faults
 
     def control_clock(self, _rest, _args, given):
+        for key in given.keys() - {"forward"}:
+            raise Unknown(key)
         self.store.offset += float(given.get("forward", 0))
         return {"now": self.store.now()}
 
