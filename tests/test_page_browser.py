@@ -4,8 +4,10 @@ Gmail, people's cards, files; on a phone; and what axe says of it.
 ``GMAIL_OAUTH_MAILBOX_SCREENSHOTS`` names a folder to keep the screenshots in.
 """
 
+import base64
 import io
 import time
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.utils import formatdate
 
@@ -30,6 +32,17 @@ CARLA = "Carla Roth <carla.roth@customer-example.test>"
 DAY = 86_400
 PHONE = {"width": 390, "height": 800}
 DESKTOP = {"width": 1280, "height": 800}
+# Odoo's colours turned round, as its dark mode, which the community edition has not,
+# turns them.
+DARK = """
+$o-white: #1b1d26; $o-black: #fff;
+$o-gray-100: #1f222c; $o-gray-200: #2a2e3b; $o-gray-300: #3c3f4c;
+$o-gray-400: #5a5e6b; $o-gray-500: #6b707f; $o-gray-600: #a5a9b4;
+$o-gray-700: #c4c7cf; $o-gray-800: #d9dbe0; $o-gray-900: #e8e9ec;
+$o-view-background-color: #262a36; $o-webclient-background-color: #1b1d26;
+$o-main-text-color: #d9dbe0; $o-main-headings-color: #fff;
+$o-action: #a7a0d6; $o-brand-primary: #a7a0d6;
+"""
 
 
 def letter(
@@ -203,8 +216,8 @@ def test_4_search_in_gmail(page, server):
     server["google"].control("faults?clear=1")
 
 
-def test_5_cards(page, server):
-    rpc_admin_rights(page, server)
+def test_5_cards(page, browser, server):
+    let_create_contacts(browser, server)
     open_page(page)
     row(page, "Plans of the house").locator(".o_gmail_thread").click()
     page.locator(".o_gmail_name", has_text="Dan Low").click()
@@ -233,25 +246,26 @@ def test_5_cards(page, server):
     page.locator(".o_gmail_discard").click()
 
 
-def rpc_admin_rights(page, server):
+@contextmanager
+def administrator(browser, server):
+    """Yield a page of the administrator."""
+    page = logged_in_page(browser, server, login="admin")
+    yield page
+    page.context.close()
+
+
+def let_create_contacts(browser, server):
     """The ordinary user may create contacts, as salespeople may."""
-    context = page.context.browser.new_context()
-    admin = context.new_page()
-    admin.goto(f"{server['url']}/web/login")
-    admin.fill("#login", "admin")
-    admin.fill("#password", "admin")
-    admin.click("button[type=submit]")
-    admin.wait_for_selector(".o_gmail_systray")
-    [user] = rpc(admin, "res.users", "search", [["login", "=", "demo"]])
-    [group] = rpc(
-        admin,
-        "ir.model.data",
-        "search_read",
-        [["module", "=", "base"], ["name", "=", "group_partner_manager"]],
-        ["res_id"],
-    )
-    rpc(admin, "res.users", "write", [user], {"group_ids": [[4, group["res_id"]]]})
-    context.close()
+    with administrator(browser, server) as admin:
+        [user] = rpc(admin, "res.users", "search", [["login", "=", "demo"]])
+        [group] = rpc(
+            admin,
+            "ir.model.data",
+            "search_read",
+            [["module", "=", "base"], ["name", "=", "group_partner_manager"]],
+            ["res_id"],
+        )
+        rpc(admin, "res.users", "write", [user], {"group_ids": [[4, group["res_id"]]]})
 
 
 def test_6_files(page):
@@ -350,3 +364,40 @@ def test_8_nobody_is_kept_out(page):
     lines = sorted({f"{what}: {x}" for what, xs in found.items() for x in xs})
     assert not lines, "\n".join(lines)
     assert not page.errors
+
+
+def test_9_in_the_dark(page, browser, server):
+    with administrator(browser, server) as admin:
+        path = "/gmail_oauth_mailbox_dark/dark.scss"
+        file = {"name": "dark.scss", "url": path, "mimetype": "text/scss"}
+        data = base64.b64encode(DARK.encode()).decode()
+        rpc(admin, "ir.attachment", "create", [{**file, "datas": data}])
+        asset = {
+            "name": "dark",
+            "bundle": "web._assets_primary_variables",
+            "directive": "prepend",
+            "path": path,
+        }
+        rpc(admin, "ir.asset", "create", [asset])
+    open_page(page)
+    background = page.locator(".o_gmail_full").evaluate(
+        "(element) => getComputedStyle(element).backgroundColor"
+    )
+    assert background == "rgb(38, 42, 54)"
+    row(page, "Plans of the house").locator("input").check()
+    row(page, "Plans of the house").locator(".o_gmail_thread").click()
+    page.wait_for_selector(".o_gmail_message")
+    page.wait_for_selector(".o_gmail_add_document")
+    # A mail is written for white paper.
+    paper = page.locator(".o_gmail_message .o_gmail_page").evaluate(
+        "(element) => getComputedStyle(element).backgroundColor"
+    )
+    assert paper == "rgb(255, 255, 255)"
+    shot(page, "98-dark")
+    page.click(".o_gmail_reply")
+    page.wait_for_selector(".o_gmail_editor")
+    shot(page, "99-dark-writing")
+    page.locator(".o_gmail_discard").click()
+    page.set_viewport_size(PHONE)
+    open_page(page)
+    shot(page, "99-dark-phone")
