@@ -6,6 +6,7 @@ Gmail, people's cards, files; on a phone; and what axe says of it.
 
 import base64
 import io
+import re
 import time
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -149,6 +150,18 @@ def test_2_the_menu_opens_the_page_and_the_top_bar_leaves_it_alone(page):
     page.click(".o_gmail_systray button")
     page.wait_for_timeout(500)
     assert page.locator(".o_gmail_mail").count() == 1
+    # The address names the conversation, in a tab of its own and after a reload.
+    row(page, "Plans of the house").locator(".o_gmail_thread").click()
+    expect(page).to_have_url(re.compile(r"/odoo/gmail/\d+$"))
+    page.reload()
+    expect(page.locator(".o_gmail_conversation h3")).to_have_text("Plans of the house")
+    expect(page.locator(".o_menu_brand")).to_have_text("Email")
+    row(page, "Order 1 of").locator(".o_gmail_thread").click()
+    expect(page.locator(".o_gmail_conversation h3")).to_contain_text("Order 1 of")
+    page.goto(f"{page.origin}/odoo/gmail/987654321")
+    expect(page.locator(".o_gmail_reader [role=alert]")).to_be_visible()
+    page.goto(f"{page.origin}/odoo/gmail")
+    page.wait_for_selector(".o_gmail_full .o_gmail_thread")
     # Escape closes nothing that cannot be opened again from here.
     page.locator(".o_gmail_full").focus()
     page.keyboard.press("Escape")
@@ -291,7 +304,7 @@ def test_6_files(page):
     page.locator(".o_gmail_attachment_more").first.click()
     shot(page, "92-file-menu")
     page.locator(".o_gmail_save_to", has_text="Dan Low").click()
-    expect(page.locator(".o_notification", has_text="Saved to Dan Low")).to_be_visible()
+    expect(page.locator(".o_gmail_said")).to_have_text("Saved to Dan Low.")
     [dan] = rpc(page, "res.partner", "search", [["name", "=", "Dan Low"]])
     saved = rpc(
         page,

@@ -8,7 +8,7 @@ from odoo import fields, http
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import Form, JsonRpcException, tagged
 
-from .common import ANNA, BEN, mail
+from .common import ANNA, BEN, PRIVATE, mail
 from .test_export import with_file
 from .test_lib_message import PIXEL
 from .test_sending import FIRM, SendingCase
@@ -50,6 +50,32 @@ class TestWriting(SendingCase):
         self.assertEqual(len(stored), 1)
         self.assertEqual(stored.direction, "out")
         self.assertFalse(self.env["mail.mail"].search([("is_gmail", "=", True)]))
+
+    def test_another_mailbox_brings_its_signature(self):
+        other = self.connect(self.anna, PRIVATE)
+        self.box.signature, other.signature = "<p>Anna of Sales</p>", "<p>Help desk</p>"
+        draft = self.draft(to=DORA, subject="Offer")
+        written = "<p>Hello &lt;Dora&gt;</p>"
+        draft.panel_save({"body": f"{written}{draft.body}"})
+        draft.panel_save({"email_from": PRIVATE})
+        read = draft.panel_read()
+        self.assertEqual(read["mailbox_id"], other.id)
+        self.assertIn("Help desk", read["body"])
+        self.assertIn(written, read["body"])
+        self.assertNotIn("Anna of Sales", read["body"])
+        other.signature = False
+        draft.panel_save({"email_from": ANNA})
+        self.assertIn("Anna of Sales", draft.panel_read()["body"])
+        # There was none: the new one comes below the text.
+        self.anna.signature = False
+        draft.panel_save({"email_from": PRIVATE, "body": written})
+        draft.panel_save({"email_from": ANNA})
+        self.assertIn("Anna of Sales", draft.panel_read()["body"])
+        self.assertIn(written, draft.panel_read()["body"])
+        # What was changed by hand stays.
+        own = read["body"].replace("Help desk", "Help desk, Anna")
+        draft.panel_save({"email_from": PRIVATE, "body": own})
+        self.assertIn("Help desk, Anna", draft.panel_read()["body"])
 
     def test_nobody_who_is_named_is_dropped(self):
         for odd in ("no address@", "@x.test", "a@@b.test", "Anna", "a b@c.test"):

@@ -121,7 +121,7 @@ def test_1_a_new_mail(page, google):
     expect(page.locator(".o_gmail_composer")).to_have_count(0)
     shot(page, "62-leaving")
     assert not sent(google, "The new catalogue")
-    expect(page.locator(".o_gmail_leaving > div")).to_have_count(0, timeout=LEAVES)
+    expect(page.locator(".o_gmail_leaving")).to_have_count(0, timeout=LEAVES)
     [message] = sent(google, "The new catalogue")
     assert CLARA in header(message, "To")
     assert "emil@else-example.test" in header(message, "To")
@@ -208,8 +208,8 @@ def test_6_google_refuses_and_the_text_is_back(page, google):
     shot(page, "70-refused")
     google.control("faults?clear=1")
     page.click(".o_gmail_send")
-    expect(page.locator(".o_gmail_leaving > div")).to_have_count(1)
-    expect(page.locator(".o_gmail_leaving > div")).to_have_count(0, timeout=LEAVES)
+    expect(page.locator(".o_gmail_leaving")).to_have_count(1)
+    expect(page.locator(".o_gmail_leaving")).to_have_count(0, timeout=LEAVES)
     assert len(sent(google, f"Fwd: {SUBJECT}")) == 1
 
 

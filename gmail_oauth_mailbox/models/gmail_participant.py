@@ -10,6 +10,8 @@ class GmailParticipant(models.Model):
     _order = "id"
     _rec_name = "address"
 
+    # Every look-up by mailbox has the index below.
+    mailbox_id = fields.Many2one(index=False)
     message_id = fields.Many2one(
         "gmail.message", required=True, readonly=True, index=True, ondelete="cascade"
     )
@@ -27,3 +29,6 @@ class GmailParticipant(models.Model):
         index="btree_not_null",
         ondelete="set null",
     )
+
+    # The operator class finds the beginning of an address under any collation.
+    _correspondent_idx = models.Index("(mailbox_id, address text_pattern_ops)")

@@ -1,7 +1,6 @@
 from lxml import etree
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL, formataddr, is_html_empty
 
@@ -80,11 +79,7 @@ class MailThread(models.AbstractModel):
         ):
             address = sender._default_mailbox(self.env.user).email
             if gmail_from:
-                if gmail_from not in self.env["gmail.compose"]._chatter_senders():
-                    raise UserError(
-                        self.env._("Choose one of your own addresses to write from.")
-                    )
-                address = gmail_from
+                address = self.env["gmail.compose"]._chatter_sender(gmail_from)
             if address:
                 partner = self.env.user.partner_id
                 author_id = partner.id

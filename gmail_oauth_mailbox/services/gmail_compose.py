@@ -16,6 +16,7 @@ from odoo.tools import (
     is_html_empty,
 )
 
+from ..lib import signature
 from ..lib.domains import is_freemail
 from ..lib.sanitize import quotable_html
 from ..models.mail_mail import deliverable
@@ -203,13 +204,14 @@ class GmailCompose(models.AbstractModel):
             return subject
         return f"{prefix}: {subject}"
 
+    def _signature(self, mailbox):
+        """Return the HTML of a mailbox's signature, or ""."""
+        text = self.env["gmail.sender"]._signature(mailbox)
+        return "" if is_html_empty(text) else text
+
     def _signature_block(self, mailbox):
-        signature = self.env["gmail.sender"]._signature(mailbox)
-        if is_html_empty(signature):
-            return Markup()
-        return Markup('<p><br/></p><div class="o_gmail_signature">{}</div>').format(
-            signature
-        )
+        # The field has cleaned it.
+        return Markup(signature.block(self._signature(mailbox)))  # nosec B704
 
     def _quote(self, draft):
         """Return the answered text below the mail, as mail programs do; by its class
@@ -341,6 +343,19 @@ class GmailCompose(models.AbstractModel):
             if sender._mailbox_of(self.env.user, row["address"])
         ]
 
+    @api.model
+    def _chatter_sender(self, address):
+        """Return ``address``, one of ``_chatter_senders``.
+
+        :raises UserError: it is not
+        """
+        if address not in self._chatter_senders():
+            raise UserError(self._not_own())
+        return address
+
+    def _not_own(self):
+        return self.env._("Choose one of your own addresses to write from.")
+
     def _senders(self, user):
         """Return the addresses that the owner may write from."""
         mailboxes = self.env["gmail.mailbox"].sudo().search([("user_id", "=", user.id)])
@@ -360,7 +375,7 @@ class GmailCompose(models.AbstractModel):
         for sender in self._senders(user):
             if sender["address"] == address:
                 return sender
-        raise UserError(self.env._("Choose one of your own addresses to write from."))
+        raise UserError(self._not_own())
 
     @api.model
     def _save(self, draft, values):
@@ -387,6 +402,7 @@ class GmailCompose(models.AbstractModel):
             kept["subject"] = subject[:MOST_SUBJECT]
         if "email_from" in kept:
             kept.update(self._from(draft, kept["email_from"]))
+            kept["body"] = self._resigned(draft, kept)
         draft.write({**kept, "is_touched": True, "error_message": False})
         return {"date": fields.Datetime.to_string(draft.write_date)}
 
@@ -394,6 +410,17 @@ class GmailCompose(models.AbstractModel):
         """Return the values of a draft that is written from another own address."""
         sender = self._sender(draft.mailbox_id.user_id, address)
         return {"email_from": address, "mailbox_id": sender["mailbox_id"]}
+
+    def _resigned(self, draft, values):
+        """Return the text with the signature of the mailbox that ``values`` change to,
+        where that of the draft's stands as it was."""
+        body = values.get("body", draft.body) or ""
+        mailbox = draft.mailbox_id.browse(values["mailbox_id"])
+        if mailbox == draft.mailbox_id:
+            return body
+        return signature.exchange(
+            body, self._signature(draft.mailbox_id), self._signature(mailbox)
+        )
 
     @api.model
     def _discard(self, draft):

@@ -4,8 +4,6 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools.mimetypes import guess_mimetype
 
-from ..lib import errors
-
 # What a browser shows and cannot run.
 RASTER = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp", "image/bmp"})
 # Odoo would serve a stranger's HTML or SVG as such; as plain text it is inert. And it
@@ -109,19 +107,12 @@ class GmailFiles(models.AbstractModel):
         missing = attachments.filtered(lambda a: not a.attachment_id)
         if not missing:
             return attachments
-        oauth = self.env["gmail.oauth"]
         message = missing.message_id
-        try:
-            with oauth._client(message.mailbox_id) as client:
-                contents = client.attachment_bytes(
-                    message.gmail_id, missing.mapped("part_id")
-                )
-        except errors.Gone as error:
-            raise UserError(
-                self.env._("This attachment is not in Gmail any more.")
-            ) from error
-        except errors.GoogleError as error:
-            raise UserError(self.env["gmail.wording"]._of(error)) from error
+        gone = self.env._("This attachment is not in Gmail any more.")
+        with self.env["gmail.oauth"]._asking(message.mailbox_id, gone) as client:
+            contents = client.attachment_bytes(
+                message.gmail_id, missing.mapped("part_id")
+            )
         stored = (
             self.env["ir.attachment"]
             .sudo()

@@ -345,6 +345,21 @@ class GmailOauth(models.AbstractModel):
                 ways=WAYS,
             )
 
+    @contextmanager
+    def _asking(self, mailbox, gone=""):
+        """Yield a GmailClient for what a user waits for.
+
+        :param gone: the sentence for something that is not in Gmail any more
+        :raises UserError: for every error of the calls, with its remedy
+        """
+        try:
+            with self._client(mailbox) as client:
+                yield client
+        except errors.GoogleError as error:
+            is_gone = bool(gone) and isinstance(error, errors.Gone)
+            sentence = gone if is_gone else self.env["gmail.wording"]._of(error)
+            raise UserError(sentence) from error
+
     @api.model
     def _poll(self, mailboxes):
         """Ask for the changes of many mailboxes by few requests.

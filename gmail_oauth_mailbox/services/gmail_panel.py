@@ -2,7 +2,6 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, email_normalize, html_escape
 
-from ..lib import errors
 from ..lib.quote import fold_quote
 from ..lib.sanitize import remote_html
 from ..lib.search import words
@@ -455,15 +454,9 @@ class GmailPanel(models.AbstractModel):
         :param message: gmail.message (sudo)
         :raises UserError: Gmail cannot give it now
         """
-        try:
-            with self.env["gmail.oauth"]._client(message.mailbox_id) as client:
-                whole = client.get_message(message.gmail_id, whole=True)
-        except errors.Gone as error:
-            raise UserError(
-                self.env._("This message is not in Gmail any more.")
-            ) from error
-        except errors.GoogleError as error:
-            raise UserError(self.env["gmail.wording"]._of(error)) from error
+        gone = self.env._("This message is not in Gmail any more.")
+        with self.env["gmail.oauth"]._asking(message.mailbox_id, gone) as client:
+            whole = client.get_message(message.gmail_id, whole=True)
         return self._frame(message, whole.body_html)
 
     def _trusts_images(self, message):

@@ -129,15 +129,9 @@ class GmailSearch(models.AbstractModel):
         :raises UserError: it cannot come, or Gmail cannot give it now
         """
         store, sync = self.env["gmail.store"].sudo(), self.env["gmail.sync"].sudo()
-        try:
-            with self.env["gmail.oauth"]._client(mailbox) as client:
-                messages = client.get_thread(str(gmail_id))
-        except errors.Gone as error:
-            raise UserError(
-                self.env._("This conversation is not in Gmail any more.")
-            ) from error
-        except errors.GoogleError as error:
-            raise UserError(self.env["gmail.wording"]._of(error)) from error
+        gone = self.env._("This conversation is not in Gmail any more.")
+        with self.env["gmail.oauth"]._asking(mailbox, gone) as client:
+            messages = client.get_thread(str(gmail_id))
         known = store._known(mailbox, [message.gmail_id for message in messages])
         wanted = [
             message

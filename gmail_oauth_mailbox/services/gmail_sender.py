@@ -227,11 +227,8 @@ class GmailSender(models.AbstractModel):
         :param mailbox: gmail.mailbox of the caller
         :raises UserError: there is none, or Gmail cannot be asked now
         """
-        try:
-            with self.env["gmail.oauth"]._client(mailbox.sudo()) as client:
-                aliases = client.send_as()
-        except errors.GoogleError as error:
-            raise UserError(self.env["gmail.wording"]._of(error)) from error
+        with self.env["gmail.oauth"]._asking(mailbox.sudo()) as client:
+            aliases = client.send_as()
         own = [x for x in aliases if email_normalize(x.email) == mailbox.email]
         signature = (own or aliases)[0].signature if aliases else ""
         if is_html_empty(signature):

@@ -5,13 +5,14 @@ import json
 import os
 import pathlib
 import statistics
+import subprocess
 import time
 import urllib.error
 import urllib.request
 
 from cmd_run import VARIABLE, process, wait_for
 from console import Problem, say
-from places import REPOSITORY, building, cache, locked
+from places import REPOSITORY, TOOLS, building, cache, locked
 
 from . import corpus
 
@@ -61,6 +62,19 @@ class Bench:
                     with building(folder) as draft:
                         corpus.write(draft, getattr(corpus, kind)(count))
         return folder
+
+    def in_browser(self, module, *arguments):
+        """Run a module of this folder where the browser's library is, which is Odoo's
+        environment and not that of ./dev; return what its last line says (JSON)."""
+        done = subprocess.run(
+            [str(self.odoo.python), "-m", f"tests.bench.{module}"]
+            + [str(argument) for argument in arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(TOOLS)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return json.loads(done.stdout.splitlines()[-1])
 
     @contextlib.contextmanager
     def google(self, folder=None, prepared=False):

@@ -7,15 +7,11 @@ up are all in it. The first connection, with cold caches, counts like the others
 
 import email.utils
 import json
-import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 import time
-
-from places import REPOSITORY, TOOLS
 
 from .bench import row
 
@@ -75,16 +71,7 @@ def measure(bench):
     folder = bench.corpus("small", bench.messages(MESSAGES))
     with tempfile.TemporaryDirectory() as target:
         count = date_anew(folder / "mail", pathlib.Path(target))
-        # The browser's library is in Odoo's environment, not in that of ./dev.
-        done = subprocess.run(
-            [str(bench.odoo.python), "-m", "tests.bench.first_message"]
-            + [target, str(LATENCY), str(CONNECTIONS)],
-            cwd=REPOSITORY,
-            env={**os.environ, "PYTHONPATH": str(TOOLS)},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-    seconds = json.loads(done.stdout.splitlines()[-1])
+        seconds = bench.in_browser("first_message", target, LATENCY, CONNECTIONS)
     bench.notes.append(
         f"{CONNECTIONS} connections of a mailbox of {count} messages and more, one "
         f"after the other, {LATENCY} ms latency, two workers."

@@ -6,14 +6,10 @@ the list shows it. A mail that is starred in Gmail is measured the same way.
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 from email.message import EmailMessage
 from email.utils import formatdate
-
-from places import REPOSITORY, TOOLS
 
 from .bench import row
 
@@ -69,16 +65,7 @@ def changes(latency, count):
 
 def measure(bench):
     """The rows latency and latency, star."""
-    # The browser's library is in Odoo's environment, not in that of ./dev.
-    done = subprocess.run(
-        [str(bench.odoo.python), "-m", "tests.bench.latency"]
-        + [str(LATENCY), str(CHANGES)],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(TOOLS)},
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    seconds = json.loads(done.stdout.splitlines()[-1])
+    seconds = bench.in_browser("latency", LATENCY, CHANGES)
     bench.notes.append(
         f"{CHANGES} mails and as many stars, each after a click on Sync now, "
         f"{LATENCY} ms latency, two workers, no push."

@@ -7,7 +7,7 @@ import { FileModel } from "@web/core/file_viewer/file_model";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 
-import { sentenceOf } from "./gmail_service";
+import { useAsking } from "./ask";
 
 /** A file of a message: look at it, download it, save it to a document. */
 export class GmailAttachment extends Component {
@@ -17,9 +17,8 @@ export class GmailAttachment extends Component {
 
     setup() {
         this.gmail = useState(useService("gmail_oauth_mailbox"));
-        this.notification = useService("notification");
         this.viewer = useFileViewer();
-        this.state = useState({ busy: false, error: "" });
+        this.asking = useAsking();
     }
 
     get size() {
@@ -44,7 +43,7 @@ export class GmailAttachment extends Component {
 
     /** Show what a browser can show; download the rest. */
     open() {
-        return this.ask(async () => {
+        return this.asking.ask(async () => {
             const file = Object.assign(
                 new FileModel(),
                 await this.gmail.openAttachment(this.props.attachment)
@@ -58,29 +57,15 @@ export class GmailAttachment extends Component {
     }
 
     download() {
-        return this.ask(async () => {
+        return this.asking.ask(async () => {
             this.gmail.download(await this.gmail.openAttachment(this.props.attachment));
         });
     }
 
     saveTo(link) {
-        return this.ask(async () => {
+        return this.asking.ask(async () => {
             const name = await this.gmail.saveAttachment(this.props.attachment, link);
-            this.notification.add(_t("Saved to %s.", name), { type: "success" });
+            this.gmail.say(_t("Saved to %s.", name));
         });
-    }
-
-    async ask(call) {
-        if (this.state.busy) {
-            return;
-        }
-        Object.assign(this.state, { busy: true, error: "" });
-        try {
-            await call();
-        } catch (error) {
-            this.state.error = sentenceOf(error);
-        } finally {
-            this.state.busy = false;
-        }
     }
 }

@@ -3,8 +3,8 @@ import { Component, onWillStart, useRef, useState } from "@odoo/owl";
 import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 
+import { useAsking } from "./ask";
 import { useFocusWithin } from "./focus";
-import { sentenceOf } from "./gmail_service";
 
 const MOST_COUNTED = 100;
 
@@ -19,7 +19,8 @@ export class GmailCard extends Component {
 
     setup() {
         this.gmail = useService("gmail_oauth_mailbox");
-        this.state = useState({ card: null, error: "", busy: false });
+        this.asking = useAsking();
+        this.state = useState({ card: null });
         this.root = useRef("root");
         useFocusWithin(this.root);
         onWillStart(() => {
@@ -46,15 +47,7 @@ export class GmailCard extends Component {
     }
 
     async ask(call) {
-        this.state.error = "";
-        this.state.busy = true;
-        try {
-            this.state.card = await call();
-        } catch (error) {
-            this.state.error = sentenceOf(error);
-        } finally {
-            this.state.busy = false;
-        }
+        this.state.card = (await this.asking.ask(call)) || this.state.card;
     }
 
     createContact() {

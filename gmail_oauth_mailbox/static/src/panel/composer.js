@@ -49,6 +49,8 @@ const PLUGINS = [
 // Milliseconds without a key after which the draft is kept.
 const SAVE_PAUSE = 800;
 const MORNING = 8;
+// Pixels.
+const TALLEST_QUOTE = 480;
 const { DateTime } = luxon;
 
 /** A mail being written. Whatever is typed is kept in Odoo until it has gone out. */
@@ -147,9 +149,38 @@ export class GmailComposer extends Component {
         this.change({ subject });
     }
 
-    setFrom(address) {
-        this.state.draft.email_from = address;
+    /** Another mailbox brings its signature along. */
+    async setFrom(address) {
+        const { draft } = this.state;
+        const { mailbox_id } = draft.senders.find((one) => one.address === address);
+        draft.email_from = address;
         this.change({ email_from: address });
+        if (mailbox_id === draft.mailbox_id || !(await this.save())) {
+            return;
+        }
+        draft.mailbox_id = mailbox_id;
+        await this.asDraft(() => this.gmail.callDraft(draft.id, "panel_read"));
+    }
+
+    /** Show a draft that the server has changed, unless she has typed on meanwhile. */
+    async asDraft(call) {
+        this.state.error = "";
+        try {
+            const draft = await call();
+            if (this.editor.getContent() === this.before) {
+                this.state.draft = { ...draft };
+                this.config = this.configOf(draft.body);
+                this.state.edition++;
+            }
+        } catch (error) {
+            this.state.error = sentenceOf(error);
+        }
+    }
+
+    /** A quoted text is as tall as it is, up to where it scrolls. */
+    fitQuote(ev) {
+        const height = ev.target.contentDocument?.body?.scrollHeight || 0;
+        ev.target.style.height = `${Math.min(height + 16, TALLEST_QUOTE)}px`;
     }
 
     dropQuote() {
@@ -315,19 +346,14 @@ export class GmailComposer extends Component {
     }
 
     async applyTemplate(template) {
-        this.state.error = "";
-        try {
-            await this.save();
-            const draft = await this.gmail.callDraft(
-                this.props.draft.id,
-                "panel_apply_template",
-                template.id
+        if (await this.save()) {
+            await this.asDraft(() =>
+                this.gmail.callDraft(
+                    this.props.draft.id,
+                    "panel_apply_template",
+                    template.id
+                )
             );
-            this.state.draft = { ...draft };
-            this.config = this.configOf(draft.body);
-            this.state.edition++;
-        } catch (error) {
-            this.state.error = sentenceOf(error);
         }
     }
 

@@ -6,6 +6,7 @@ import { _t } from "@web/core/l10n/translation";
 import { useAutofocus, useService } from "@web/core/utils/hooks";
 import { useDebounced } from "@web/core/utils/timing";
 
+import { useAsking } from "./ask";
 import { sentenceOf } from "./gmail_service";
 
 const SEARCH_PAUSE = 300;
@@ -30,14 +31,12 @@ export class GmailDocuments extends Component {
 
     setup() {
         this.gmail = useState(useService("gmail_oauth_mailbox"));
-        this.notification = useService("notification");
         this.state = useState({
             isAdding: false,
             text: "",
             found: null,
-            busy: false,
-            error: "",
         });
+        this.asking = useAsking();
         this.calls = 0;
         this.root = useRef("root");
         useAutofocus({ refName: "find" });
@@ -72,19 +71,8 @@ export class GmailDocuments extends Component {
 
     // -- what she does ------------------------------------------------------
 
-    async change(method, ...args) {
-        if (this.state.busy) {
-            return;
-        }
-        this.state.busy = true;
-        this.state.error = "";
-        try {
-            return await this.gmail.changeDocuments(method, ...args);
-        } catch (error) {
-            this.state.error = sentenceOf(error);
-        } finally {
-            this.state.busy = false;
-        }
+    change(method, ...args) {
+        return this.asking.ask(() => this.gmail.changeDocuments(method, ...args));
     }
 
     share(level) {
@@ -105,15 +93,9 @@ export class GmailDocuments extends Component {
         const made = await this.change("panel_make", model);
         if (made) {
             this.close();
-            this.notification.add(_t("%s created.", name), {
-                type: "success",
-                buttons: [
-                    {
-                        name: _t("Open"),
-                        onClick: () =>
-                            this.gmail.openDocument({ model, res_id: made.res_id }),
-                    },
-                ],
+            this.gmail.say(_t("%s created.", name), {
+                name: _t("Open"),
+                onClick: () => this.gmail.openDocument({ model, res_id: made.res_id }),
             });
         }
     }
@@ -123,7 +105,7 @@ export class GmailDocuments extends Component {
             this.close();
         } else {
             this.state.isAdding = true;
-            this.state.error = "";
+            this.asking.error = "";
         }
     }
 
@@ -153,7 +135,7 @@ export class GmailDocuments extends Component {
             this.state.found = null;
             return;
         }
-        this.state.error = "";
+        this.asking.error = "";
         try {
             const found = await this.gmail.findDocuments(text);
             if (call === this.calls) {
@@ -162,7 +144,7 @@ export class GmailDocuments extends Component {
         } catch (error) {
             if (call === this.calls) {
                 this.state.found = null;
-                this.state.error = sentenceOf(error);
+                this.asking.error = sentenceOf(error);
             }
         }
     }

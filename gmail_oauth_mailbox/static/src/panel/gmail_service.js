@@ -19,6 +19,7 @@ const EXCLUDE = "gmail_oauth_mailbox.gmail_exclude_action";
 // Google's answer may still be in work when its page is loaded.
 const PATIENCE = 30;
 const SECOND = 1000;
+const SAID = 5 * SECOND;
 // Nobody looks at it for longer while the server works on a conversation.
 const LONGEST_PAUSE = 60 * SECOND;
 
@@ -42,6 +43,8 @@ export class GmailStore {
         this.menu = menu;
         // Of mail that can still be taken back: {id, to, timer}.
         this.leaving = [];
+        // What was done last, for some seconds: {text, button}, or null.
+        this.said = null;
         // {draft id: function that closes what was said of it}.
         this.notices = markRaw(new Map());
         // A mail that is written in place of a conversation, and those that are kept.
@@ -117,6 +120,18 @@ export class GmailStore {
         return this.mailboxes.reduce((sum, mailbox) => sum + mailbox.unread, 0);
     }
 
+    /** Say what was done, for some seconds.
+     *
+     * @param {{name: string, onClick: Function}} [button]
+     */
+    say(text, button = null) {
+        browser.clearTimeout(this.saidTimer);
+        this.said = { text, button };
+        this.saidTimer = browser.setTimeout(() => {
+            this.said = null;
+        }, SAID);
+    }
+
     // ------------------------------------------------------------------
     // Panel and mailboxes
     // ------------------------------------------------------------------
@@ -163,9 +178,14 @@ export class GmailStore {
         await reading;
     }
 
-    async enterPage() {
+    /** @param {number} [threadId] the conversation that the address names */
+    async enterPage(threadId) {
         this.isPage = true;
         this.isOpen = false;
+        if (threadId && threadId !== this.threadId) {
+            await this.keepWriting();
+            Object.assign(this, { writing: null, threadId });
+        }
         await this.open();
     }
 
@@ -646,9 +666,7 @@ export class GmailStore {
             this.notification.add(warning, { type: "warning" });
         }
         if (sendAt) {
-            this.notification.add(_t("It goes out at the time that you chose."), {
-                type: "success",
-            });
+            this.say(_t("It goes out at the time that you chose."));
             await this.refreshDrafts();
             if (this.threadId) {
                 await this.readThread();
@@ -670,7 +688,7 @@ export class GmailStore {
         if (draft) {
             await this.openDraft(draft);
         } else {
-            this.notification.add(_t("It has gone out already."), { type: "info" });
+            this.say(_t("It has gone out already."));
         }
         await this.refreshDrafts();
     }
@@ -685,7 +703,7 @@ export class GmailStore {
         }
         this.leaving = this.leaving.filter((mail) => mail.id !== draftId);
         if (result.sent) {
-            this.notification.add(_t("Sent."), { type: "success" });
+            this.say(_t("Sent."));
         } else {
             this.tellNotSent(draftId, result);
         }
@@ -776,9 +794,7 @@ export class GmailStore {
     /** Remove conversations from Odoo; Gmail keeps them. */
     async removeThreads(ids) {
         await this.orm.call("gmail.thread", "panel_remove", [ids]);
-        this.notification.add(_t("Removed from Odoo. Gmail keeps it."), {
-            type: "success",
-        });
+        this.say(_t("Removed from Odoo. Gmail keeps it."));
         if (ids.includes(this.threadId)) {
             this.closeThread();
         }
@@ -810,11 +826,10 @@ export class GmailStore {
     async sharePicked(level) {
         const ids = this.pickedIds;
         await this.orm.call("gmail.thread", "panel_share_all", [ids, level]);
-        this.notification.add(
+        this.say(
             level === "nobody"
                 ? _t("They are private from now on.")
-                : _t("How much of them is shared was changed."),
-            { type: "success" }
+                : _t("How much of them is shared was changed.")
         );
         this.clearPicked();
         if (ids.includes(this.threadId)) {

@@ -2,7 +2,7 @@ import { Component, useState } from "@odoo/owl";
 
 import { useService } from "@web/core/utils/hooks";
 
-import { sentenceOf } from "./gmail_service";
+import { useAsking } from "./ask";
 
 /** Below what Odoo has: what Gmail finds beyond it, on a click. */
 export class GmailInGmail extends Component {
@@ -11,7 +11,7 @@ export class GmailInGmail extends Component {
 
     setup() {
         this.gmail = useState(useService("gmail_oauth_mailbox"));
-        this.state = useState({ problem: "", busy: false });
+        this.asking = useAsking();
     }
 
     /** The list may be read anew meanwhile: what was found is kept beside it. */
@@ -24,29 +24,15 @@ export class GmailInGmail extends Component {
     }
 
     get problems() {
-        const problems = [this.state.problem, ...(this.gmail.inGmail?.problems || [])];
+        const problems = [this.asking.error, ...(this.gmail.inGmail?.problems || [])];
         return problems.filter(Boolean);
     }
 
     search() {
-        return this.ask(true, () => this.gmail.searchGmail());
+        return this.asking.ask(() => this.gmail.searchGmail());
     }
 
     open(row) {
-        return this.ask(row.gmail_id, () => this.gmail.bring(row));
-    }
-
-    async ask(what, call) {
-        if (this.state.busy) {
-            return;
-        }
-        Object.assign(this.state, { busy: what, problem: "" });
-        try {
-            await call();
-        } catch (error) {
-            this.state.problem = sentenceOf(error);
-        } finally {
-            this.state.busy = false;
-        }
+        return this.asking.ask(() => this.gmail.bring(row), row.gmail_id);
     }
 }

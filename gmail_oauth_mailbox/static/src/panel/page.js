@@ -1,5 +1,6 @@
-import { Component, onMounted, onWillUnmount } from "@odoo/owl";
+import { Component, onMounted, onWillUnmount, useEffect, useState } from "@odoo/owl";
 
+import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
@@ -11,11 +12,18 @@ export class GmailPage extends Component {
     static template = "gmail_oauth_mailbox.Page";
     static components = { GmailMail };
     static props = { ...standardActionServiceProps };
+    static path = "gmail";
+    static displayName = _t("My mail");
 
     setup() {
-        const gmail = useService("gmail_oauth_mailbox");
-        onMounted(() => gmail.enterPage());
+        const gmail = useState(useService("gmail_oauth_mailbox"));
+        onMounted(() => gmail.enterPage(this.props.resId));
         onWillUnmount(() => gmail.leavePage());
+        // Its address names the conversation that is open.
+        useEffect(
+            (resId) => this.props.updateActionState({ resId }),
+            () => [gmail.threadId]
+        );
     }
 }
 
