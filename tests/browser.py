@@ -155,7 +155,13 @@ def allow(page, account, name=None):
 def connect(page, account):
     """Connect an account through the panel, and wait for all of its mail."""
     open_panel(page)
-    page.click(".o_gmail_add_mailbox")
+    # The first by the button of the empty panel, more by its menu.
+    add = page.locator(".o_gmail_add_mailbox")
+    menu = page.locator(".o_gmail_menu")
+    add.or_(menu).wait_for()
+    if menu.count():
+        menu.click()
+    add.click()
     page.wait_for_selector(".o_gmail_continue")
     page.fill(".modal [name=email] input", account)
     page.click(".o_gmail_continue")

@@ -130,6 +130,7 @@ DOORS = {
         "panel_recipients",
         "panel_remove_file",
         "panel_save",
+        "panel_templates",
         "panel_send",
         "panel_undo",
     },

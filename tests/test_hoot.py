@@ -10,7 +10,7 @@ SUITE = "@gmail_oauth_mailbox"
 SECONDS = 240
 # What the runner says at its end.
 PASSED = "Test suite succeeded"
-FAILED = re.compile(r"\[HOOT\] Failed \d+ tests")
+FAILED = re.compile(r"\[HOOT\](%c)? Failed \d+ test")
 TOTAL = re.compile(r"Passed (\d+) tests")
 
 
@@ -36,7 +36,7 @@ def test_components(server):
             if any(PASSED in line or FAILED.search(line) for line in said):
                 break
     text = "\n".join(line for line in said if "[HOOT]" in line)
-    assert PASSED in text, text[-6000:]
+    assert PASSED in text, "\n".join(x for x in text.splitlines() if "passed" not in x)
     total = sum(int(number) for number in TOTAL.findall(text))
     # A filter that finds nothing passes as well.
-    assert total >= 20, text[-2000:]
+    assert total >= 30, text[-2000:]

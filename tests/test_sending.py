@@ -8,7 +8,7 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import tagged
+from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
 
 from .common import ANNA, BEN, PRIVATE, GmailCase, mail
@@ -267,6 +267,75 @@ class TestSending(SendingCase):
         self.flush_mails()
         self.assertEqual(len(self.sent(PRIVATE)), 1)
         self.assertFalse(self.sent())
+
+    def test_her_other_address_is_no_recipient_and_no_contact(self):
+        self.connect(self.anna, PRIVATE)
+        document = self.document.with_user(self.anna)
+        document.message_post(
+            body="Hello",
+            message_type="comment",
+            subtype_xmlid="mail.mt_comment",
+            partner_ids=self.people[:1].ids,
+            gmail_from=PRIVATE,
+        )
+        partners = self.env["res.partner"]
+
+        def suggested(user=self.anna):
+            rows = document.with_user(user)._message_get_suggested_recipients(
+                reply_discussion=True, no_create=False
+            )
+            return {row["email"] for row in rows}
+
+        self.assertIn(self.people[0].email, suggested())
+        self.assertNotIn(PRIVATE, suggested())
+        self.assertNotIn(PRIVATE, suggested(self.ben))
+        self.assertFalse(partners.search([("email_normalized", "=", PRIVATE)]))
+        found = document._partner_find_from_emails_single([PRIVATE, f"new@{FIRM}"])
+        self.assertEqual(found.mapped("email"), [f"new@{FIRM}"])
+        # Somebody has made one: that is hers to decide.
+        contact = partners.create({"name": "Anna at home", "email": PRIVATE})
+        self.assertEqual(document._partner_find_from_emails_single([PRIVATE]), contact)
+
+    def test_full_composer_has_the_signature_of_its_sender(self):
+        second = self.connect(self.anna, PRIVATE)
+        self.anna.signature = "<p>Anna of preferences</p>"
+        second.signature = "<p>Anna at home</p>"
+        composer = self.env["mail.compose.message"].with_user(self.anna)
+        sign = '<div data-o-mail-quote="1"><br>-- <br><p>Anna of preferences</p></div>'
+        context = {
+            "default_model": "res.partner",
+            "default_res_ids": self.document.ids,
+            "default_body": f"<div>Hello{sign}</div>",
+            "default_email_add_signature": False,
+        }
+
+        def opened(**more):
+            return Form(composer.with_context(**context, **more))
+
+        self.assertIn("Anna of preferences", opened().body)
+        form = opened(default_email_from=f"Anna <{PRIVATE}>")
+        self.assertIn("Anna at home", form.body)
+        self.assertNotIn("preferences", form.body)
+        form.gmail_from = ANNA
+        self.assertIn("Anna of preferences", form.body)
+        form.gmail_from = PRIVATE
+        self.assertIn("Anna at home", form.body)
+        self.assertIn("Hello", form.body)
+        # A template that names no sender changes nothing of it.
+        form.template_id = self.env["mail.template"].create(
+            {
+                "name": "Thanks",
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+                "body_html": "<p>Thanks</p>",
+            }
+        )
+        self.assertIn(PRIVATE, form.email_from)
+        self.assertEqual(form.gmail_from, PRIVATE)
+        # A note is no mail.
+        form = opened(
+            default_email_from=f"Anna <{PRIVATE}>", default_subtype_xmlid="mail.mt_note"
+        )
+        self.assertIn("preferences", form.body)
 
     def test_mass_mailing_is_from_the_user_and_leaves_by_odoo(self):
         second = self.connect(self.anna, PRIVATE)

@@ -77,6 +77,37 @@ class TestWriting(SendingCase):
         draft.panel_save({"email_from": PRIVATE, "body": own})
         self.assertIn("Help desk, Anna", draft.panel_read()["body"])
 
+    def test_an_answer_from_another_mailbox_is_found_again(self):
+        self.connect(self.anna, PRIVATE)
+        question = self.question()
+        drafts = self.env["gmail.draft"].with_user(self.anna)
+        draft = drafts.browse(drafts.panel_begin("reply", question.id)["id"])
+        draft.panel_save({"email_from": PRIVATE, "body": "<p>From home</p>"})
+        again = drafts.panel_begin("reply", question.id)
+        self.assertEqual(again["id"], draft.id)
+        self.assertIn("From home", again["body"])
+
+    def test_two_tabs_overwrite_nothing(self):
+        draft = self.draft(to=DORA, subject="Offer")
+        seen = draft.panel_read()["writer"]
+        draft.panel_save({"body": "<p>In tab one</p>"}, "one", seen)
+        # Its own next word, and one whose answer got lost.
+        draft.panel_save({"body": "<p>In tab one, more</p>"}, "one", seen)
+        with self.assertRaisesRegex(UserError, "in another tab"):
+            draft.panel_save({"body": "<p>In tab two</p>"}, "two", seen)
+        self.assertIn("In tab one, more", draft.body)
+        seen = draft.panel_read()["writer"]
+        draft.panel_save({"body": "<p>In tab two</p>"}, "two", seen)
+        self.assertIn("In tab two", draft.body)
+
+    def test_a_preview_has_no_pictures(self):
+        picture = f'<img src="data:image/png;base64,{"A" * 5000}">'
+        draft = self.draft(to=DORA)
+        draft.panel_save({"body": f"<p>Look: {picture}</p><p>Nice?</p>"})
+        [shown] = draft.panel_list()
+        self.assertEqual(shown["preview"].split(), ["Look:", "Nice?"])
+        self.assertNotIn("body", shown)
+
     def test_nobody_who_is_named_is_dropped(self):
         for odd in ("no address@", "@x.test", "a@@b.test", "Anna", "a b@c.test"):
             draft = self.draft(to=f"{DORA}, {odd}")
@@ -412,10 +443,12 @@ class TestWriting(SendingCase):
             }
         )
         draft = self.draft(to=self.people[0].email)
-        names = [one["name"] for one in draft.panel_read()["templates"]]
-        self.assertIn("Thanks", names)
+        self.assertIn("Thanks", [one["name"] for one in draft.panel_templates()])
+        written = draft.body
         read = draft.panel_apply_template(template.id)
-        self.assertIn("Dear One", read["body"])
+        # It stands above what was written.
+        self.assertRegex(read["body"], "Dear One.*Hello")
+        self.assertTrue(read["body"].endswith(written))
         self.assertEqual(read["subject"], "Thanks, One")
         with self.assertRaisesRegex(UserError, "does not fit"):
             draft.panel_apply_template(0)

@@ -48,7 +48,10 @@ class GmailDraft(models.Model):
     cc = fields.Text(readonly=True)
     bcc = fields.Text(readonly=True)
     subject = fields.Char(readonly=True)
-    body = fields.Html(readonly=True, sanitize_style=True)
+    # Pictures stand in it: lists read the preview.
+    body = fields.Html(readonly=True, sanitize_style=True, prefetch=False)
+    preview = fields.Char(readonly=True)
+    writer = fields.Char(readonly=True, help="Where it was changed last")
     is_quoting = fields.Boolean(readonly=True, help="The answered text goes with it.")
     is_touched = fields.Boolean(readonly=True, help="Somebody wrote in it.")
     state = fields.Selection(
@@ -106,12 +109,19 @@ class GmailDraft(models.Model):
         """Return all that the writer shows."""
         return self.env["gmail.compose"]._read(self._own())
 
-    def panel_save(self, values):
+    def panel_save(self, values, writer=False, seen=False):
         """Keep what was written.
 
         :param values: any of to, cc, bcc, subject, body, is_quoting, email_from
+        :param writer: name of the place where it is written, such as one tab
+        :param seen: the ``writer`` that was read there
+        :raises UserError: it was changed in another place since
         """
-        return self.env["gmail.compose"]._save(self._own(), values)
+        return self.env["gmail.compose"]._save(self._own(), values, writer, seen)
+
+    def panel_templates(self):
+        """Return the templates that fit: [{"id", "name"}]."""
+        return self.env["gmail.compose"]._templates(self._own())
 
     def panel_send(self, send_at=False):
         """Put the mail into the queue; it leaves after some seconds, or at a time.

@@ -2,7 +2,7 @@ from lxml import etree
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL, formataddr, is_html_empty
+from odoo.tools import SQL, email_normalize, formataddr, is_html_empty
 
 DATES = {
     "gmail_last_received": "last_received",
@@ -98,6 +98,35 @@ class MailThread(models.AbstractModel):
     def _message_update_content(self, message, /, *, gmail_from=None, **kwargs):
         # What was posted keeps its sender.
         return super()._message_update_content(message, **kwargs)
+
+    def _message_get_suggested_recipients_batch(self, *args, **kwargs):
+        """Whoever wrote from her mailbox is a recipient as herself, or not at all."""
+        suggested = super()._message_get_suggested_recipients_batch(*args, **kwargs)
+        unknown = [
+            row["email"]
+            for rows in suggested.values()
+            for row in rows
+            if not row["partner_id"]
+        ]
+        own = self.env["gmail.compose"]._unknown_own(unknown)
+        return {
+            res_id: [row for row in rows if row["email"] not in own]
+            for res_id, rows in suggested.items()
+        }
+
+    def _partner_find_from_emails(
+        self, records_emails, avoid_alias=True, ban_emails=None, **kwargs
+    ):
+        """No contact is made of the mailbox of a user."""
+        emails = {
+            email_normalize(email)
+            for emails in records_emails.values()
+            for email in emails
+        }
+        own = self.env["gmail.compose"]._unknown_own(emails)
+        return super()._partner_find_from_emails(
+            records_emails, avoid_alias, [*(ban_emails or ()), *own], **kwargs
+        )
 
     @api.model
     def _message_route_process(self, message, message_dict, routes):

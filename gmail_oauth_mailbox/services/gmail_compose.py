@@ -1,4 +1,5 @@
 import hashlib
+import re
 import uuid
 from datetime import timedelta
 from email.utils import getaddresses
@@ -7,6 +8,7 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 from odoo.tools import (
     email_normalize,
     format_datetime,
@@ -31,11 +33,15 @@ MOST_RECIPIENTS = 100
 MOST_BYTES = 25_000_000
 DAY_LIMIT = {True: 500, False: 2000}
 MOST_FOUND = 8
+MOST_LISTED = 100
+MOST_PREVIEW = 200
 MOST_SUBJECT = 500
+MOST_WRITER = 64
 # Characters; beyond some ten million the parser of HTML drops what follows.
 MOST_TEXT = 8_000_000
 WRITTEN = ("to", "cc", "bcc", "subject", "body", "is_quoting", "email_from")
 ROLES = ("to", "cc", "bcc")
+PICTURE = re.compile(r"<img\b[^>]*>")
 
 
 class GmailCompose(models.AbstractModel):
@@ -70,7 +76,8 @@ class GmailCompose(models.AbstractModel):
         begun = message and drafts.search(
             [
                 ("answered_id", "=", message.id),
-                ("mailbox_id", "=", mailbox.id),
+                # She may have chosen another mailbox to send it from.
+                ("mailbox_id.user_id", "=", self.env.uid),
                 ("mode", "=", mode),
                 ("state", "=", "draft"),
             ],
@@ -160,6 +167,28 @@ class GmailCompose(models.AbstractModel):
         return {address for mailbox in mailboxes for address in mailbox._addresses()}
 
     @api.model
+    def _unknown_own(self, emails):
+        """Return those of some addresses that mailboxes here have and no contact has:
+        whoever writes from them is known by another address.
+
+        :param emails: normalised
+        """
+        emails = set(filter(None, emails))
+        if not emails:
+            return emails
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        aliases = [Domain("alias_addresses", "like", email) for email in emails]
+        mailboxes = mailboxes.search(
+            Domain.OR([Domain("email", "in", emails), *aliases])
+        )
+        emails &= {address for box in mailboxes for address in box._addresses()}
+        contacts = self.env["res.partner"].sudo().with_context(active_test=False)
+        known = contacts.search_fetch(
+            [("email_normalized", "in", emails)], ["email_normalized"]
+        )
+        return emails - set(known.mapped("email_normalized"))
+
+    @api.model
     def _recipients(self, message, mode, own):
         """Return the To and Cc of an answer to ``message``, lists of (name, address).
 
@@ -208,6 +237,23 @@ class GmailCompose(models.AbstractModel):
         """Return the HTML of a mailbox's signature, or ""."""
         text = self.env["gmail.sender"]._signature(mailbox)
         return "" if is_html_empty(text) else text
+
+    @api.model
+    def _signed_by(self, body, address):
+        """Return what the caller writes in the full composer with the signature of
+        another of her addresses, in the place of the one that stands there."""
+        user = self.env.user
+        mailbox = self.env["gmail.sender"]._mailbox_of(user, address)
+        if not mailbox:
+            return body
+        return signature.exchange(
+            body, self._signatures(user), self._signature(mailbox)
+        )
+
+    def _signatures(self, user):
+        """Return the signatures that a mail of a user may have, as a set of HTML."""
+        mailboxes = self.env["gmail.mailbox"].sudo().search([("user_id", "=", user.id)])
+        return {user.signature or "", *map(self._signature, mailboxes)}
 
     def _signature_block(self, mailbox):
         # The field has cleaned it.
@@ -268,7 +314,8 @@ class GmailCompose(models.AbstractModel):
     @api.model
     def _list(self):
         drafts = self.env["gmail.draft"].search(
-            ["|", ("is_touched", "=", True), ("state", "=", "waiting")], limit=100
+            ["|", ("is_touched", "=", True), ("state", "=", "waiting")],
+            limit=MOST_LISTED,
         )
         return [self._summary(draft.sudo()) for draft in drafts]
 
@@ -283,9 +330,10 @@ class GmailCompose(models.AbstractModel):
                 ("is_touched", "=", True),
                 ("state", "=", "waiting"),
             ],
-            order="id",
+            order="id desc",
+            limit=MOST_LISTED,
         )
-        return [self._summary(draft) for draft in drafts]
+        return [self._summary(draft) for draft in reversed(drafts)]
 
     def _summary(self, draft):
         return {
@@ -296,7 +344,7 @@ class GmailCompose(models.AbstractModel):
             "mode": draft.mode,
             "to": draft.to or "",
             "subject": draft.subject or "",
-            "preview": html2plaintext(draft.body or "")[:200],
+            "preview": draft.preview or "",
             "date": fields.Datetime.to_string(draft.write_date),
             "state": draft.state,
             "send_at": fields.Datetime.to_string(draft.send_at) or False,
@@ -320,7 +368,7 @@ class GmailCompose(models.AbstractModel):
             "quote": self._shown_quote(draft),
             "email_from": draft.email_from or draft.mailbox_id.email,
             "senders": self._senders(draft.mailbox_id.user_id),
-            "templates": self._templates(draft),
+            "writer": draft.writer or "",
             "attachments": [
                 {"id": file.id, "name": file.name, "size": file.file_size}
                 for file in draft.attachment_ids.sorted("id")
@@ -336,12 +384,8 @@ class GmailCompose(models.AbstractModel):
     @api.model
     def _chatter_senders(self):
         """Return the addresses that what the caller posts may leave from."""
-        sender = self.env["gmail.sender"]
-        return [
-            row["address"]
-            for row in self._senders(self.env.user)
-            if sender._mailbox_of(self.env.user, row["address"])
-        ]
+        mailboxes = self.env["gmail.sender"]._mailboxes_of(self.env.user)
+        return [address for mailbox in mailboxes for address in mailbox._addresses()]
 
     @api.model
     def _chatter_sender(self, address):
@@ -378,8 +422,15 @@ class GmailCompose(models.AbstractModel):
         raise UserError(self._not_own())
 
     @api.model
-    def _save(self, draft, values):
+    def _save(self, draft, values, writer=False, seen=False):
         """See gmail.draft.panel_save."""
+        if writer and draft.writer not in (False, writer, seen):
+            raise UserError(
+                self.env._(
+                    "This mail was changed in another tab. Copy what you need of what "
+                    "stands here, then reload the page."
+                )
+            )
         if draft.state != "draft":
             raise UserError(
                 self.env._("This mail waits to go out: take it back first.")
@@ -394,6 +445,7 @@ class GmailCompose(models.AbstractModel):
             )
         if "body" in kept:
             kept["body"] = html_sanitize(kept["body"] or "", sanitize_style=True)
+            kept["preview"] = self._preview(kept["body"])
         for name in ROLES:
             if name in kept:
                 kept[name] = str(kept[name] or "")[:20_000]
@@ -403,6 +455,8 @@ class GmailCompose(models.AbstractModel):
         if "email_from" in kept:
             kept.update(self._from(draft, kept["email_from"]))
             kept["body"] = self._resigned(draft, kept)
+        if writer:
+            kept["writer"] = str(writer)[:MOST_WRITER]
         draft.write({**kept, "is_touched": True, "error_message": False})
         return {"date": fields.Datetime.to_string(draft.write_date)}
 
@@ -412,15 +466,22 @@ class GmailCompose(models.AbstractModel):
         return {"email_from": address, "mailbox_id": sender["mailbox_id"]}
 
     def _resigned(self, draft, values):
-        """Return the text with the signature of the mailbox that ``values`` change to,
-        where that of the draft's stands as it was."""
+        """Return the text with the signature of the mailbox that ``values`` name, where
+        that of another one stands as it was."""
         body = values.get("body", draft.body) or ""
         mailbox = draft.mailbox_id.browse(values["mailbox_id"])
-        if mailbox == draft.mailbox_id:
-            return body
+        is_new = mailbox != draft.mailbox_id
         return signature.exchange(
-            body, self._signature(draft.mailbox_id), self._signature(mailbox)
+            body,
+            self._signatures(draft.mailbox_id.user_id),
+            self._signature(mailbox),
+            may_append=is_new and not self._signature(draft.mailbox_id),
         )
+
+    def _preview(self, body):
+        """Return the beginning of a text, without its pictures."""
+        text = html2plaintext(PICTURE.sub("", body), include_references=False)
+        return text[:MOST_PREVIEW]
 
     @api.model
     def _discard(self, draft):
@@ -500,7 +561,9 @@ class GmailCompose(models.AbstractModel):
             if (model, res_id) in readable
         ]
 
+    @api.model
     def _templates(self, draft):
+        """See gmail.draft.panel_templates."""
         found = []
         for record in self._records(draft):
             templates = record.env["mail.template"].search(
@@ -513,7 +576,7 @@ class GmailCompose(models.AbstractModel):
 
     @api.model
     def _apply_template(self, draft, template_id):
-        """Write what a template says of a record into a draft, above the signature;
+        """Write what a template says of a record into a draft, above what stands there;
         rendered with the owner's rights."""
         for record in self._records(draft):
             template = record.env["mail.template"].search(
@@ -524,8 +587,8 @@ class GmailCompose(models.AbstractModel):
             made = template._generate_template(record.ids, ("subject", "body_html"))
             made = made[record.id]
             body = Markup(made.get("body_html") or "")  # nosec B704 - rendered safely
-            values = {"body": body + self._signature_block(draft.mailbox_id)}
-            if draft.mode == "new" and made.get("subject"):
+            values = {"body": body + (draft.body or Markup())}
+            if not draft.subject and made.get("subject"):
                 values["subject"] = made["subject"]
             self._save(draft, values)
             return self._read(draft)
@@ -761,6 +824,9 @@ class GmailCompose(models.AbstractModel):
         if not draft.exists():
             return False
         draft.write({"state": "draft", "send_at": False, "mail_id": False})
+        # Other tabs still count the seconds.
+        owner = draft.mailbox_id.user_id
+        owner._bus_send("gmail_oauth_mailbox/undone", {"draft_id": draft.id})
         return self._read(draft)
 
     @api.model

@@ -110,35 +110,31 @@ class GmailSender(models.AbstractModel):
         return value.strip().lower() in ("1", "true", "yes")
 
     @api.model
-    def _default_mailbox(self, user):
-        """Return the mailbox (sudo) that ``user`` posts from; it may be empty."""
+    def _mailboxes_of(self, user):
+        """Return the mailboxes (sudo) that mail of ``user`` may leave by."""
         mailboxes = self.env["gmail.mailbox"].sudo()
         if not user._is_internal() or self._is_off():
             return mailboxes
         return mailboxes.search(
             [
                 ("user_id", "=", user.id),
-                ("is_default", "=", True),
-                ("state", "!=", "draft"),
-                ("can_send", "=", True),
-            ],
-            limit=1,
-        )
-
-    @api.model
-    def _mailbox_of(self, user, email_from):
-        """Return the mailbox (sudo) of ``user`` with that address; it may be empty."""
-        mailboxes = self.env["gmail.mailbox"].sudo()
-        address = email_normalize(email_from)
-        if not user._is_internal() or not address or self._is_off():
-            return mailboxes
-        own = mailboxes.search(
-            [
-                ("user_id", "=", user.id),
                 ("state", "!=", "draft"),
                 ("can_send", "=", True),
             ]
         )
+
+    @api.model
+    def _default_mailbox(self, user):
+        """Return the mailbox (sudo) that ``user`` posts from; it may be empty."""
+        return self._mailboxes_of(user).filtered("is_default")[:1]
+
+    @api.model
+    def _mailbox_of(self, user, email_from):
+        """Return the mailbox (sudo) of ``user`` with that address; it may be empty."""
+        address = email_normalize(email_from)
+        if not address:
+            return self.env["gmail.mailbox"].sudo()
+        own = self._mailboxes_of(user)
         return (
             own.filtered(lambda mailbox: mailbox.email == address)
             or own.filtered(lambda mailbox: address in mailbox._addresses())

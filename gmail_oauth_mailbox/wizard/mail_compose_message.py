@@ -15,22 +15,24 @@ class MailComposeMessage(models.TransientModel):
     gmail_has_senders = fields.Boolean(compute="_compute_gmail_from")
 
     def _compute_authorship(self):
-        """A message is From the user's default mailbox; mass mailings and notes are
-        not: they leave by Odoo's own servers."""
-        super()._compute_authorship()
-        if self.env.context.get("default_email_from"):
-            return
+        """A message is From the address that was chosen, else the user's default
+        mailbox; mass mailings and notes are not: they leave by Odoo's own servers."""
+        result = super()._compute_authorship()
         user = self.env.user
         mailbox = self.env["gmail.sender"]._default_mailbox(user)
+        sender = self.env.context.get("default_email_from") or (
+            mailbox and formataddr((user.name, mailbox.email))
+        )
         for composer in self:
             if (
-                mailbox
+                sender
                 and composer.composition_mode == "comment"
                 and not composer.subtype_is_log
                 and not composer.template_id.email_from
                 and composer.email_from == user.email_formatted
             ):
-                composer.email_from = formataddr((user.name, mailbox.email))
+                composer.email_from = sender
+        return result
 
     @api.model
     def _gmail_senders(self):
@@ -42,15 +44,20 @@ class MailComposeMessage(models.TransientModel):
     def _compute_gmail_from(self):
         own = dict(self._gmail_senders())
         for composer in self:
-            address = email_normalize(composer.email_from or "")
-            composer.gmail_from = address if address in own else False
             composer.gmail_has_senders = (
                 bool(own)
                 and composer.composition_mode == "comment"
                 and not composer.subtype_is_log
             )
+            address = email_normalize(composer.email_from or "")
+            is_own = composer.gmail_has_senders and address in own
+            composer.gmail_from = address if is_own else False
 
     @api.onchange("gmail_from")
     def _onchange_gmail_from(self):
+        """The text ends with the signature of the mailbox that it leaves by."""
+        compose = self.env["gmail.compose"]
         for composer in self.filtered("gmail_from"):
-            composer.email_from = formataddr((self.env.user.name, composer.gmail_from))
+            address = composer.gmail_from
+            composer.email_from = formataddr((self.env.user.name, address))
+            composer.body = compose._signed_by(composer.body or "", address)

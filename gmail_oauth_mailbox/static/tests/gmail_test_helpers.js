@@ -103,6 +103,39 @@ export function documents(values = {}) {
     };
 }
 
+export function draft(values = {}) {
+    return {
+        id: 7,
+        mailbox_id: 1,
+        thread_id: false,
+        answered_id: false,
+        mode: "new",
+        to: "",
+        subject: "",
+        preview: "",
+        date: NOW,
+        state: "draft",
+        send_at: false,
+        error: "",
+        people: {
+            to: [{ name: "Carla", email: "carla@customer.test" }],
+            cc: [],
+            bcc: [],
+        },
+        body: "<p>Hello</p>",
+        is_quoting: false,
+        quote: "",
+        email_from: "anna@corp.test",
+        senders: [
+            { address: "anna@corp.test", mailbox_id: 1 },
+            { address: "home@anna.test", mailbox_id: 2 },
+        ],
+        writer: "",
+        attachments: [],
+        ...values,
+    };
+}
+
 /** Answer the panel's questions in the server's place. */
 export function answer(answers = {}) {
     const threads = answers.threads || [thread(1), thread(2), thread(3)];
@@ -120,7 +153,7 @@ export function answer(answers = {}) {
         email: "anna@corp.test",
         can_send: true,
         messages: answers.messages || [message(10 * id)],
-        drafts: [],
+        drafts: answers.drafts || [],
     }));
     onRpc("gmail.thread", "panel_documents", () => answers.documents || documents());
 }
@@ -128,7 +161,7 @@ export function answer(answers = {}) {
 /** Mount the client as a page. */
 export async function mountMail() {
     const component = await mountWithCleanup(GmailMail, { props: { isPage: true } });
-    await component.gmail.enterPage();
+    await component.gmail.enterPage(false);
     await animationFrame();
     return component.gmail;
 }

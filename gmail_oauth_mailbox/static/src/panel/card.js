@@ -73,7 +73,8 @@ export class GmailCard extends Component {
         this.props.close();
         const { name, address } = this.state.card;
         return this.gmail.write(
-            name ? `"${name.replaceAll('"', "")}" <${address}>` : address
+            name ? `"${name.replaceAll('"', "")}" <${address}>` : address,
+            this.gmail.thread.mailbox_id
         );
     }
 

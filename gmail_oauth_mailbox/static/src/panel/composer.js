@@ -73,16 +73,24 @@ export class GmailComposer extends Component {
             saved: "",
             error: draft.error,
             later: "",
+            templates: [],
             // Another one begins the editor anew.
             edition: 0,
         });
+        // What is not kept yet.
         this.changes = {};
+        this.keeping = Promise.resolve();
+        this.switching = Promise.resolve();
         this.isClosed = false;
         this.config = this.configOf(draft.body);
         this.root = useRef("root");
         this.fileInput = useRef("files");
         this.saveSoon = useDebounced(() => this.save(), SAVE_PAUSE);
-        useExternalListener(window, "pagehide", () => this.save());
+        // The page goes: nothing is waited for.
+        useExternalListener(window, "pagehide", () => {
+            this.collect();
+            this.push();
+        });
         const keep = () => this.save();
         onMounted(() => {
             this.gmail.keepers.add(keep);
@@ -150,31 +158,46 @@ export class GmailComposer extends Component {
     }
 
     /** Another mailbox brings its signature along. */
-    async setFrom(address) {
-        const { draft } = this.state;
-        const { mailbox_id } = draft.senders.find((one) => one.address === address);
-        draft.email_from = address;
+    setFrom(address) {
+        this.state.draft.email_from = address;
         this.change({ email_from: address });
-        if (mailbox_id === draft.mailbox_id || !(await this.save())) {
-            return;
-        }
-        draft.mailbox_id = mailbox_id;
-        await this.asDraft(() => this.gmail.callDraft(draft.id, "panel_read"));
+        this.switching = this.switching.then(() => this.takeSignature());
+        return this.switching;
     }
 
-    /** Show a draft that the server has changed, unless she has typed on meanwhile. */
-    async asDraft(call) {
-        this.state.error = "";
-        try {
-            const draft = await call();
-            if (this.editor.getContent() === this.before) {
-                this.state.draft = { ...draft };
-                this.config = this.configOf(draft.body);
-                this.state.edition++;
+    async takeSignature() {
+        const { draft } = this.state;
+        const chosen = () =>
+            draft.senders.find(({ address }) => address === draft.email_from);
+        // Whoever types on meanwhile makes another round.
+        while (chosen().mailbox_id !== draft.mailbox_id && !this.isClosed) {
+            const { address, mailbox_id } = chosen();
+            this.change({ email_from: address });
+            const read = (await this.save()) && (await this.read());
+            if (!read) {
+                return;
             }
+            if (this.isKept) {
+                draft.mailbox_id = mailbox_id;
+                this.showBody(read.body);
+            }
+        }
+    }
+
+    /** Return the draft as the server has it, or null. */
+    async read() {
+        try {
+            return await this.gmail.readDraft(this.props.draft.id);
         } catch (error) {
             this.state.error = sentenceOf(error);
+            return null;
         }
+    }
+
+    showBody(body) {
+        this.config = this.configOf(body);
+        this.before = undefined;
+        this.state.edition++;
     }
 
     /** A quoted text is as tall as it is, up to where it scrolls. */
@@ -189,22 +212,43 @@ export class GmailComposer extends Component {
         this.change({ is_quoting: false });
     }
 
-    /** Keep what has changed; what cannot be kept now is tried again with the next. */
-    async save() {
-        const values = { ...this.changes };
-        if (this.editor && !this.editor.isDestroyed) {
+    /** Whether the server has all that stands here. */
+    get isKept() {
+        this.collect();
+        return !Object.keys(this.changes).length;
+    }
+
+    /** Take what stands in the editor among the changes. */
+    collect() {
+        if (this.editor && !this.editor.isDestroyed && this.before !== undefined) {
             const body = this.editor.getContent();
-            if (this.before !== undefined && body !== this.before) {
-                values.body = body;
-                this.before = body;
+            if (body !== this.before) {
+                this.before = this.changes.body = body;
             }
         }
+    }
+
+    /**
+     * Keep what has changed, one call after the other, so that the newest is what
+     * stays; what cannot be kept now is tried again with the next.
+     *
+     * @returns {Promise<boolean>} whether all of it is kept
+     */
+    save() {
+        this.collect();
+        this.keeping = this.keeping.then(() => this.push());
+        this.gmail.waitFor(this.keeping);
+        return this.keeping;
+    }
+
+    async push() {
+        const values = this.changes;
         if (this.isClosed || !Object.keys(values).length) {
             return true;
         }
         this.changes = {};
         try {
-            await this.gmail.saveDraft(this.props.draft.id, values);
+            await this.gmail.saveDraft(this.props.draft, values);
             this.state.saved = _t("Saved");
             return true;
         } catch (error) {
@@ -239,7 +283,7 @@ export class GmailComposer extends Component {
     async discard() {
         this.isClosed = true;
         try {
-            await this.gmail.saving;
+            await this.keeping;
             await this.gmail.discardDraft(this.props.draft.id);
             this.props.onClose();
         } catch (error) {
@@ -251,13 +295,12 @@ export class GmailComposer extends Component {
     /** Leave the mail as a draft. */
     async leave() {
         if (await this.save()) {
-            await this.gmail.loadInfo();
             this.close();
         }
     }
 
     async send(sendAt = false) {
-        if (this.state.isSending) {
+        if (this.state.isSending || this.state.isUploading) {
             return;
         }
         this.state.isSending = true;
@@ -269,6 +312,7 @@ export class GmailComposer extends Component {
             )) {
                 input.dispatchEvent(new FocusEvent("blur"));
             }
+            await this.switching;
             if (await this.save()) {
                 await this.gmail.sendDraft(
                     this.props.draft.id,
@@ -346,22 +390,37 @@ export class GmailComposer extends Component {
     }
 
     async applyTemplate(template) {
-        if (await this.save()) {
-            await this.asDraft(() =>
-                this.gmail.callDraft(
-                    this.props.draft.id,
-                    "panel_apply_template",
-                    template.id
-                )
+        if (!(await this.save())) {
+            return;
+        }
+        try {
+            const draft = await this.gmail.callDraft(
+                this.props.draft.id,
+                "panel_apply_template",
+                template.id
             );
+            this.state.draft.subject = draft.subject;
+            this.showBody(draft.body);
+        } catch (error) {
+            this.state.error = sentenceOf(error);
         }
     }
 
     /** Templates depend on whom it goes to, which may have changed. */
     async readTemplates() {
         await this.save();
-        const draft = await this.gmail.callDraft(this.props.draft.id, "panel_read");
-        this.state.draft.templates = draft.templates;
+        try {
+            this.state.templates = await this.gmail.callDraft(
+                this.props.draft.id,
+                "panel_templates"
+            );
+        } catch (error) {
+            this.state.error = sentenceOf(error);
+        }
+    }
+
+    removeLabel(name) {
+        return _t("Remove %s", name);
     }
 
     size(bytes) {

@@ -184,11 +184,16 @@ export class GmailConversation extends Component {
         if (this.state.answer) {
             return;
         }
-        const left = thread.drafts.findLast((d) => d.state === "draft" && isWanted(d));
-        const message = thread.messages.find((m) => m.id === left?.answered_id);
-        if (message) {
-            this.state.unfolded[message.id] = true;
-            this.answer(message, left.mode);
+        const ids = new Set(thread.messages.map((message) => message.id));
+        const drafts = thread.drafts.filter(
+            ({ state, answered_id }) => state === "draft" && ids.has(answered_id)
+        );
+        const left =
+            drafts.find(({ id }) => id === this.gmail.draftId) ||
+            drafts.findLast(isWanted);
+        if (left) {
+            this.state.unfolded[left.answered_id] = true;
+            this.beginWith(left.answered_id, () => this.gmail.readDraft(left.id));
         }
     }
 
@@ -271,11 +276,14 @@ export class GmailConversation extends Component {
     // Writing
     // ------------------------------------------------------------------
 
-    async answer(message, mode) {
+    answer(message, mode) {
+        return this.beginWith(message.id, () => this.gmail.beginAnswer(message, mode));
+    }
+
+    async beginWith(id, call) {
         this.state.error = "";
         try {
-            const draft = await this.gmail.beginAnswer(message, mode);
-            this.state.answer = { id: message.id, draft };
+            this.state.answer = { id, draft: await call() };
         } catch (error) {
             this.state.error = sentenceOf(error);
         }

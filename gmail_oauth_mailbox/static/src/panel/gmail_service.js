@@ -12,6 +12,7 @@ import { formatFloat } from "@web/core/utils/numbers";
 
 const OUTCOME_KEY = "gmail_oauth_mailbox";
 const CHANGED = "gmail_oauth_mailbox/changed";
+const UNDONE = "gmail_oauth_mailbox/undone";
 const PAGE = 30;
 const CONNECT = "gmail_oauth_mailbox.gmail_mailbox_connect_action";
 const PAGE_MENU = "gmail_oauth_mailbox.gmail_email_menu";
@@ -51,6 +52,10 @@ export class GmailStore {
         this.writing = null;
         this.drafts = null;
         this.saving = Promise.resolve();
+        // What the server knows this tab by.
+        this.writer = `${Date.now()}.${Math.random()}`;
+        // The draft to go on with in the conversation that opens.
+        this.draftId = false;
         // Functions of the writers on the screen, which keep what is in them.
         this.keepers = markRaw(new Set());
         this.only = "";
@@ -178,25 +183,39 @@ export class GmailStore {
         await reading;
     }
 
-    /** @param {number} [threadId] the conversation that the address names */
+    /** @param {number|false} threadId the conversation that the address names */
     async enterPage(threadId) {
         this.isPage = true;
         this.isOpen = false;
-        if (threadId && threadId !== this.threadId) {
+        if (threadId !== this.threadId) {
             await this.keepWriting();
-            Object.assign(this, { writing: null, threadId });
+            this.closeThread();
+            this.threadId = threadId;
+            if (threadId) {
+                this.writing = null;
+            }
         }
         await this.open();
+        const mailboxId = this.thread?.mailbox_id;
+        if (threadId && mailboxId && !this.showsAll && mailboxId !== this.mailbox.id) {
+            this.mailboxId = mailboxId;
+            await this.reload();
+        }
     }
 
     leavePage() {
         this.isPage = false;
     }
 
-    /** Go to the menu "Email", which whoever has the drawer has. */
-    openPage() {
+    /** Go to the menu "Email", which whoever has the drawer has, with what is open. */
+    async openPage() {
         const page = this.menu.getAll().find((menu) => menu.xmlid === PAGE_MENU);
-        return this.menu.selectMenu(page);
+        const resId = this.threadId;
+        await this.actionService.doAction(page.actionID, {
+            clearBreadcrumbs: true,
+            props: { resId },
+        });
+        this.menu.setCurrentMenu(page);
     }
 
     close() {
@@ -367,13 +386,14 @@ export class GmailStore {
     /** Look for an address in all mail. */
     async findMail(address) {
         this.showsAll = this.mailboxes.length > 1;
-        Object.assign(this, { drafts: null, only: "", labelId: false });
+        Object.assign(this, { only: "", labelId: false });
         this.closeThread();
         await this.setSearch(address);
     }
 
     async setSearch(text) {
         this.search = text;
+        this.drafts = null;
         this.threads = [];
         this.clearPicked();
         await this.reload();
@@ -383,8 +403,10 @@ export class GmailStore {
     // Conversation
     // ------------------------------------------------------------------
 
-    async openThread(threadId) {
+    /** @param {number|false} [draftId] the draft to go on with there */
+    async openThread(threadId, draftId = false) {
         this.writing = null;
+        this.draftId = draftId;
         const call = ++this.calls.thread;
         this.threadId = threadId;
         this.thread = null;
@@ -402,10 +424,12 @@ export class GmailStore {
             ]);
             if (call === this.calls.thread) {
                 this.thread = thread;
+                this.threadError = "";
                 await this.readDocuments();
             }
         } catch (error) {
-            if (call === this.calls.thread) {
+            // What is shown already stays: somebody may be writing in it.
+            if (call === this.calls.thread && !this.thread) {
                 this.threadError = sentenceOf(error);
             }
         }
@@ -546,10 +570,20 @@ export class GmailStore {
     // Writing
     // ------------------------------------------------------------------
 
-    /** Keep what was written; whoever opens it next waits until it is kept. */
-    saveDraft(draftId, values) {
-        this.saving = this.callDraft(draftId, "panel_save", values);
-        return this.saving;
+    /** Keep what was written; this page and its place in it are one writer. */
+    saveDraft({ id, writer }, values) {
+        return this.callDraft(id, "panel_save", values, this.writer, writer);
+    }
+
+    /** Whoever opens a draft next waits until `saving` has ended. */
+    waitFor(saving) {
+        this.saving = Promise.allSettled([this.saving, saving]);
+    }
+
+    /** Return all that the writer shows of a draft. */
+    async readDraft(draftId) {
+        await this.saving;
+        return this.callDraft(draftId, "panel_read");
     }
 
     callDraft(draftId, method, ...args) {
@@ -558,6 +592,7 @@ export class GmailStore {
 
     /** Begin an answer, or go on with one; returns what the writer shows. */
     async beginAnswer(message, mode) {
+        await this.saving;
         const draft = await this.orm.call("gmail.draft", "panel_begin", [
             mode,
             message.id,
@@ -567,10 +602,9 @@ export class GmailStore {
     }
 
     /** Write a new mail in place of a conversation. */
-    async write(to = "") {
-        const { mailbox } = this;
+    async write(to = "", mailboxId = this.mailbox.id) {
         const draft = await this.orm.call("gmail.draft", "panel_begin", ["new"], {
-            mailbox_id: mailbox.id,
+            mailbox_id: mailboxId,
             to,
         });
         this.closeThread();
@@ -588,11 +622,13 @@ export class GmailStore {
             await this.undo(draft.id);
             return;
         }
-        if (draft.thread_id) {
-            await this.openThread(draft.thread_id);
+        const read = await this.readDraft(draft.id);
+        // What it answers may have left Odoo.
+        if (read.thread_id && read.answered_id) {
+            await this.openThread(read.thread_id, draft.id);
         } else {
             this.closeThread();
-            this.writing = await this.callDraft(draft.id, "panel_read");
+            this.writing = read;
         }
     }
 
@@ -600,7 +636,7 @@ export class GmailStore {
     async resumeWriting({ id }) {
         const call = this.calls.thread;
         try {
-            const draft = await this.callDraft(id, "panel_read");
+            const draft = await this.readDraft(id);
             if (call === this.calls.thread) {
                 this.writing = draft;
             }
@@ -611,8 +647,10 @@ export class GmailStore {
 
     /** Keep at once what is being written, wherever it is. */
     async keepWriting() {
-        await Promise.allSettled([...this.keepers].map((keep) => keep()));
-        await Promise.allSettled([this.saving]);
+        for (const keep of this.keepers) {
+            keep();
+        }
+        await this.saving;
     }
 
     async closeWriting() {
@@ -679,18 +717,32 @@ export class GmailStore {
 
     /** Take a mail back before it has left, and go on writing it. */
     async undo(draftId) {
-        const index = this.leaving.findIndex((mail) => mail.id === draftId);
-        if (index >= 0) {
-            browser.clearTimeout(this.leaving[index].timer);
-            this.leaving.splice(index, 1);
+        const mail = this.leaving.find(({ id }) => id === draftId);
+        browser.clearTimeout(mail?.timer);
+        let draft = null;
+        try {
+            draft = await this.callDraft(draftId, "panel_undo");
+        } catch (error) {
+            if (mail) {
+                mail.timer = browser.setTimeout(() => this.flush(draftId), SECOND);
+            }
+            throw error;
         }
-        const draft = await this.callDraft(draftId, "panel_undo");
+        this.stopLeaving(draftId);
         if (draft) {
+            this.show();
             await this.openDraft(draft);
         } else {
             this.say(_t("It has gone out already."));
         }
         await this.refreshDrafts();
+    }
+
+    /** A mail was taken back, here or in another tab. */
+    stopLeaving(draftId) {
+        const mail = this.leaving.find(({ id }) => id === draftId);
+        browser.clearTimeout(mail?.timer);
+        this.leaving = this.leaving.filter(({ id }) => id !== draftId);
     }
 
     async flush(draftId) {
@@ -701,9 +753,11 @@ export class GmailStore {
             // The queue sends it, or it is there again as a draft.
             result = { sent: false, message: sentenceOf(error) };
         }
-        this.leaving = this.leaving.filter((mail) => mail.id !== draftId);
+        this.stopLeaving(draftId);
         if (result.sent) {
             this.say(_t("Sent."));
+        } else if (result.state === "draft" && !result.message) {
+            this.say(_t("The mail was taken back."));
         } else {
             this.tellNotSent(draftId, result);
         }
@@ -903,17 +957,19 @@ export class GmailStore {
             mailbox.progress = progress;
         }
         await this.loadInfo();
-        const isListed = this.showsAll || this.mailbox?.id === mailbox_id;
-        if (!this.isShown || !threads || !isListed) {
+        if (!this.isShown || !threads) {
+            return;
+        }
+        if (thread_ids.includes(this.threadId)) {
+            await this.readThread();
+        }
+        if (!this.showsAll && this.mailbox?.id !== mailbox_id) {
             return;
         }
         if (this.threads.length <= PAGE) {
             await this.reload();
         } else {
             await this.refreshTop();
-        }
-        if (thread_ids.includes(this.threadId)) {
-            await this.readThread();
         }
     }
 
@@ -1039,6 +1095,9 @@ export const gmailService = {
     start(env, services) {
         const store = reactive(new GmailStore(env, services));
         services.bus_service.subscribe(CHANGED, (payload) => store.onChanged(payload));
+        services.bus_service.subscribe(UNDONE, ({ draft_id }) => {
+            store.stopLeaving(draft_id);
+        });
         env.bus.addEventListener("WEB_CLIENT_READY", () => {
             store.begin();
         });

@@ -3,6 +3,7 @@ import { Component, onMounted, onWillUnmount, useEffect, useState } from "@odoo/
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
 import { useService } from "@web/core/utils/hooks";
+import { useSetupAction } from "@web/search/action_hook";
 import { standardActionServiceProps } from "@web/webclient/actions/action_service";
 
 import { GmailMail } from "./mail";
@@ -17,7 +18,12 @@ export class GmailPage extends Component {
 
     setup() {
         const gmail = useState(useService("gmail_oauth_mailbox"));
-        onMounted(() => gmail.enterPage(this.props.resId));
+        // Whoever comes back by the breadcrumbs finds what she left.
+        useSetupAction({ getLocalState: () => ({ threadId: gmail.threadId }) });
+        onMounted(() => {
+            const left = this.props.state?.threadId;
+            return gmail.enterPage(left ?? this.props.resId ?? false);
+        });
         onWillUnmount(() => gmail.leavePage());
         // Its address names the conversation that is open.
         useEffect(

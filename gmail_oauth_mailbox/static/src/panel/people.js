@@ -1,6 +1,7 @@
 import { Component, useRef } from "@odoo/owl";
 
 import { AutoComplete } from "@web/core/autocomplete/autocomplete";
+import { _t } from "@web/core/l10n/translation";
 import { useService } from "@web/core/utils/hooks";
 
 const SEPARATORS = /[,;\n]+/;
@@ -92,6 +93,10 @@ export class GmailPeople extends Component {
             // The field keeps what was typed beside it.
             input.dispatchEvent(new InputEvent("input"));
         }
+    }
+
+    removeLabel(address) {
+        return _t("Remove %s", address);
     }
 
     remove(index) {
