@@ -158,6 +158,14 @@ def test_2_the_menu_opens_the_page_and_the_top_bar_leaves_it_alone(page):
     expect(page.locator(".o_menu_brand")).to_have_text("Email")
     row(page, "Order 1 of").locator(".o_gmail_thread").click()
     expect(page.locator(".o_gmail_conversation h3")).to_contain_text("Order 1 of")
+    # Back leads out of it.
+    page.go_back()
+    expect(page.locator(".o_gmail_conversation h3")).to_have_text("Plans of the house")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/odoo/gmail$"))
+    expect(page.locator(".o_gmail_conversation")).to_have_count(0)
+    page.go_forward()
+    expect(page.locator(".o_gmail_conversation h3")).to_have_text("Plans of the house")
     page.goto(f"{page.origin}/odoo/gmail/987654321")
     expect(page.locator(".o_gmail_reader [role=alert]")).to_be_visible()
     page.goto(f"{page.origin}/odoo/gmail")
@@ -257,6 +265,17 @@ def test_5_cards(page, browser, server):
     card.locator(".o_gmail_write_to").click()
     expect(page.locator(".o_gmail_composer")).to_contain_text("Carla Roth")
     page.locator(".o_gmail_discard").click()
+    # The breadcrumbs lead back to what was left, whatever the page began with.
+    open_page(page)
+    row(page, "Order 2 of").locator(".o_gmail_thread").click()
+    page.wait_for_selector(".o_gmail_message")
+    page.reload()
+    row(page, "Plans of the house").locator(".o_gmail_thread").click()
+    page.locator(".o_gmail_name", has_text="Dan Low").click()
+    card.locator(".o_gmail_open_contact").click()
+    page.wait_for_selector(".o_form_view")
+    page.locator(".o_breadcrumb a", has_text="My mail").click()
+    expect(page.locator(".o_gmail_conversation h3")).to_have_text("Plans of the house")
 
 
 @contextmanager

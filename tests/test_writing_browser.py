@@ -213,8 +213,37 @@ def test_6_google_refuses_and_the_text_is_back(page, google):
     assert len(sent(google, f"Fwd: {SUBJECT}")) == 1
 
 
-def test_7_keys(page):
+def test_6b_two_tabs(page, google):
+    """What was written in one tab is not overwritten by another."""
     page.click("[data-part='']")
+    open_thread(page)
+    page.locator(".o_gmail_reply").last.click()
+    write(page, "In the first tab. ")
+    expect(page.locator(".o_gmail_saved")).to_contain_text("Saved")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector(".o_gmail_systray")
+    open_thread(other)
+    expect(other.locator(".o_gmail_editor")).to_contain_text("In the first tab.")
+    write(other, "In the second tab. ")
+    expect(other.locator(".o_gmail_saved")).to_contain_text("Saved")
+    write(page, "Again in the first. ")
+    expect(page.locator(".o_gmail_composer_error")).to_contain_text("in another tab")
+    shot(page, "70b-two-tabs")
+    # A mail that is on its way is taken back in one tab, and told in the other.
+    other.click(".o_gmail_send")
+    expect(other.locator(".o_gmail_leaving")).to_have_count(1)
+    page.reload()
+    open_thread(page)
+    page.locator(".o_gmail_take_back").click()
+    expect(page.locator(".o_gmail_editor")).to_contain_text("In the second tab.")
+    expect(other.locator(".o_gmail_leaving")).to_have_count(0)
+    assert not sent(google, f"Re: {SUBJECT}")[1:]
+    page.click(".o_gmail_discard")
+    other.close()
+
+
+def test_7_keys(page):
     open_thread(page)
     page.locator(".o_gmail_reader").focus()
     page.keyboard.press("r")

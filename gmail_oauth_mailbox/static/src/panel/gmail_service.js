@@ -187,13 +187,12 @@ export class GmailStore {
     async enterPage(threadId) {
         this.isPage = true;
         this.isOpen = false;
+        // At once, since the page writes it into its address; writers that go with it
+        // keep what is in them.
         if (threadId !== this.threadId) {
-            await this.keepWriting();
             this.closeThread();
             this.threadId = threadId;
-            if (threadId) {
-                this.writing = null;
-            }
+            this.writing = threadId ? null : this.writing;
         }
         await this.open();
         const mailboxId = this.thread?.mailbox_id;
