@@ -229,6 +229,9 @@ def test_6b_two_tabs(page, google):
     expect(other.locator(".o_gmail_saved")).to_contain_text("Saved")
     write(page, "Again in the first. ")
     expect(page.locator(".o_gmail_composer_error")).to_contain_text("in another tab")
+    # Of messages that are folded, the text is cut.
+    reader = page.locator(".o_gmail_reader")
+    assert reader.evaluate("(el) => el.scrollWidth - el.clientWidth") <= 0
     shot(page, "70b-two-tabs")
     # A mail that is on its way is taken back in one tab, and told in the other.
     other.click(".o_gmail_send")
