@@ -15,6 +15,8 @@ LIB_MAY_IMPORT = {
     "google_auth_oauthlib",
     "googleapiclient",
     "httplib2",
+    # Odoo's own.
+    "lxml",
     "nh3",
     "orjson",
     "requests",
