@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from werkzeug.wrappers import Request, Response
 
-from . import faults, gmail, oauth, quota
+from . import contacts, faults, gmail, oauth, people, quota
 from .faults import as_json
 from .store import CLIENT_ID, SETTINGS, date_of, text_of
 
@@ -23,6 +23,7 @@ BATCH_LIMIT = 100
 CHOICES = {
     "quota_profile": (None, *quota.PROFILES),
     "quota_answer": ("retry_after_text", "rate_limit"),
+    "sync_expired_status": (400, 410),
 }
 COMMAND_LINE = ("keep_message_id", "history_retention")
 ACCOUNT_KEYS = (
@@ -35,6 +36,17 @@ ACCOUNT_KEYS = (
     "domain_policy",
     "deleted",
     "rapt",
+)
+# What control can do to the people of an account, in the order in which it is done.
+CONTACT_KEYS = (
+    "clear",
+    "add_groups",
+    "add_many",
+    "add",
+    "change",
+    "photos",
+    "delete",
+    "expire_sync",
 )
 REQUEST_LINE = re.compile(rb"(GET|POST|PUT|PATCH|DELETE)\s+(\S+)(?:\s+HTTP/1\.1)?\s*$")
 
@@ -51,7 +63,11 @@ class Inner:
     """The request in one part of a batch; ``method`` is None when it is not one.
 
     Its own Authorization goes before that of the batch.
+
+    :ivar of_people: it is for the People API
     """
+
+    of_people = False
 
     def __init__(self, part, outer):
         inner = part.get_payload(decode=True) or b""
@@ -128,9 +144,13 @@ class Standin:
         path = request.path
         if path.startswith(("/gmail/", "/upload/gmail/")):
             return self.api(request)
+        if path.startswith("/v1/"):
+            return self.people_api(request)
         if path in ("/batch", "/batch/gmail/v1"):
             return self.batch(request)
         time.sleep(self.store.latency)
+        if path.startswith("/photos/") and request.method == "GET":
+            return people.photo(self.store, path)
         query = parse_qs(request.query_string.decode(), keep_blank_values=True)
         if request.method == "GET":
             return self.get(path, query)
@@ -229,6 +249,24 @@ class Standin:
             time.sleep(self.store.latency)
             return self.call(request.method, request.path, query, headers, body, room)
 
+    def people_api(self, request):
+        """Answer for the People API, which does not count how many calls run."""
+        query = parse_qs(request.query_string.decode())
+        time.sleep(self.store.latency)
+        authorization = request.headers.get("Authorization", "")
+        return self.people_call(
+            request, request.method, request.path, query, authorization
+        )
+
+    def people_call(self, request, method, path, query, authorization):
+        headers = {"authorization": authorization}
+        call = people.Call(self.store, method, path, query, headers, b"")
+        call.origin = request.host_url.rstrip("/")
+        try:
+            return people.dispatch(call)
+        except gmail.ApiError as error:
+            return error.status, error.body, error.headers
+
     @contextmanager
     def running(self, authorizations):
         """Have calls run at once; give whether there is room for each."""
@@ -276,28 +314,41 @@ class Standin:
             return as_json(400, error.body)
         outer = request.headers.get("Authorization", "")
         calls = [Inner(part, outer) for part in parts]
-        with self.running([c.headers["authorization"] for c in calls]) as room:
+        # Each API has its own address for batches; one of them serves all here.
+        for call in calls if request.path == "/batch" else ():
+            call.of_people = bool(call.target) and call.target.path.startswith("/v1/")
+        authorizations = [
+            "" if call.of_people else call.headers["authorization"] for call in calls
+        ]
+        with self.running(authorizations) as room:
             time.sleep(self.store.latency)
-            answers = [self.part(*both) for both in zip(calls, room, strict=True)]
+            answers = [
+                self.part(request, *both) for both in zip(calls, room, strict=True)
+            ]
         return faults.Parts(
             faults.part_of((part["Content-ID"] or "").strip("<> "), *answer)
             for part, answer in zip(parts, answers, strict=True)
         )
 
-    def part(self, inner, room):
+    def part(self, request, inner, room):
         if not inner.method:
             error = gmail.ApiError(400, "badRequest", "Failed to parse batch part")
             return 400, error.body, {}
         method, target = inner.method, inner.target
         query = parse_qs(target.query)
-        answer = self.perhaps(
-            method,
-            target.path,
-            inner.headers["authorization"],
-            lambda: self.call(
+        authorization = inner.headers["authorization"]
+
+        def true_answer():
+            if inner.of_people:
+                return self.people_call(
+                    request, method, target.path, query, authorization
+                )
+            return self.call(
                 method, target.path, query, inner.headers, inner.body, room
-            ),
-            in_batch=True,
+            )
+
+        answer = self.perhaps(
+            method, target.path, authorization, true_answer, in_batch=True
         )
         status, found = answer[:2]
         extra = answer[2] if len(answer) > 2 else {}
@@ -328,6 +379,18 @@ class Standin:
           ``count``, or grant_many with ``accounts`` and ``scopes``;
         - ``messages``: those of an ``account`` (with ``brief``, ids and labels alone),
           a new one, or a change of one;
+        - ``contacts``: the people of an ``account``, their photos' addresses without
+          the host; or changes: ``clear``, which deletes people and groups;
+          ``add_groups`` ({id: name}); ``add_many`` ({count, seed}), who are made up
+          and the same for the same seed; ``add`` ([person, ...] in Google's JSON, but
+          for what Google derives); ``change`` ({resource name: {field: value}}, None
+          takes the field away); ``photos`` ({resource name: how it errs, or None});
+          ``delete`` ([resource name, ...]); ``expire_sync``, which ends the sync tokens
+          given so far. It answers with the ``resourceNames`` of the new people. A
+          person's ``photo`` is True, or how its address errs: ``status``,
+          ``redirect`` (to an address), ``as_type``, ``body`` (a text in the place of
+          the picture), ``bytes`` (filled up to so many), ``no_length`` (no
+          Content-Length); whoever has none gets Google's default;
         - ``faults``: the next ``count`` requests whose path matches ``path`` get
           ``status`` and ``body``, after ``delay`` seconds; with ``pass`` the true
           answer; with ``drop`` none, whether or not the work was done; only those of
@@ -340,7 +403,8 @@ class Standin:
           ``reorder_history`` and ``empty_page`` (nothing yet, and a token for the
           page). ``faults/hits`` tells what was hit;
         - ``clock``: ``forward`` by seconds;
-        - ``units``: what each account and the project spent; ``reset`` forgets it;
+        - ``units``: what each account and the project spent, and its calls of the
+          People API, which cost none; ``reset`` forgets it;
         - ``log``: the requests that came; status 0 got no answer.
         """
         name, _slash, rest = path.partition("/")
@@ -359,6 +423,7 @@ class Standin:
                 "email": a.email,
                 "name": a.name,
                 "messages": len(a.messages),
+                "contacts": len(a.contacts),
                 "connected": a.sub in self.store.grants,
                 "history_id": str(a.history_id),
                 **{key: getattr(a, key) for key in ACCOUNT_KEYS},
@@ -383,6 +448,41 @@ class Standin:
         labels = given.get("labels")
         labels = ["INBOX", "UNREAD"] if labels is None else labels
         return shown(store.add(account, raw, labels, date=date))
+
+    def control_contacts(self, _rest, args, given):
+        store = self.store
+        address = given.get("account") or args.get("account")
+        account = store.accounts.get(address)
+        if not account:
+            raise Unknown(address)
+        if not given:
+            return list(account.contacts.values())
+        for key in given.keys() - {"account", *CONTACT_KEYS}:
+            raise Unknown(key)
+        try:
+            return {"resourceNames": self.change_contacts(account, given)}
+        except contacts.Wrong as error:
+            raise Unknown(error) from error
+
+    def change_contacts(self, account, given):
+        store, added = self.store, []
+        if given.get("clear"):
+            contacts.clear(store, account)
+        for group, name in given.get("add_groups", {}).items():
+            contacts.add_group(store, account, group, name)
+        if given.get("add_many"):
+            added += contacts.add_many(store, account, **given["add_many"])
+        for person in given.get("add", ()):
+            added.append(contacts.add(store, account, person))
+        for name, fields in given.get("change", {}).items():
+            contacts.change(store, account, name, fields)
+        for name, errs in given.get("photos", {}).items():
+            contacts.set_photo(store, account, name, errs)
+        for name in given.get("delete", ()):
+            contacts.delete(store, account, name)
+        if given.get("expire_sync"):
+            contacts.expire_sync(account)
+        return added
 
     def control_faults(self, rest, args, given):
         store = self.store
@@ -411,9 +511,9 @@ class Standin:
             store.forget_units()
         now = store.now()
         units = {
-            a.email: a.meter.shown(now)
+            a.email: {**a.meter.shown(now), **people.usage(a, now)}
             for a in store.accounts.values()
-            if a.meter.total or a.meter.refused
+            if a.meter.total or a.meter.refused or people.usage(a, now)
         }
         return {**units, "project": store.project_meter.shown(now)}
 

@@ -63,15 +63,22 @@ class ApiError(Exception):
         self.body = {"error": error}
 
 
-def api_disabled():
-    url = (
-        "https://console.developers.google.com/apis/api/gmail.googleapis.com/overview"
-        "?project=1"
+def unauthenticated():
+    return ApiError(
+        401,
+        "authError",
+        "Request had invalid authentication credentials. Expected OAuth 2 access "
+        "token, login cookie or other valid authentication credential.",
+        {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'},
     )
+
+
+def api_disabled(title="Gmail API", service="gmail.googleapis.com"):
+    url = f"https://console.developers.google.com/apis/api/{service}/overview?project=1"
     return ApiError(
         403,
         "accessNotConfigured",
-        "Gmail API has not been used in project 1 before or it is disabled. Enable it "
+        f"{title} has not been used in project 1 before or it is disabled. Enable it "
         f"by visiting {url} then retry. If you enabled this API recently, wait a few "
         "minutes for the action to propagate to our systems and retry.",
         domain="usageLimits",
@@ -90,7 +97,7 @@ def api_disabled():
                 "reason": "SERVICE_DISABLED",
                 "domain": "googleapis.com",
                 "metadata": {
-                    "service": "gmail.googleapis.com",
+                    "service": service,
                     "consumer": "projects/1",
                 },
             },
@@ -206,17 +213,17 @@ ROUTES = []
 
 
 @functools.cache
-def _methods():
-    """Return (compiled path, method) of all methods of the discovery document, uploads
+def _methods(api):
+    """Return (compiled path, method) of all methods of a discovery document, uploads
     too, by HTTP method and depth of the path: their scopes and parameters are what is
     allowed here."""
-    document = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
+    document = json.loads(discovery_cache.get_static_doc(api, "v1"))
     common = set(document["parameters"]) | {"uploadType", "upload_protocol"}
     found = {}
 
     def walk(resource):
         for method in resource.get("methods", {}).values():
-            paths = [f"/{method['path']}"]
+            paths = [f"/{method.get('flatPath', method['path'])}"]
             protocols = method.get("mediaUpload", {}).get("protocols", {})
             paths += [protocol["path"] for protocol in protocols.values()]
             parameters = set(method["parameters"]) | common
@@ -232,9 +239,9 @@ def _methods():
     return found
 
 
-def method_of(http_method, path):
+def method_of(http_method, path, api="gmail"):
     """Return the discovery document's method for a path, or None."""
-    for pattern, method in _methods().get((http_method, path.count("/")), ()):
+    for pattern, method in _methods(api).get((http_method, path.count("/")), ()):
         if pattern.fullmatch(path):
             return method
     return None
@@ -260,13 +267,7 @@ def dispatch(call):
     """Return (status, body or None) of a call; raises ApiError."""
     access = access_of(call.store, call.headers.get("authorization", ""))
     if not access:
-        raise ApiError(
-            401,
-            "authError",
-            "Request had invalid authentication credentials. Expected OAuth 2 access "
-            "token, login cookie or other valid authentication credential.",
-            {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'},
-        )
+        raise unauthenticated()
     account, granted = access
     if call.store.api_disabled:
         raise api_disabled()

@@ -32,6 +32,7 @@ SCOPES = {
     f"{AUTH}gmail.compose": "Manage drafts and send emails",
     f"{AUTH}gmail.insert": "Add emails into your Gmail mailbox",
     f"{AUTH}gmail.labels": "See and edit your email labels",
+    f"{AUTH}contacts": "See, edit, download, and permanently delete your contacts",
     f"{AUTH}contacts.readonly": "See and download your contacts",
     "https://mail.google.com/": "Read, compose, send and permanently delete your email",
 }

@@ -48,6 +48,28 @@ class Standin:
         """Return what the account holds: id, threadId, labelIds, headers, raw, text."""
         return self.control(f"messages?account={account}")
 
+    def contacts(self, account, **what):
+        """Change an account's people, by the keys of the control path ``contacts``;
+        return the new ones' resource names. Without a change, return the people."""
+        if not what:
+            return self.control(f"contacts?account={account}")
+        given = {"account": account, **what}
+        return self.control("contacts", given)["resourceNames"]
+
+    def add_contact(self, account, name="", *addresses, **fields):
+        """Add a person, with addresses; return the resource name.
+
+        :param fields: what else Google's JSON of a person holds, and ``photo``
+        """
+        given, _blank, family = name.rpartition(" ")
+        parts = {"givenName": given or family, "familyName": given and family}
+        person = {
+            "names": [{key: part for key, part in parts.items() if part}],
+            "emailAddresses": [{"value": address} for address in addresses],
+        }
+        person = {key: found for key, found in person.items() if found and found[0]}
+        return self.contacts(account, add=[{**person, **fields}])[0]
+
     def log(self):
         """Return the requests that came: method, path, status, batch."""
         return self.control("log")

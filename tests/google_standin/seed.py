@@ -6,9 +6,10 @@ Everything is made up, and the same each time: a fixed seed, dates relative to n
 import email
 import email.utils
 import random
-import struct
-import zlib
 from email.message import EmailMessage
+
+from . import contacts
+from .picture import png
 
 DAYS = 60
 CONVERSATIONS = 150
@@ -67,23 +68,6 @@ NEWS = (
 )
 
 
-def png(red, green, blue, size=24):
-    """Return a small picture of one colour."""
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    rows = (b"\0" + bytes((red, green, blue)) * size) * size
-    header = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
-
-
 def pdf(text):
     """Return a PDF of one page with a line of text."""
     stream = f"BT /F1 18 Tf 72 720 Td ({text}) Tj ET".encode("ascii", "replace")
@@ -104,6 +88,125 @@ def pdf(text):
         b"xref\n0 6\n0000000000 65535 f \n%strailer<</Size 6/Root 1 0 R>>\n"
         b"startxref\n%d\n%%%%EOF\n" % (table, len(out))
     )
+
+
+CUSTOMERS = "5b2d91c80e7a4f36"
+GROUPS = {CUSTOMERS: "Customers", "3f7c05a96b1e8d42": "Trade fair"}
+
+
+def person(given, family, *addresses, groups=(), **fields):
+    """Return a person for the contacts; an address is of the kind that it names."""
+    found = {
+        "names": [{"givenName": given, "familyName": family}],
+        "emailAddresses": [
+            {"type": kind, "value": value}
+            for kind, _colon, value in (text.partition(":") for text in addresses)
+        ],
+        "memberships": [
+            {
+                "contactGroupMembership": {
+                    "contactGroupResourceName": f"contactGroups/{group}"
+                }
+            }
+            for group in groups
+        ],
+        **fields,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+CONTACTS = (
+    person(
+        "Carla",
+        "Roth",
+        "work:carla.roth@blumenhof.test",
+        "home:carla@roth-garten.test",
+        groups=(CUSTOMERS, "starred"),
+        photo=True,
+        phoneNumbers=[
+            {"type": "work", "value": "+49 30 5550 1200"},
+            {"type": "mobile", "value": "+49 151 5550 1201"},
+        ],
+        organizations=[{"name": "Blumenhof GmbH", "title": "Einkaufsleiterin"}],
+        addresses=[
+            {
+                "type": "work",
+                "streetAddress": "Gärtnerweg 8",
+                "postalCode": "12345",
+                "city": "Berlin",
+                "country": "Germany",
+                "countryCode": "DE",
+            }
+        ],
+        birthdays=[{"date": {"year": 1984, "month": 5, "day": 17}}],
+    ),
+    person(
+        "Jonas",
+        "Weber",
+        "work:info@weber-bau.test",
+        "work:jonas.weber@weber-bau.test",
+        groups=(CUSTOMERS,),
+        organizations=[{"name": "Weber Bau", "title": "Geschäftsführer"}],
+    ),
+    # The address of the whole firm.
+    person(
+        "Petra",
+        "Weber",
+        "work:info@weber-bau.test",
+        organizations=[{"name": "Weber Bau", "department": "Buchhaltung"}],
+    ),
+    person(
+        "Sophie",
+        "Martin",
+        "work:sophie.martin@atelier-lyon.test",
+        groups=(CUSTOMERS,),
+        phoneNumbers=[{"type": "mobile", "value": "06 55 50 12 34"}],
+        biographies=[{"value": "Prefers to be written to in French."}],
+    ),
+    person(
+        "花子",
+        "佐藤",
+        "work:hanako.sato@sakura-trading.test",
+        names=[
+            {
+                "givenName": "花子",
+                "familyName": "佐藤",
+                "unstructuredName": "佐藤 花子",
+                "phoneticGivenName": "ハナコ",
+                "phoneticFamilyName": "サトウ",
+            }
+        ],
+        organizations=[{"name": "桜商事", "title": "購買部長"}],
+    ),
+    person(
+        "Tom",
+        "O'Hara",
+        phoneNumbers=[{"type": "mobile", "value": "+353 85 555 0199"}],
+        biographies=[{"value": "Driver of Harbour Foods.\nNo e-mail."}],
+    ),
+    {
+        "organizations": [{"name": "Harbour Foods Ltd."}],
+        "emailAddresses": [{"type": "work", "value": "orders@harbour-foods.test"}],
+        "phoneNumbers": [{"type": "main", "value": "+353 1 555 0100"}],
+        "urls": [{"type": "homePage", "value": "https://harbour-foods.test/"}],
+    },
+    person(
+        "Ben",
+        "Schulz",
+        "work:ben.schulz@corp-example.test",
+        groups=("coworkers",),
+        nicknames=[{"value": "Benni"}],
+    ),
+    person(
+        "Zoë",
+        "Çelik",
+        "work:Zoe.Celik@Anatolia-Tex.test",
+        groups=("3f7c05a96b1e8d42",),
+        birthdays=[{"date": {"month": 2, "day": 29}}],
+    ),
+    {"organizations": [{"name": "Messe Nord"}]},
+    person("Marek", "Nowak", "Invoices:marek.nowak@drewex.test", groups=(CUSTOMERS,)),
+)
 
 
 class Writer:
@@ -337,3 +440,8 @@ def fill(store):
             else:
                 writer.newsletter(when)
         writer.hidden(store.now() - 86400)
+    anna = store.accounts["anna.keller@corp-example.test"]
+    for group, name in GROUPS.items():
+        contacts.add_group(store, anna, group, name)
+    for someone in CONTACTS:
+        contacts.add(store, anna, someone)

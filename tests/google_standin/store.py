@@ -75,6 +75,13 @@ SETTINGS = {
     "quota_answer": "retry_after_text",
     # How many requests of one user may run at once; the parts of a batch do.
     "most_concurrent": None,
+    # The project has not switched on the People API.
+    "people_api_disabled": False,
+    # The People API's limits for each user; None: none.
+    "people_reads_per_minute": 90,
+    "full_syncs_per_minute": 60,
+    # With which status an expired sync token is refused: 400, or 410.
+    "sync_expired_status": 400,
     # Seconds that each request takes.
     "latency": 0.0,
     # What a hostile or broken Google would say instead; see OAuth.
@@ -239,7 +246,20 @@ class Account:
     deleted: bool = False
     # The Workspace asks for a new sign-in.
     rapt: bool = False
+    # Its people by resource name, as the People API shows them; see contacts.py.
+    contacts: dict = field(default_factory=dict)
+    contact_groups: dict = field(default_factory=dict)
+    # The number of the last change to the people, and that of each person's last
+    # change, in their order: of the deleted ones too, of whom little else is left.
+    contact_change: int = 0
+    contact_changes: dict = field(default_factory=dict)
+    contacts_deleted: dict = field(default_factory=dict)
+    # Sync tokens of another epoch than this one have expired.
+    sync_epoch: int = 0
     meter: Meter = field(default_factory=Meter, compare=False)
+    # Its calls of the People API, which cost no units.
+    people_reads: Meter = field(default_factory=Meter, compare=False)
+    full_syncs: Meter = field(default_factory=Meter, compare=False)
     # How many of its requests run now.
     running: int = 0
 
@@ -313,6 +333,8 @@ class Store:
         self.holders = {}
         self.codes = {}
         self.pages = {}
+        # What the pictures of people are, by the ids in their addresses.
+        self.photos = {}
         for name, value in {**SETTINGS, **self.start}.items():
             setattr(self, name, value)
         self.project_meter = Meter()
@@ -329,6 +351,7 @@ class Store:
         self.project_meter = Meter()
         for account in self.accounts.values():
             account.meter = Meter()
+            account.people_reads, account.full_syncs = Meter(), Meter()
 
     # -- accounts ------------------------------------------------------
 
