@@ -30,6 +30,7 @@ MODULES = {
     "first_message": "first_message",
     "panel_1m": "panel_1m",
     "latency": "latency",
+    "contacts": "contacts",
     "profile": "profile",
     "faults": "faults",
 }

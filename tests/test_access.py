@@ -18,6 +18,8 @@ CONTENT = (
     "gmail.label",
     "gmail.link",
     "gmail.quarantine",
+    "gmail.contact",
+    "gmail.contact.group",
 )
 REFUSED = (AccessError, MissingError, UserError)
 SECRET = (
@@ -27,6 +29,8 @@ SECRET = (
     "gmail.quota",
     "gmail.address",
     "gmail.census",
+    "gmail.contact.address",
+    "gmail.contact.origin",
     "gmail.tombstone",
     "gmail.correspondence",
     "gmail.entry",
@@ -42,6 +46,8 @@ SERVICES = (
     "gmail.compose",
     "gmail.check",
     "gmail.connect",
+    "gmail.contact.values",
+    "gmail.contacts",
     "gmail.documents",
     "gmail.emails",
     "gmail.exclusions",
@@ -64,6 +70,7 @@ SERVICES = (
     "gmail.wording",
 )
 OTHERS = (
+    "gmail.contact.link",
     "gmail.erase",
     "gmail.erasure",
     "gmail.exclude",
@@ -81,6 +88,9 @@ OTHERS = (
 DOORS = {
     "gmail.mailbox": {
         "action_sync_now",
+        "action_import_contacts",
+        "action_review_contacts",
+        "action_undo_contacts",
         "action_take_signature",
         "action_test",
         "action_reconnect",
@@ -135,6 +145,14 @@ DOORS = {
         "panel_undo",
     },
     "gmail.attachment": {"panel_open", "panel_save"},
+    "gmail.contact": {
+        "action_as_found",
+        "action_ask_link",
+        "action_create",
+        "action_leave_out",
+        "action_link",
+    },
+    "gmail.contact.link": {"action_confirm"},
     "gmail.label": {"action_ask_switch", "write"},
     "gmail.erase": {"action_erase"},
     "gmail.exclude": {"action_exclude"},
@@ -193,6 +211,20 @@ class TestAccess(GmailCase):
             }
         )
         self.begun = self.draft(self.message)
+        self.google_contact = self.env["gmail.contact"].create(
+            {
+                "mailbox_id": self.box.id,
+                "resource_name": "people/c1",
+                "card": {"emails": [], "phones": [], "groups": []},
+            }
+        )
+        self.env["gmail.contact.group"].create(
+            {
+                "mailbox_id": self.box.id,
+                "resource_name": "contactGroups/1",
+                "name": "Customers",
+            }
+        )
         self.left_out = self.env["gmail.quarantine"].create(
             {"mailbox_id": self.box.id, "gmail_id": "18c0ffee", "code": "unreadable"}
         )
@@ -344,12 +376,14 @@ class TestAccess(GmailCase):
             "gmail.quarantine": self.left_out.id,
             "gmail.label": self.box.label_ids[0].id,
             "gmail.draft": self.begun.id,
+            "gmail.contact": self.google_contact.id,
         }
         partner = self.env.user.partner_id.id
         arguments = {
             "write": [{"name": "x"}],
             ("gmail.draft", "panel_save"): [{"to": "x@y.test"}],
             ("gmail.attachment", "panel_save"): ["res.partner", partner],
+            "action_link": [partner],
             "panel_bring": [self.box.id, self.message.thread_id.gmail_id],
             "panel_remove_file": [1],
             "panel_apply_template": [1],

@@ -419,7 +419,7 @@ class TestScheduler(GmailCase):
         for number in (1, 3):
             scheduler._set_rows(number)
             self.assertEqual(scheduler._rows(), number)
-            self.assertEqual(len(scheduler._crons()), 8)
+            self.assertEqual(len(scheduler._crons()), 9)
         for number in (0, 33):
             with self.assertRaises(UserError):
                 scheduler._set_rows(number)

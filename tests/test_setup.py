@@ -260,7 +260,7 @@ class TestSetup(ConnectingCase):
 
     def test_scheduled_actions(self):
         crons = self.env["gmail.scheduler"]._crons()
-        self.assertEqual(len(crons), 4)
+        self.assertEqual(len(crons), 5)
         self.assertEqual(self.points()["Scheduled actions"][0], "ok")
         revoke = self.env.ref("gmail_oauth_mailbox.ir_cron_gmail_revoke")
         revoke.active = False

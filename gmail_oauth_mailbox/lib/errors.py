@@ -139,7 +139,7 @@ class PermissionMissing(GoogleError):
 
 
 class CursorExpired(GoogleError):
-    """The historyId is too old: compare all ids, download only what is new."""
+    """The historyId, or the sync token of contacts, is too old: compare all of them."""
 
 
 class Gone(GoogleError):
@@ -227,6 +227,9 @@ def from_response(method, status, headers=None, body=b"", *, now=None):
     details = {"status": status, "reason": found.reason}
     wait = _wait(headers, text, now)
     reason = found.reason.lower()
+    if reason == "expired_sync_token":
+        # 400 or 410: the reason counts.
+        return CursorExpired("the sync token is too old", **details)
     if status == 401:
         return AccessTokenRejected("Google does not accept the access token", **details)
     if status in (403, 429):

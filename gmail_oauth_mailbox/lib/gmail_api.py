@@ -5,21 +5,17 @@ ships, and sent through ``transport``. Costs in quota units: Google's "Usage lim
 """
 
 import base64
-import functools
 import json
 import secrets
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from googleapiclient import discovery_cache
-from googleapiclient.discovery import build_from_document
-from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload
 
 from . import batch, errors, quota, sync_plan
+from .api_client import ApiClient, is_free, resource
 from .message import decode_data, find_part, parse_message, part_of_raw
-from .transport import ApiHttp
 from .types import (
     HistoryChange,
     HistoryPage,
@@ -53,34 +49,6 @@ CHANGE_KINDS = (
     ("labelsRemoved", "labels_removed"),
     ("messagesDeleted", "deleted"),
 )
-
-
-class _NoHttp:
-    """Takes the place of an http object while requests are only built."""
-
-    def request(self, *_args, **_kwargs):
-        raise RuntimeError("requests are sent with a client's own http object")
-
-
-@functools.lru_cache(maxsize=8)
-def _users(root):
-    """Return the API's users() resource at ``root``; it is shared by all threads."""
-    document = json.loads(discovery_cache.get_static_doc("gmail", "v1"))
-    # api_endpoint alone leaves uploads at https, whatever the endpoint's scheme.
-    document["rootUrl"] = root
-    service = build_from_document(
-        document, http=_NoHttp(), client_options={"api_endpoint": root}
-    )
-    return service.users()
-
-
-@functools.lru_cache(maxsize=8)
-def _resource(root, *path):
-    """Return a resource such as users().messages(); making one takes a while."""
-    resource = _users(root)
-    for name in path:
-        resource = getattr(resource, name)()
-    return resource
 
 
 @dataclass
@@ -117,20 +85,7 @@ class _Posted:
     answer: Future
 
 
-class _NoMeter:
-    """Counts nothing and lets everything pass."""
-
-    def take(self, units, least=None):
-        return units
-
-    def give_back(self, units):
-        """Nothing was taken."""
-
-    def told(self, error):
-        """Nobody else has to know."""
-
-
-class GmailClient:
+class GmailClient(ApiClient):
     """The Gmail of one mailbox.
 
     Each method raises errors.GoogleError, the class saying what to do about it.
@@ -161,15 +116,12 @@ class GmailClient:
         ways=None,
         sleep=time.sleep,
     ):
+        super().__init__(transport, access_token, renew, meter)
         self._profile = profile
-        self._meter = meter or _NoMeter()
         self._ref = ref
         self._ways = ways or Ways()
-        self._transport = transport
         self._endpoints = endpoints
-        self._access_token = access_token
         self._user = user
-        self._renew = renew
         self._sleep = sleep
         self._size = 0
         self._good_batches = 0
@@ -179,57 +131,10 @@ class GmailClient:
     # ------------------------------------------------------------------
 
     def _on(self, *path):
-        return _resource(self._endpoints.gmail, *path)
+        return resource("gmail", self._endpoints.gmail, "users", *path)
 
-    def _call(self, request):
-        """Send a request of google-api-python-client; return its JSON as a dict."""
-        try:
-            return self._call_once(request)
-        except errors.AccessTokenRejected as error:
-            self._renew_token(error)
-        try:
-            return self._call_once(request)
-        except errors.AccessTokenRejected as error:
-            raise self._rejected_twice(error) from error
-
-    def _call_once(self, request):
-        units = self._profile.cost(request.methodId)
-        self._meter.take(units)
-        try:
-            answer = request.execute(http=ApiHttp(self._transport, self._access_token))
-        except HttpError as error:
-            refusal = errors.from_response(
-                request.methodId, int(error.resp.status), error.resp, error.content
-            )
-            if is_free(refusal):
-                self._meter.give_back(units)
-            if isinstance(refusal, errors.RetryLater):
-                self._meter.told(refusal)
-            raise refusal from None
-        except (ValueError, RecursionError):
-            answer = None
-        if isinstance(answer, dict):
-            return answer
-        kind = errors.RetryLater
-        if request.methodId == errors.SEND:
-            kind = errors.Unreachable
-        elif request.methodId in errors.ITEM_METHODS:
-            kind = errors.BadItem
-        raise kind("Google's answer is not readable", kind="unreadable")
-
-    def _renew_token(self, error):
-        if self._renew is None:
-            raise error
-        self._access_token = self._renew()
-
-    @staticmethod
-    def _rejected_twice(error):
-        return errors.ReconnectNeeded(
-            "Google rejects a fresh access token",
-            status=error.status,
-            reason=error.reason,
-            kind="rejected",
-        )
+    def _units_of(self, method_id):
+        return self._profile.cost(method_id)
 
     def profile(self):
         """Return the Profile; its history_id is the cursor of now (1 unit)."""
@@ -728,11 +633,6 @@ def _is_error(content):
     return isinstance(content, errors.GoogleError)
 
 
-def is_free(error):
-    """Whether Google, which refused a call, did not charge for it."""
-    return 400 <= error.status < 500
-
-
 def read_part(method, part):
     """Return the JSON of a part as a dict, or the GoogleError that it stands for."""
     if part is None or not part.is_whole:
@@ -791,7 +691,7 @@ def poll_history(transport, endpoints, asks):
             f"{secret}-{number}": ask
             for number, ask in enumerate(asks[start : start + MOST_PARTS])
         }
-        history = _resource(endpoints.gmail, "history")
+        history = resource("gmail", endpoints.gmail, "users", "history")
         calls = {
             key: (
                 history.list(

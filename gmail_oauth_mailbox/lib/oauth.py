@@ -49,7 +49,8 @@ class Endpoints:
     """Where Google is: its real hosts, or one origin that stands in for all.
 
     :ivar origin: the origin that stands in, or None
-    :ivar gmail: root of the Gmail API, ending in a slash
+    :ivar gmail: root of the Gmail API, ending in a slash; ``people`` that of the
+        People API
     """
 
     authorization: str
@@ -58,6 +59,7 @@ class Endpoints:
     certs: str
     gmail: str
     batch: str
+    people: str
     origin: str | None = None
 
     @classmethod
@@ -71,6 +73,7 @@ class Endpoints:
                 certs="https://www.googleapis.com/oauth2/v1/certs",
                 gmail="https://gmail.googleapis.com/",
                 batch="https://gmail.googleapis.com/batch/gmail/v1",
+                people="https://people.googleapis.com/",
             )
         origin = origin.rstrip("/")
         return cls(
@@ -80,6 +83,7 @@ class Endpoints:
             certs=f"{origin}/oauth2/v1/certs",
             gmail=f"{origin}/",
             batch=f"{origin}/batch/gmail/v1",
+            people=f"{origin}/",
             origin=origin,
         )
 

@@ -1,7 +1,7 @@
 """Values that lib hands out. All are frozen; all moments are naive UTC, as in Odoo."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 
@@ -206,3 +206,74 @@ class SendAs:
     is_primary: bool
     signature: str
     reply_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostalAddress:
+    """Of a contact; ``country_code`` is ISO 3166-1 alpha-2 in upper case, or ""."""
+
+    street: str = ""
+    street2: str = ""
+    zip: str = ""
+    city: str = ""
+    region: str = ""
+    country_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A number as it was written, and its type such as ``work``, or ""."""
+
+    number: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedContact:
+    """A person of Google's address book, each list with the primary one first.
+
+    :ivar resource_name: Google's name of it, such as ``people/c42``
+    :ivar was: the names that it had before contacts were merged in Google
+    :ivar emails: normalised, each once
+    :ivar photo_url: "" without one of her own
+    :ivar groups: resource names of its labels
+    """
+
+    resource_name: str
+    etag: str = ""
+    is_deleted: bool = False
+    was: tuple[str, ...] = ()
+    name: str = ""
+    emails: tuple[str, ...] = ()
+    phones: tuple[Phone, ...] = ()
+    company: str = ""
+    title: str = ""
+    address: PostalAddress | None = None
+    photo_url: str = ""
+    birthday: date | None = None
+    notes: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """A page of ``people.connections.list``.
+
+    :ivar next_sync_token: on the last page: where the next synchronisation begins
+    :ivar total: of all contacts, as far as Google tells
+    """
+
+    contacts: tuple[ParsedContact, ...]
+    next_page_token: str | None = None
+    next_sync_token: str | None = None
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContactGroup:
+    """A label of contacts; ``kind`` as for labels of mail."""
+
+    resource_name: str
+    name: str
+    kind: Literal["system", "user"]
+    count: int = 0

@@ -8,6 +8,7 @@ from . import (
     gmail_attachment,
     gmail_authorization,
     gmail_census,
+    gmail_contact,
     gmail_correspondence,
     gmail_credential,
     gmail_draft,

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
@@ -17,10 +19,25 @@ OWNER_FIELDS = frozenset(
         "signature",
         "label_ids",
         "shown_label_ids",
+        "contact_policy",
+        "contact_group_id",
+        "contact_notes",
+        "contact_birthdays",
     }
+)
+# What decides on Google's contacts.
+CONTACT_FIELDS = frozenset(
+    {"contact_policy", "contact_group_id", "contact_notes", "contact_birthdays"}
 )
 # Never mirrored, or marks rather than places.
 NO_CHOICE = ["TRASH", "SPAM", "DRAFT", "CHAT", "UNREAD", "STARRED", "IMPORTANT"]
+# An import of contacts can be taken back for so long.
+UNDO_DAYS = timedelta(days=30)
+CONTACT_POLICIES = [
+    ("never", "Never"),
+    ("written_to", "Only people I wrote to"),
+    ("all", "All"),
+]
 HISTORY_WINDOWS = [
     ("7", "7 days"),
     ("30", "30 days"),
@@ -103,6 +120,60 @@ class GmailMailbox(models.Model):
         default=5,
         help="How often Odoo asks Gmail for new mail.",
     )
+    contact_state = fields.Selection(
+        [
+            ("reading", "Being read"),
+            ("preview", "To review"),
+            ("active", "Imported"),
+            ("undone", "Import undone"),
+        ],
+        "Google Contacts",
+        readonly=True,
+        copy=False,
+        help="Nothing is written to contacts in Odoo before you have reviewed it.",
+    )
+    contact_policy = fields.Selection(
+        CONTACT_POLICIES,
+        "Create Contacts",
+        default="never",
+        required=True,
+        help="Contacts of Google that Odoo does not have. Those that it has are "
+        "completed where they are empty.",
+    )
+    contact_group_id = fields.Many2one(
+        "gmail.contact.group",
+        "With the Label",
+        copy=False,
+        ondelete="set null",
+        domain="[('mailbox_id', '=', id)]",
+        help="Empty: all contacts",
+    )
+    contact_notes = fields.Boolean("Notes", help="Take over the notes of contacts.")
+    contact_birthdays = fields.Boolean(
+        "Birthdays", help="Write birthdays into the notes of contacts."
+    )
+    contact_imported_at = fields.Datetime(readonly=True, copy=False)
+    contact_problem = fields.Char(readonly=True, copy=False)
+    contact_failures = fields.Integer(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    contact_cursor = fields.Char(readonly=True, copy=False, groups="base.group_system")
+    contact_page = fields.Char(readonly=True, copy=False, groups="base.group_system")
+    contact_round = fields.Integer(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="The number of its full synchronisations of contacts",
+    )
+    contact_full_at = fields.Datetime(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    next_contacts = fields.Datetime(
+        readonly=True, copy=False, groups="base.group_system"
+    )
+    contact_ids = fields.One2many("gmail.contact", "mailbox_id", "Google's Contacts")
+    contact_summary = fields.Char(compute="_compute_contact_summary")
+    contact_undo_until = fields.Datetime(compute="_compute_contact_undo_until")
     signature = fields.Html(
         help="Added to everything sent through this mailbox. "
         "Leave empty to use the signature of your preferences.",
@@ -248,6 +319,10 @@ class GmailMailbox(models.Model):
         "(next_backfill, id) WHERE state = 'connected' AND backfill_done IS NOT TRUE"
     )
 
+    _contacts_idx = models.Index(
+        "(next_contacts, id) WHERE state = 'connected' AND can_contacts"
+    )
+
     @api.depends("user_id")
     @api.depends_context("uid")
     def _compute_display_name(self):
@@ -358,6 +433,9 @@ class GmailMailbox(models.Model):
         if "sharing_level" in vals:
             for mailbox in self.sudo():
                 self.env["gmail.sharing"].sudo()._note_level(mailbox)
+        if CONTACT_FIELDS & vals.keys():
+            for mailbox in self.sudo().filtered("contact_state"):
+                self.env["gmail.contacts"]._settle_later(mailbox)
         if {"history_days", "import_scope"} & vals.keys():
             for mailbox in self.sudo():
                 mailbox._look_again(*before[mailbox.id])
@@ -582,6 +660,49 @@ class GmailMailbox(models.Model):
             "views": [[False, "form"]],
             "target": "current",
         }
+
+    @api.depends("contact_state")
+    def _compute_contact_summary(self):
+        for mailbox in self:
+            is_own = mailbox.user_id == self.env.user
+            mailbox.contact_summary = is_own and self.env[
+                "gmail.wording"
+            ]._of_contact_counts(mailbox)
+
+    @api.depends("contact_state", "contact_imported_at")
+    def _compute_contact_undo_until(self):
+        for mailbox in self:
+            imported = mailbox.contact_imported_at
+            is_active = mailbox.contact_state == "active" and imported
+            mailbox.contact_undo_until = is_active and imported + UNDO_DAYS
+
+    @api.constrains("contact_group_id")
+    def _check_contact_group(self):
+        for mailbox in self:
+            if mailbox.contact_group_id.mailbox_id not in (self.browse(), mailbox):
+                raise ValidationError(
+                    self.env._("Choose a label of this mailbox's own contacts.")
+                )
+
+    def action_review_contacts(self):
+        """Open the list of Google's contacts, and what becomes of each."""
+        self._own()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "gmail_oauth_mailbox.gmail_contact_action"
+        )
+        action["domain"] = [("mailbox_id", "=", self.id)]
+        return action
+
+    def action_import_contacts(self):
+        """Write into Odoo what the review of Google's contacts shows."""
+        self.env["gmail.contacts"]._import(self._own())
+        return True
+
+    def action_undo_contacts(self):
+        """Take back what the import of Google's contacts wrote, but for what was
+        changed or used since."""
+        self.env["gmail.contacts"]._undo_import(self._own())
+        return True
 
     @api.model
     def action_open_preferences(self):

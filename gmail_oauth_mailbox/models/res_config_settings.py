@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from ..lib.sharing import capped
-from .gmail_mailbox import HISTORY_WINDOWS
+from .gmail_mailbox import CONTACT_POLICIES, HISTORY_WINDOWS
 from .gmail_owned import SHARING_LEVELS
 
 CLIENT_ID = "google_gmail_client_id"
@@ -13,6 +13,7 @@ PARAMETERS = {
     "gmail_allowed_domains": PREFIX + "allowed_domains",
     "gmail_privacy_url": PREFIX + "privacy_url",
     "gmail_default_contacts": PREFIX + "default_contacts",
+    "gmail_contact_ceiling": PREFIX + "contact_ceiling",
     "gmail_default_history": PREFIX + "default_history_days",
     "gmail_default_interval": PREFIX + "default_sync_interval",
     "gmail_default_scope": PREFIX + "default_import_scope",
@@ -59,6 +60,7 @@ class ResConfigSettings(models.TransientModel):
         "Mailboxes that are connected already stay.",
     )
     gmail_default_contacts = fields.Boolean("Ask for contacts too")
+    gmail_contact_ceiling = fields.Selection(CONTACT_POLICIES, "Create Contacts")
     gmail_default_history = fields.Selection(HISTORY_WINDOWS, "Mail of the last")
     gmail_default_scope = fields.Selection(
         [("all", "All mail"), ("contacts", "Mail with my contacts")], "Bring in"
@@ -130,6 +132,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_allowed_domains": get_param(PREFIX + "allowed_domains") or False,
             "gmail_privacy_url": get_param(PREFIX + "privacy_url") or False,
             "gmail_default_contacts": defaults["contacts"],
+            "gmail_contact_ceiling": setup._contact_ceiling(),
             "gmail_default_history": days if days in dict(HISTORY_WINDOWS) else False,
             "gmail_default_scope": defaults["import_scope"],
             "gmail_default_interval": defaults["sync_interval"],
@@ -155,6 +158,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_allowed_domains": (self.gmail_allowed_domains or "").strip(),
             "gmail_privacy_url": (self.gmail_privacy_url or "").strip(),
             "gmail_default_contacts": self.gmail_default_contacts,
+            "gmail_contact_ceiling": self.gmail_contact_ceiling,
             "gmail_default_history": self.gmail_default_history,
             "gmail_default_scope": self.gmail_default_scope,
             "gmail_default_interval": self.gmail_default_interval,

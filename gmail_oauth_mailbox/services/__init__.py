@@ -5,6 +5,8 @@ from . import (
     gmail_check,
     gmail_compose,
     gmail_connect,
+    gmail_contact_values,
+    gmail_contacts,
     gmail_documents,
     gmail_emails,
     gmail_exclusions,

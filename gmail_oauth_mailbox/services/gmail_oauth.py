@@ -9,6 +9,7 @@ from odoo.tools import escape_psql
 
 from ..lib import crypto, errors, oauth
 from ..lib.gmail_api import GmailClient, PollAsk, Ways, poll_history
+from ..lib.people_api import MOST_PHOTO_BYTES, PeopleClient
 from ..lib.transport import Transport
 from ..lib.types import Identity, Tokens
 from .gmail_keys import FINGERPRINT
@@ -29,6 +30,7 @@ UNINSTALL_SECONDS = 60
 
 # One pooled transport per process; it is thread-safe.
 TRANSPORT = Transport()
+PHOTOS = Transport(max_bytes=MOST_PHOTO_BYTES, total_timeout=20)
 # What Google turned out to understand, for this process.
 WAYS = Ways()
 
@@ -344,6 +346,23 @@ class GmailOauth(models.AbstractModel):
                 ref=str(mailbox.id),
                 ways=WAYS,
             )
+
+    @api.model
+    def _people(self, mailbox):
+        """Return a PeopleClient that acts for the mailbox.
+
+        :raises errors.GoogleError: there is no token to act with
+        """
+        setup = self.env["gmail.setup"]
+        if setup._disabled():
+            raise errors.ConfigurationWrong("switched off", kind="disabled")
+        return PeopleClient(
+            TRANSPORT,
+            setup._endpoints(),
+            self._access_token(mailbox),
+            lambda: self._access_token(mailbox, force=True),
+            photos=PHOTOS,
+        )
 
     @contextmanager
     def _asking(self, mailbox, gone=""):

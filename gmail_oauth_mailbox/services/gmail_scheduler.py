@@ -19,20 +19,28 @@ _logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 # A mailbox is put back after this many seconds, so that a long backfill does not
 # keep the new mail of others waiting.
-SLICES = {"new": 2, "backfill": 10}
-CRON_SECONDS = {"new": 2, "backfill": 60}
+SLICES = {"new": 2, "backfill": 10, "contacts": 5}
+CRON_SECONDS = {"new": 2, "backfill": 60, "contacts": 30}
 # What came is stored at least so often (seconds).
 COMMIT_EVERY = 1.0
 # Mailboxes that one batch asks for changes; Google's limit for a batch.
 FLEET = 100
 LONGEST_PAUSE = timedelta(hours=1)
+# Contacts change seldom, and nobody waits for them.
+CONTACTS_EVERY = timedelta(minutes=30)
 # An access that Google limits is announced to end this long before.
 ENDING_AHEAD = timedelta(days=2)
 # More of them in a row are no accident.
 MOST_CONFLICTS = 5
 # One row runs in one worker at a time, hence several rows for each lane: those whose
 # code begins like this.
-CRONS = {"new": "model._cron_sync(", "backfill": "model._cron_backfill("}
+CRONS = {
+    "new": "model._cron_sync(",
+    "backfill": "model._cron_backfill(",
+    "contacts": "model._cron_contacts(",
+}
+# When a lane comes back to a mailbox.
+DUE = {"new": "next_sync", "backfill": "next_backfill", "contacts": "next_contacts"}
 MOST_ROWS = 32
 # What stops this host only.
 OF_THIS_HOST = (errors.KeyMissing, errors.CopiedDatabase)
@@ -82,6 +90,27 @@ CLAIM_BACKFILL = """
      WHERE m.id = due.id
  RETURNING m.id, m.lease_token
 """
+CLAIM_CONTACTS = """
+    WITH due AS MATERIALIZED (
+        SELECT m.id
+          FROM gmail_mailbox m
+          JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
+         WHERE m.state = 'connected'
+           AND m.can_contacts
+           AND (m.next_contacts IS NULL OR m.next_contacts <= %(now)s)
+           AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
+         ORDER BY m.next_contacts NULLS FIRST, m.id
+         LIMIT %(most)s
+           FOR UPDATE OF m SKIP LOCKED)
+    UPDATE gmail_mailbox m
+       SET lease_until = %(until)s,
+           next_contacts = %(until)s,
+           lease_token = COALESCE(lease_token, 0) + 1
+      FROM due
+     WHERE m.id = due.id
+ RETURNING m.id, m.lease_token
+"""
+CLAIMS = {"new": CLAIM_NEW, "backfill": CLAIM_BACKFILL, "contacts": CLAIM_CONTACTS}
 # What a mailbox that works has.
 BETTER = {
     "error_message": None,
@@ -99,7 +128,7 @@ class Lease:
     """The right of one worker to synchronise one mailbox.
 
     :param env: of the worker, superuser
-    :param lane: new or backfill
+    :param lane: new, backfill or contacts
     :param mailbox_id: the mailbox
     :param token: fencing token: the claim's number, checked in each transaction
     """
@@ -149,7 +178,7 @@ class Lease:
         row = self.env.cr.fetchone()
         if not row:
             raise LeaseLost
-        if self.lane == "backfill" and row[0]:
+        if self.lane != "new" and row[0]:
             self.ends = 0
         self.env["ir.cron"]._commit_progress(1)
         self.committed = time.monotonic()
@@ -164,12 +193,17 @@ class GmailScheduler(models.AbstractModel):
     @api.model
     def _wake(self, mailboxes):
         """Have the mailboxes (sudo) synchronised as soon as a worker is free."""
-        due = mailboxes.filtered(lambda m: m.state == "connected" and m.can_read)
+        now = fields.Datetime.now()
+        connected = mailboxes.filtered(lambda m: m.state == "connected")
+        due = connected.filtered("can_read")
         if due:
-            now = fields.Datetime.now()
             due.write({"next_sync": now, "next_backfill": now})
-            for lane in CRONS:
-                self._trigger(lane)
+            self._trigger("new")
+            self._trigger("backfill")
+        due = connected.filtered("can_contacts")
+        if due:
+            due.write({"next_contacts": now})
+            self._trigger("contacts")
 
     @api.model
     def _crons(self, lanes=tuple(CRONS)):
@@ -196,11 +230,11 @@ class GmailScheduler(models.AbstractModel):
 
     @api.model
     def _set_rows(self, number):
-        """Have so many scheduled actions in each lane; what is too many is switched
-        off."""
+        """Have so many scheduled actions in each lane of mail; what is too many is
+        switched off."""
         if not 1 <= number <= MOST_ROWS:
             raise UserError(self.env._("1 to %s workers of each lane.", MOST_ROWS))
-        for lane in CRONS:
+        for lane in ("new", "backfill"):
             crons = self._crons([lane])
             for place, cron in enumerate(crons, 1):
                 # Odoo refuses to change one that runs just now.
@@ -229,6 +263,11 @@ class GmailScheduler(models.AbstractModel):
         """
         if number == 1 or number < config["max_cron_threads"]:
             self._work("backfill")
+
+    @api.model
+    def _cron_contacts(self):
+        """Bring in the contacts of the mailboxes that are due, for half a minute."""
+        self._work("contacts")
 
     def _work(self, lane):
         if not self._is_able():
@@ -269,15 +308,19 @@ class GmailScheduler(models.AbstractModel):
         self.env.cr.execute(
             """
             SELECT min(GREATEST(next, lease_until))
-              FROM (SELECT CASE WHEN %(lane)s = 'new' THEN m.next_sync
-                                ELSE m.next_backfill END AS next, m.lease_until
+              FROM (SELECT CASE %(lane)s WHEN 'new' THEN m.next_sync
+                                WHEN 'backfill' THEN m.next_backfill
+                                ELSE m.next_contacts END AS next, m.lease_until
                       FROM gmail_mailbox m
                       JOIN res_users u
                         ON u.id = m.user_id AND u.active AND NOT u.share
-                     WHERE m.state = 'connected' AND m.can_read
-                       AND (%(lane)s = 'new'
-                            OR m.backfill_done IS NOT TRUE AND m.census IS NULL
-                           AND m.history_cursor IS NOT NULL)) x
+                     WHERE m.state = 'connected'
+                       AND CASE %(lane)s WHEN 'new' THEN m.can_read
+                                WHEN 'backfill' THEN m.can_read
+                                    AND m.backfill_done IS NOT TRUE
+                                    AND m.census IS NULL
+                                    AND m.history_cursor IS NOT NULL
+                                ELSE m.can_contacts END) x
              WHERE next <= %(soon)s
                AND (lease_until IS NULL OR lease_until <= %(soon)s)
             """,
@@ -304,9 +347,10 @@ class GmailScheduler(models.AbstractModel):
     def _claim(self, lane, most=1):
         """Take the mailboxes that are due longest in a lane; return their leases."""
         now = fields.Datetime.now()
-        query = CLAIM_NEW if lane == "new" else CLAIM_BACKFILL
         with self.env["gmail.connect"]._short_transaction() as env:
-            env.cr.execute(query, {"now": now, "until": now + LEASE, "most": most})
+            env.cr.execute(
+                CLAIMS[lane], {"now": now, "until": now + LEASE, "most": most}
+            )
             rows = env.cr.fetchall()
         return [Lease(self.env(su=True), lane, *row) for row in rows]
 
@@ -377,14 +421,10 @@ class GmailScheduler(models.AbstractModel):
         """Synchronise one mailbox for one slice. Errors end here, and only here."""
         mailbox = lease.mailbox
         mailbox.invalidate_recordset()
+        work = self._run_contacts if lease.lane == "contacts" else self._run_mail
+        react = self._react_contacts if lease.lane == "contacts" else self._react
         try:
-            more = self.env["gmail.sync"].sudo()._run(mailbox, lease)
-            values, pause = {}, timedelta()
-            if mailbox.error_message or mailbox.failure_count or mailbox.waits_for:
-                values = dict(BETTER)
-            if lease.lane == "new" and not more:
-                values["last_sync"] = fields.Datetime.now()
-                pause = timedelta(minutes=mailbox.sync_interval)
+            values, pause = work(mailbox, lease)
             lease.commit()
             self.env["gmail.meter"]._project_works()
         except LeaseLost:
@@ -394,8 +434,52 @@ class GmailScheduler(models.AbstractModel):
             self.env.cr.rollback()
             if not mailbox.exists():
                 return
-            values, pause = self._react(mailbox, error)
+            values, pause = react(mailbox, error)
         self._release(lease, values, pause)
+
+    def _run_mail(self, mailbox, lease):
+        """Return how a slice of mail went: values of the mailbox, and a pause."""
+        more = self.env["gmail.sync"].sudo()._run(mailbox, lease)
+        values, pause = {}, timedelta()
+        if mailbox.error_message or mailbox.failure_count or mailbox.waits_for:
+            values = dict(BETTER)
+        if lease.lane == "new" and not more:
+            values["last_sync"] = fields.Datetime.now()
+            pause = timedelta(minutes=mailbox.sync_interval)
+        return values, pause
+
+    def _run_contacts(self, mailbox, lease):
+        """Return how a slice of contacts went: values of the mailbox, and a pause."""
+        more = self.env["gmail.contacts"].sudo()._run(mailbox, lease)
+        better = {"contact_failures": 0, "contact_problem": None}
+        return better, timedelta() if more else CONTACTS_EVERY
+
+    def _react_contacts(self, mailbox, error):
+        """Return values and pause for what went wrong with contacts. Mail goes on,
+        whatever it is."""
+        failures = (mailbox.contact_failures or 0) + 1
+        values, pause = {"contact_failures": failures}, self._back_off(failures)
+        if isinstance(error, CONFLICTS) and failures <= MOST_CONFLICTS:
+            return values, timedelta(seconds=failures)
+        words = self._words(mailbox)
+        if isinstance(error, errors.ReconnectNeeded):
+            # The whole access has ended.
+            values["state"] = "reconnect"
+            values["error_message"] = words._of(error, mailbox)
+            return values, pause
+        if isinstance(error, errors.PermissionMissing):
+            return {"can_contacts": False, "contact_failures": 0}, pause
+        if isinstance(error, errors.RetryLater):
+            pause = max(pause, timedelta(seconds=error.seconds or 0))
+            if failures < 3:
+                # It mends itself: nothing an owner needs to know yet.
+                return values, pause
+        if not isinstance(error, (errors.GoogleError, UserError)):
+            _logger.error(
+                "Contacts of mailbox %s: unexpected %s", mailbox.id, errors.place(error)
+            )
+        values["contact_problem"] = words._of_contacts(error, mailbox)
+        return values, pause
 
     def _react(self, mailbox, error):
         """Turn an error into the mailbox's next state; return values and pause."""
@@ -657,7 +741,7 @@ class GmailScheduler(models.AbstractModel):
         A wake that came meanwhile set ``next_sync`` into the past, and wins.
         """
         now = fields.Datetime.now()
-        due = "next_sync" if lease.lane == "new" else "next_backfill"
+        due = DUE[lease.lane]
         assignments = SQL().join(
             SQL("%s = %s, ", SQL.identifier(name), value)
             for name, value in values.items()
@@ -692,7 +776,7 @@ class GmailScheduler(models.AbstractModel):
             )
             row = env.cr.fetchone()
             scheduler = env["gmail.scheduler"]
-            if row and lease.lane == "backfill" and row[0]:
+            if row and lease.lane != "new" and row[0]:
                 scheduler._trigger("new")
             elif row and lease.lane == "new" and not row[1]:
                 scheduler._trigger("backfill")
@@ -700,6 +784,12 @@ class GmailScheduler(models.AbstractModel):
         if died:
             self._tell_in_time(lease.mailbox.id, values["error_message"])
         lease.mailbox.invalidate_recordset()
-        told = values.keys() & {"error_message", "waits_for", "state"}
+        told = values.keys() & {
+            "error_message",
+            "waits_for",
+            "state",
+            "contact_problem",
+            "can_contacts",
+        }
         if told and lease.mailbox.exists():
             self.env["gmail.sync"].sudo()._announce(lease.mailbox, ())

@@ -17,6 +17,9 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 GROUP = "gmail_oauth_mailbox.connect_group_id"
 DOMAINS = "gmail_oauth_mailbox.allowed_domains"
 CONTACTS = "gmail_oauth_mailbox.default_contacts"
+CONTACT_CEILING = "gmail_oauth_mailbox.contact_ceiling"
+# From the least to the most.
+CONTACT_POLICIES = ("never", "written_to", "all")
 HISTORY_DAYS = "gmail_oauth_mailbox.default_history_days"
 SYNC_INTERVAL = "gmail_oauth_mailbox.default_sync_interval"
 IMPORT_SCOPE = "gmail_oauth_mailbox.default_import_scope"
@@ -191,6 +194,21 @@ class GmailSetup(models.AbstractModel):
             ),
             "sync_interval": min(max(1, self._number(SYNC_INTERVAL, 5)), 1440),
         }
+
+    @api.model
+    def _contact_policy(self, mailbox):
+        """Return which of Google's contacts are created in Odoo: what the owner
+        chose, within what the administrator allows."""
+        ranks = map(
+            CONTACT_POLICIES.index,
+            (mailbox.contact_policy or "never", self._contact_ceiling()),
+        )
+        return CONTACT_POLICIES[min(ranks)]
+
+    @api.model
+    def _contact_ceiling(self):
+        most = self._param(CONTACT_CEILING)
+        return most if most in CONTACT_POLICIES else CONTACT_POLICIES[-1]
 
     @api.model
     def _ceilings(self):

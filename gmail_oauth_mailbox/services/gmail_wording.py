@@ -45,6 +45,52 @@ class GmailWording(models.AbstractModel):
         return self._of_refusal(error)
 
     @api.model
+    def _of_contacts(self, error, mailbox):
+        """Return the sentence for what keeps Google's contacts of a mailbox away."""
+        if (
+            isinstance(error, errors.ConfigurationWrong)
+            and error.kind == "api_disabled"
+        ):
+            return self.env._(
+                "The People API is switched off in the Google project. Ask your "
+                "administrator to switch it on; your mail is not affected."
+            )
+        if isinstance(error, errors.GoogleError):
+            return self._of(error, mailbox)
+        return self.env._(
+            "Odoo could not take in your Google contacts and tries again by itself. "
+            "Your administrator finds the place of the fault in the log."
+        )
+
+    @api.model
+    def _of_contact_counts(self, mailbox):
+        """Return how many contacts there are in Google, and what becomes of them."""
+        groups = self.env["gmail.contact"]._read_group(
+            [("mailbox_id", "=", mailbox.id)], ["outcome"], ["__count"]
+        )
+        counts = dict(groups)
+        total = sum(counts.values())
+        if not total:
+            return self.env._("No contacts in Google.") if mailbox.contact_state else ""
+        names = dict(
+            self.env["gmail.contact"]
+            ._fields["outcome"]
+            ._description_selection(self.env)
+        )
+        parts = [
+            self.env._(
+                "%(what)s: %(count)s", what=names[outcome], count=counts[outcome]
+            )
+            for outcome in names
+            if counts.get(outcome)
+        ]
+        return self.env._(
+            "%(total)s contacts in Google. %(parts)s.",
+            total=total,
+            parts=", ".join(parts),
+        )
+
+    @api.model
     def _of_project(self, error):
         """Return the sentence for a fault that stops all mailboxes."""
         if isinstance(error, errors.ConfigurationWrong):

@@ -1,5 +1,6 @@
 from . import (
     base_partner_merge,
+    gmail_contact_link,
     gmail_erase,
     gmail_exclude,
     gmail_label_switch,

@@ -32,6 +32,7 @@ from tests.google_standin import process  # noqa: E402
 GROUPS = ("base.group_user", "base.group_partner_manager")
 # A round that takes nothing in is repeated this often before it counts as stuck.
 MOST_IDLE = 20
+PENDING = [("is_pending", "=", True)]
 
 
 class Meter:
@@ -317,6 +318,60 @@ def large():
         "fetched": peak,
         "size": len(fetched.attachment_id.raw),
         "messages": count("gmail_message"),
+    }
+
+
+def read_contacts(mailbox):
+    """Run the scheduled action of contacts until there is nothing more to read."""
+    for _round in range(500):
+        env.cr.execute("UPDATE gmail_mailbox SET next_contacts = '2020-01-01'")
+        env.cr.commit()
+        env["gmail.scheduler"]._cron_contacts()
+        env.cr.commit()
+        env.invalidate_all()
+        if mailbox.contact_problem:
+            raise SystemExit(mailbox.contact_problem)
+        if not (mailbox.contact_page or env["gmail.contact"].search_count(PENDING)):
+            return
+    raise SystemExit("contacts are never all read")
+
+
+def contacts(changes, origin):
+    """Read many contacts, review them, import them, read some changes and all again;
+    return [seconds, statements, megabytes at most] of each."""
+    google = process.Standin(origin)
+    mailbox = connected()
+    mailbox.contact_policy = "all"
+    steps = {}
+
+    def measured(name, work):
+        forget_peak()
+        with Meter() as meter:
+            work()
+            env.cr.commit()
+        env.invalidate_all()
+        steps[name] = [meter.seconds, meter.statements, memory("VmHWM") / 1024]
+
+    measured("read", lambda: read_contacts(mailbox))
+
+    def import_all():
+        mailbox.with_user(mailbox.user_id).action_import_contacts()
+        read_contacts(mailbox)
+
+    measured("import", import_all)
+    names = [person["resourceName"] for person in google.contacts(ANNA)][:changes]
+    titles = {"organizations": [{"title": "Promoted"}]}
+    google.contacts(ANNA, change=dict.fromkeys(names, titles))
+    measured("changes", lambda: read_contacts(mailbox))
+    google.contacts(ANNA, expire_sync=True)
+    measured("again", lambda: read_contacts(mailbox))
+    calls = [e for e in google.log() if "/connections" in e["path"]]
+    outcomes = env["gmail.contact"]._read_group([], ["outcome"], ["__count"])
+    return {
+        "steps": steps,
+        "contacts": count("gmail_contact"),
+        "calls": len(calls),
+        "outcomes": dict(outcomes),
     }
 
 

@@ -1,0 +1,194 @@
+from odoo import api, fields, models
+
+OUTCOMES = [
+    ("conflict", "You decide"),
+    ("create", "New contact"),
+    ("update", "Completes a contact"),
+    ("match", "Is a contact already"),
+    ("skip", "Left out"),
+]
+# Why an outcome is what it is; gmail.wording has the sentences.
+REASONS = [
+    ("address", "Same address"),
+    ("other_address", "Another of the addresses"),
+    ("name_phone", "Same name and phone"),
+    ("new", "No contact is like it"),
+    ("chosen", "You chose it"),
+    ("several", "Several contacts are like it"),
+    ("policy", "New contacts are not created"),
+    ("not_written_to", "You have not written to them"),
+    ("no_right", "You may not create contacts"),
+    ("label", "Without the chosen label"),
+    ("colleague", "A colleague"),
+    ("excluded", "Kept out of Odoo"),
+    ("unreachable", "No address, and no name with a phone"),
+    ("left_out", "You left it out"),
+    ("undone", "The import was undone"),
+]
+
+
+class GmailContact(models.Model):
+    """A contact that the owner has in Google, and which contact in Odoo it is."""
+
+    _name = "gmail.contact"
+    _inherit = "gmail.owned"
+    _description = "Google Contact"
+    _order = "outcome, name, id"
+
+    # Every look-up by mailbox has the unique index below.
+    mailbox_id = fields.Many2one(index=False)
+    resource_name = fields.Char("Google's Name", required=True, readonly=True)
+    etag = fields.Char(readonly=True)
+    name = fields.Char(readonly=True)
+    email = fields.Char(readonly=True, help="The main one")
+    phone = fields.Char(readonly=True)
+    company_name = fields.Char("Company", readonly=True)
+    card = fields.Json(
+        readonly=True,
+        groups="base.group_system",
+        help="What Google has of it: lib.types.ParsedContact",
+    )
+    found = fields.Json(
+        readonly=True,
+        groups="base.group_system",
+        help="Ids of the contacts in Odoo that are like it, and why: [ids, reason]",
+    )
+    company_key = fields.Char(
+        readonly=True, index="btree_not_null", groups="base.group_system"
+    )
+    address_ids = fields.One2many(
+        "gmail.contact.address", "contact_id", groups="base.group_system"
+    )
+    seen = fields.Integer(
+        readonly=True, groups="base.group_system", help="In which full synchronisation"
+    )
+    is_gone = fields.Boolean("Deleted in Google", readonly=True)
+    outcome = fields.Selection(OUTCOMES, readonly=True)
+    reason = fields.Selection(REASONS, readonly=True)
+    choice = fields.Selection(
+        [("skip", "Leave out"), ("create", "Create"), ("link", "Is this contact")],
+        readonly=True,
+        help="What the owner decided, against what was found",
+    )
+    partner_id = fields.Many2one(
+        "res.partner",
+        "Contact in Odoo",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
+    candidate_ids = fields.Many2many(
+        "res.partner", string="Candidates", compute="_compute_candidate_ids"
+    )
+    is_applied = fields.Boolean(
+        readonly=True, help="It has part in the contact in Odoo."
+    )
+
+    is_pending = fields.Boolean(readonly=True, groups="base.group_system")
+
+    _resource_unique = models.UniqueIndex("(mailbox_id, resource_name)")
+    _pending_idx = models.Index("(mailbox_id, id) WHERE is_pending")
+
+    @api.depends("name", "email")
+    def _compute_display_name(self):
+        result = super()._compute_display_name()
+        for contact in self.filtered(lambda c: c.mailbox_id.user_id == self.env.user):
+            contact.display_name = (
+                contact.name or contact.email or contact.resource_name
+            )
+        return result
+
+    @api.depends("found")
+    def _compute_candidate_ids(self):
+        """As far as the reader may see them."""
+        partners = self.env["res.partner"]
+        for contact in self:
+            ids = (contact.sudo().found or [[]])[0]
+            contact.candidate_ids = partners.search([("id", "in", ids)])
+
+    def action_leave_out(self):
+        """Leave them out of Odoo."""
+        return self.env["gmail.contacts"]._choose(self._own(), "skip")
+
+    def action_create(self):
+        """Have a contact of its own for each."""
+        return self.env["gmail.contacts"]._choose(self._own(), "create")
+
+    def action_as_found(self):
+        """Forget what the owner decided."""
+        return self.env["gmail.contacts"]._choose(self._own(), False)
+
+    def action_link(self, partner_id):
+        """Say which contact in Odoo it is."""
+        return self.env["gmail.contacts"]._choose(self._own(), "link", partner_id)
+
+    def action_ask_link(self):
+        """Open the dialog that asks which contact in Odoo it is."""
+        self.ensure_one()
+        self._own()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Which contact is it?"),
+            "res_model": "gmail.contact.link",
+            "views": [[False, "form"]],
+            "target": "new",
+            "context": {"default_contact_id": self.id},
+        }
+
+    def _own(self):
+        """Return them under sudo, after checking that they are the caller's."""
+        self.check_access("read")
+        return self.sudo()
+
+
+class GmailContactAddress(models.Model):
+    """An address of a Google contact: contacts that share one are one person."""
+
+    _name = "gmail.contact.address"
+    _description = "Address of a Google Contact"
+    _rec_name = "address"
+    _allow_sudo_commands = False
+
+    contact_id = fields.Many2one(
+        "gmail.contact", required=True, readonly=True, index=True, ondelete="cascade"
+    )
+    address = fields.Char(required=True, readonly=True, index=True)
+
+
+class GmailContactGroup(models.Model):
+    """A label of contacts in Google."""
+
+    _name = "gmail.contact.group"
+    _inherit = "gmail.owned"
+    _description = "Label of Google Contacts"
+    _order = "name, id"
+
+    mailbox_id = fields.Many2one(index=False)
+    resource_name = fields.Char(required=True, readonly=True)
+    name = fields.Char(required=True, readonly=True)
+    count = fields.Integer("Contacts", readonly=True)
+
+    _resource_unique = models.UniqueIndex("(mailbox_id, resource_name)")
+
+
+class GmailContactOrigin(models.Model):
+    """What of a contact in Odoo came from Google: what stands there as it was written
+    follows Google, all else is Odoo's."""
+
+    _name = "gmail.contact.origin"
+    _description = "Origin of Contact Values"
+    _rec_name = "partner_id"
+    _allow_sudo_commands = False
+
+    partner_id = fields.Many2one(
+        "res.partner", required=True, readonly=True, ondelete="cascade"
+    )
+    created_key = fields.Char(readonly=True, help="It was created for this key.")
+    written = fields.Json(readonly=True, help="{field: value as it was written}")
+    touched = fields.Datetime(
+        readonly=True, help="The contact's write date after our last write"
+    )
+
+    _partner_unique = models.UniqueIndex("(partner_id)")
+    # No two workers create one person.
+    _key_unique = models.UniqueIndex("(created_key) WHERE created_key IS NOT NULL")

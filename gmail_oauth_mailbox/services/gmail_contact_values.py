@@ -1,0 +1,307 @@
+from collections import defaultdict
+
+import psycopg2
+
+from odoo import api, models
+from odoo.tools import SQL, plaintext2html
+
+# Fields of an address, which are written together or not at all.
+ADDRESS = ("street", "street2", "zip", "city", "state_id", "country_id")
+FIELDS = ("name", "email", "phone", "function", "comment", "company_name")
+# Rows that refer to a contact because Google's contacts do.
+OWN_TABLES = ("gmail_", "mail_followers")
+# Which phone stands in the one field that there is.
+PHONES = ("work", "workmobile", "mobile", "main", "home")
+
+
+class GmailContactValues(models.AbstractModel):
+    """What contacts in Odoo get from Google.
+
+    Odoo's value wins unless it is empty; what stands there as Google's value was
+    written follows Google. Of several Google contacts that are one person, that of the
+    mailbox that was connected first counts.
+    """
+
+    _name = "gmail.contact.values"
+    _description = "Values of Google Contacts"
+
+    @api.model
+    def _create_for(self, company, todo):
+        """Create a contact for each person.
+
+        :param todo: {gmail.contact of one person: those of them that ask for it}
+        """
+        asks, countries = defaultdict(list), self._countries(todo.values())
+        for person, wanting in todo.items():
+            asks[wanting[0].mailbox_id].append((person, wanting))
+        for mailbox, rows in asks.items():
+            env = self.env["gmail.linker"]._as_owner(mailbox)
+            values = []
+            for _person, wanting in rows:
+                found = self._desired(wanting, countries)
+                fallback = found.get("email") or found.get("phone")
+                values.append({"name": fallback, **found, "company_id": company.id})
+            partners = (
+                env["res.partner"]
+                # She follows whom she writes to, not her whole address book.
+                .with_context(mail_create_nosubscribe=True)
+                .create(values)
+                .sudo()
+            )
+            self.env["gmail.contact.origin"].create(
+                [
+                    {
+                        "partner_id": partner.id,
+                        "created_key": f"{company.id or 0}|{self._key(person)}",
+                        "written": {n: self._plain(partner, n) for n in found},
+                        "touched": partner.write_date,
+                    }
+                    for partner, (person, _w), found in zip(
+                        partners, rows, values, strict=True
+                    )
+                ]
+            )
+            for partner, (_person, wanting) in zip(partners, rows, strict=True):
+                for contact in wanting:
+                    contact.write({"partner_id": partner.id, "is_applied": True})
+
+    def _key(self, person):
+        """Return what no two persons share at once."""
+        addresses = person.address_ids.mapped("address")
+        return min(addresses) if addresses else f"id:{min(person.ids)}"
+
+    # ------------------------------------------------------------------
+    # Filling
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _fill(self, partners):
+        """Bring contacts in Odoo up to date with the Google contacts that they are;
+        one that Google made and that none is any more goes, unless somebody used it."""
+        partners = partners.exists()
+        sources = self.env["gmail.contact"].search(
+            [("partner_id", "in", partners.ids), ("is_applied", "=", True)],
+            order="mailbox_id, resource_name",
+        )
+        by_partner = sources.grouped("partner_id")
+        origins = self.env["gmail.contact.origin"].search(
+            [("partner_id", "in", partners.ids)]
+        )
+        by_origin = {origin.partner_id: origin for origin in origins}
+        writers = self._writers(sources)
+        countries = self._countries([sources])
+        orphans = self.env["res.partner"]
+        for partner in partners:
+            own, origin = by_partner.get(partner), by_origin.get(partner)
+            if own and partner.id in writers:
+                desired = self._desired(own, countries)
+                env = writers[partner.id]
+                self._fill_one(env["res.partner"].browse(partner.id), desired, origin)
+            elif not own and origin and origin.created_key:
+                orphans |= partner
+            elif not own and origin:
+                self._take_back(partner, origin)
+        self._drop(orphans, by_origin)
+
+    def _writers(self, sources):
+        """Return {id of a contact in Odoo: environment of an owner who may change it}
+        of Google contacts."""
+        found = {}
+        for mailbox, own in sources.grouped("mailbox_id").items():
+            env = self.env["gmail.linker"]._as_owner(mailbox)
+            partners = env["res.partner"].browse(own.partner_id.ids)
+            for partner in partners._filtered_access("write"):
+                found.setdefault(partner.id, env)
+        return found
+
+    @api.model
+    def _completing(self, contacts):
+        """Return those of some Google contacts that complete their contact in Odoo."""
+        origins = self.env["gmail.contact.origin"].search(
+            [("partner_id", "in", contacts.partner_id.ids)]
+        )
+        by_partner = {origin.partner_id.id: origin for origin in origins}
+        writers, countries = self._writers(contacts), self._countries([contacts])
+        return contacts.filtered(
+            lambda c: (
+                c.partner_id.id in writers
+                and self._changes(
+                    c.partner_id,
+                    self._desired(c, countries),
+                    by_partner.get(c.partner_id.id),
+                )
+            )
+        )
+
+    def _changes(self, partner, desired, origin):
+        """Return what of the values of Google may stand, and does not yet."""
+        written = (origin.written or {}) if origin else {}
+        if partner.parent_id:
+            # Odoo keeps the address of a company for its people.
+            for name in (*ADDRESS, "company_name"):
+                desired.pop(name, None)
+        for names in (*((name,) for name in FIELDS), ADDRESS):
+            if not self._is_googles(partner, names, written):
+                for name in names:
+                    desired.pop(name, None)
+        # What Google has no more stays as it is.
+        return {n: v for n, v in desired.items() if v and written.get(n) != v}
+
+    def _fill_one(self, partner, desired, origin):
+        """Write what Google has where it may stand."""
+        changes = self._changes(partner, desired, origin)
+        if not changes:
+            return
+        partner.write(changes)
+        written = dict(origin.written or {}) if origin else {}
+        written.update({name: self._plain(partner, name) for name in changes})
+        values = {"written": written, "touched": partner.write_date}
+        if origin:
+            origin.write(values)
+        else:
+            values["partner_id"] = partner.id
+            self.env["gmail.contact.origin"].create(values)
+
+    def _take_back(self, partner, origin):
+        """Empty what stands as it was written."""
+        values = {
+            name: False
+            for name, value in (origin.written or {}).items()
+            if self._plain(partner, name) == value
+        }
+        if values:
+            partner.write(values)
+        origin.unlink()
+
+    def _is_googles(self, partner, names, written):
+        """Whether fields are empty, or stand as Google's values were written."""
+        return all(
+            not self._plain(partner, name)
+            or self._plain(partner, name) == written[name]
+            if name in written
+            else not self._plain(partner, name)
+            for name in names
+        )
+
+    def _plain(self, partner, name):
+        value = partner[name]
+        return value.id if isinstance(value, models.BaseModel) else (value or False)
+
+    def _desired(self, contacts, countries):
+        """Return the values of the first Google contact that has each."""
+        found, first = {}, lambda c: (c.mailbox_id.id, c.resource_name)
+        for contact in sorted(contacts, key=first):
+            for name, value in self._values(contact).items():
+                if value and name not in found:
+                    found[name] = value
+            # An address is of one contact.
+            if not any(found.get(name) for name in ADDRESS):
+                found.update(self._address(contact, countries))
+        return found
+
+    def _countries(self, groups):
+        """Return {code: (id, {name or code of a state: id})} of Google contacts."""
+        codes = {
+            contact.card["address"]["country_code"]
+            for contacts in groups
+            for contact in contacts
+            if contact.card["address"]
+        }
+        countries = self.env["res.country"].search([("code", "in", list(codes))])
+        found = {}
+        for country in countries:
+            states = {}
+            for state in country.state_ids:
+                states[state.name.casefold()] = states[state.code.casefold()] = state.id
+            found[country.code] = country.id, states
+        return found
+
+    def _values(self, contact):
+        card, mailbox = contact.card, contact.mailbox_id
+        notes = [card["notes"]] if mailbox.contact_notes and card["notes"] else []
+        if mailbox.contact_birthdays and card["birthday"]:
+            notes.append(self.env._("Birthday: %s", card["birthday"]))
+        return {
+            "name": contact.name,
+            "email": contact.email,
+            "phone": self._phone(card["phones"]),
+            "function": card["title"],
+            "comment": str(plaintext2html("\n".join(notes))) if notes else False,
+            "company_name": contact.company_name,
+        }
+
+    def _phone(self, phones):
+        """Return the number that stands in the one field that there is."""
+        ranks = {kind: place for place, kind in enumerate(PHONES)}
+        ranked = sorted(phones, key=lambda p: ranks.get(p["kind"], len(PHONES)))
+        ranked = [p for p in ranked if not p["kind"].endswith("fax")]
+        return ranked[0]["number"] if ranked else False
+
+    def _address(self, contact, countries):
+        address = contact.card["address"]
+        if not address:
+            return {}
+        country, states = countries.get(address["country_code"], (False, {}))
+        return {
+            **{n: address[n] or False for n in ("street", "street2", "zip", "city")},
+            "state_id": states.get(address["region"].casefold(), False),
+            "country_id": country,
+        }
+
+    # ------------------------------------------------------------------
+    # Taking back
+    # ------------------------------------------------------------------
+
+    def _drop(self, partners, origins):
+        """Delete contacts that Google made and that nobody has changed or used."""
+        unused = partners - self._used(partners)
+        for partner in unused:
+            try:
+                with self.env.cr.savepoint():
+                    partner.unlink()
+            except (psycopg2.Error, Exception):  # noqa: BLE001
+                origins[partner].created_key = False
+        for partner in partners - unused:
+            # It is Odoo's from now on.
+            origins[partner].write({"created_key": False})
+
+    def _used(self, partners):
+        """Return those of some contacts that somebody changed, or that anything but
+        Google's contacts refers to."""
+        if not partners:
+            return partners
+        origins = self.env["gmail.contact.origin"].search(
+            [("partner_id", "in", partners.ids)]
+        )
+        used = {
+            origin.partner_id.id
+            for origin in origins
+            if origin.touched.replace(microsecond=0)
+            != origin.partner_id.write_date.replace(microsecond=0)
+        }
+        self.env.flush_all()
+        relations = self.env["base.partner.merge.automatic.wizard"]._get_fk_on(
+            "res_partner"
+        )
+        for table, column in relations:
+            if not table.startswith(OWN_TABLES) and column != "commercial_partner_id":
+                used.update(self._referring(table, column, partners, SQL("TRUE")))
+        said = SQL("model = 'res.partner' AND message_type IN ('comment', 'email')")
+        used.update(self._referring("mail_message", "res_id", partners, said))
+        planned = SQL("res_model = 'res.partner'")
+        used.update(self._referring("mail_activity", "res_id", partners, planned))
+        return partners.filtered(lambda partner: partner.id in used)
+
+    def _referring(self, table, column, partners, condition):
+        column = SQL.identifier(column)
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT DISTINCT %s FROM %s WHERE %s = ANY(%s) AND %s",
+                column,
+                SQL.identifier(table),
+                column,
+                partners.ids,
+                condition,
+            )
+        )
+        return [row_id for (row_id,) in rows]

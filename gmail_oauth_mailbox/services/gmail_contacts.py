@@ -1,0 +1,650 @@
+import dataclasses
+import json
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from ..lib import errors
+from ..lib.contact import plain_name, plain_phone
+from ..lib.domains import is_role
+
+# Google's sync tokens live for seven days after a full synchronisation. Those of a
+# fleet are spread over a day, since Google allows few of their first pages at once.
+FULL_AFTER = timedelta(days=5)
+SPREAD = 86_400
+# Contacts that are settled between two commits.
+AT_ONCE = 500
+EPOCH = datetime(1970, 1, 1)
+# Rows with what comes of one page.
+TAKE = """
+    INSERT INTO gmail_contact (
+           mailbox_id, resource_name, etag, name, email, phone, company_name, card,
+           company_key, seen, is_gone, create_uid, create_date, write_uid, write_date)
+    SELECT %(mailbox)s, resource_name, etag, name, email, phone, company_name, card,
+           company_key, %(seen)s, false, %(uid)s, %(now)s, %(uid)s, %(now)s
+      FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
+           resource_name text, etag text, name text, email text, phone text,
+           company_name text, card jsonb, company_key text)
+        ON CONFLICT (mailbox_id, resource_name) DO UPDATE
+       SET etag = excluded.etag, name = excluded.name, email = excluded.email,
+           phone = excluded.phone, company_name = excluded.company_name,
+           card = excluded.card, company_key = excluded.company_key,
+           is_gone = false, write_date = excluded.write_date
+     WHERE gmail_contact.etag IS DISTINCT FROM excluded.etag OR gmail_contact.is_gone
+ RETURNING id
+"""
+# Who shares an address with whom, in the same company; a desk's address is nobody's
+# own. What its owner decided stands alone.
+PERSONS = """
+    WITH RECURSIVE persons(id) AS (
+        SELECT unnest(%(ids)s)
+         UNION
+        SELECT other.contact_id
+          FROM persons p
+          JOIN gmail_contact_address mine ON mine.contact_id = p.id
+          JOIN gmail_contact_address other ON other.address = mine.address
+          JOIN gmail_contact c ON c.id = other.contact_id
+          JOIN gmail_mailbox m ON m.id = c.mailbox_id
+         WHERE m.company_id IS NOT DISTINCT FROM %(company)s AND c.choice IS NULL)
+    SELECT id FROM persons
+"""
+
+
+class GmailContacts(models.AbstractModel):
+    """The contacts that owners have in Google: read, and told apart.
+
+    Which contact in Odoo a Google contact is follows from all Google contacts of the
+    company together, so that the order in which mailboxes are read does not count.
+    """
+
+    _name = "gmail.contacts"
+    _description = "Google Contacts"
+
+    # ------------------------------------------------------------------
+    # Reading
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _run(self, mailbox, lease):
+        """Read what changed, page by page, for one slice.
+
+        :return: whether there is more
+        """
+        if not self._settle_pending(mailbox, lease):
+            return True
+        client = self.env["gmail.oauth"]._people(mailbox)
+        if not mailbox.contact_page:
+            if self._is_full_due(mailbox):
+                self._begin_full(mailbox)
+            if not mailbox.contact_cursor:
+                self._take_groups(mailbox, client.groups())
+        while True:
+            try:
+                page = client.connections(mailbox.contact_page, mailbox.contact_cursor)
+            except errors.CursorExpired:
+                self._begin_full(mailbox)
+                continue
+            self._take_page(mailbox, page)
+            lease.commit()
+            if not page.next_page_token:
+                return False
+            if lease.is_over:
+                return True
+
+    def _settle_pending(self, mailbox, lease):
+        """Settle what waits since its owner imported, took back or chose otherwise.
+
+        :return: False when the slice ended first
+        """
+        contacts = self.env["gmail.contact"]
+        while True:
+            pending = contacts.search(
+                [("mailbox_id", "=", mailbox.id), ("is_pending", "=", True)],
+                order="id",
+                limit=AT_ONCE,
+            )
+            if not pending:
+                return True
+            pending.is_pending = False
+            self._settle(pending)
+            lease.commit()
+            if lease.is_over:
+                return False
+
+    @api.model
+    def _settle_later(self, mailbox):
+        """Have all contacts of a mailbox (sudo) settled anew by the scheduled action:
+        there may be many."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE gmail_contact SET is_pending = true WHERE mailbox_id = %s",
+            [mailbox.id],
+        )
+        self.env["gmail.contact"].invalidate_model(["is_pending"])
+        mailbox.next_contacts = fields.Datetime.now()
+        self.env["gmail.scheduler"]._trigger("contacts")
+
+    def _is_full_due(self, mailbox):
+        spread = timedelta(seconds=mailbox.id * 7919 % SPREAD)
+        return (
+            not mailbox.contact_full_at
+            or mailbox.contact_full_at + FULL_AFTER + spread < fields.Datetime.now()
+        )
+
+    def _begin_full(self, mailbox):
+        mailbox.write(
+            {
+                "contact_cursor": False,
+                "contact_page": False,
+                "contact_full_at": fields.Datetime.now(),
+                "contact_round": mailbox.contact_round + 1,
+            }
+        )
+
+    def _take_groups(self, mailbox, groups):
+        known = self.env["gmail.contact.group"].search(
+            [("mailbox_id", "=", mailbox.id)]
+        )
+        by_name = {group.resource_name: group for group in known}
+        wanted = {g.resource_name: g for g in groups if g.kind == "user" and g.name}
+        (known - known.filtered(lambda g: g.resource_name in wanted)).unlink()
+        for name, group in wanted.items():
+            values = {"name": group.name, "count": group.count}
+            if name in by_name:
+                by_name[name].write(values)
+            else:
+                values.update(mailbox_id=mailbox.id, resource_name=name)
+                known.create(values)
+
+    def _take_page(self, mailbox, page):
+        """Keep a page, and do what follows from it."""
+        is_full = not mailbox.contact_cursor
+        changed = self._take(mailbox, page.contacts)
+        values = {"contact_page": page.next_page_token}
+        if not page.next_page_token:
+            values["contact_cursor"] = page.next_sync_token
+            if is_full:
+                self._mark_gone(mailbox)
+            if mailbox.contact_state in (False, "reading"):
+                values["contact_state"] = "preview"
+        elif not mailbox.contact_state:
+            values["contact_state"] = "reading"
+        mailbox.write(values)
+        self._settle(changed)
+
+    def _take(self, mailbox, contacts):
+        """Keep contacts of Google; return those that are new or other than before."""
+        self.env.flush_all()
+        rows = self.env["gmail.contact"]
+        now = fields.Datetime.now()
+        self._follow_merges(mailbox, contacts)
+        deleted = [c.resource_name for c in contacts if c.is_deleted]
+        # Google may name one twice; its last word counts.
+        alive = {c.resource_name: c for c in contacts if not c.is_deleted}
+        if deleted:
+            self.env.cr.execute(
+                """
+                UPDATE gmail_contact SET is_gone = true, write_date = %s
+                 WHERE mailbox_id = %s AND resource_name = ANY(%s)
+                """,
+                [now, mailbox.id, deleted],
+            )
+        if alive:
+            self.env.cr.execute(
+                TAKE,
+                {
+                    "mailbox": mailbox.id,
+                    "seen": mailbox.contact_round,
+                    "uid": self.env.uid,
+                    "now": now,
+                    "rows": json.dumps(
+                        [self._columns(c) for c in alive.values()], default=str
+                    ),
+                },
+            )
+            rows = rows.browse(row_id for (row_id,) in self.env.cr.fetchall())
+            self.env.cr.execute(
+                """
+                UPDATE gmail_contact SET seen = %s
+                 WHERE mailbox_id = %s AND resource_name = ANY(%s)
+                """,
+                [mailbox.contact_round, mailbox.id, list(alive)],
+            )
+        rows.invalidate_model()
+        self._keep_addresses(rows)
+        return rows
+
+    def _columns(self, contact):
+        company = plain_name(contact.company)
+        return {
+            "resource_name": contact.resource_name,
+            "etag": contact.etag,
+            "name": contact.name or None,
+            "email": contact.emails[0] if contact.emails else None,
+            "phone": contact.phones[0].number if contact.phones else None,
+            "company_name": contact.company or None,
+            "company_key": company or None,
+            "card": dataclasses.asdict(contact),
+        }
+
+    def _follow_merges(self, mailbox, contacts):
+        """Contacts that were merged in Google keep what was decided for one of them."""
+        pairs = [(old, c.resource_name) for c in contacts for old in c.was]
+        if pairs:
+            self.env.cr.execute(
+                """
+                UPDATE gmail_contact c SET resource_name = x.new
+                  FROM unnest(%(old)s, %(new)s) AS x(old, new)
+                 WHERE c.mailbox_id = %(mailbox)s AND c.resource_name = x.old
+                   AND c.id = (SELECT min(o.id) FROM gmail_contact o
+                                WHERE o.mailbox_id = %(mailbox)s
+                                  AND o.resource_name IN (
+                                      SELECT y.old
+                                        FROM unnest(%(old)s, %(new)s) AS y(old, new)
+                                       WHERE y.new = x.new))
+                   AND NOT EXISTS (SELECT FROM gmail_contact o
+                                    WHERE o.mailbox_id = %(mailbox)s
+                                      AND o.resource_name = x.new)
+                """,
+                {
+                    "mailbox": mailbox.id,
+                    "old": [old for old, _new in pairs],
+                    "new": [new for _old, new in pairs],
+                },
+            )
+
+    def _keep_addresses(self, contacts):
+        """Keep the addresses that tell persons apart: no desk's."""
+        self.env.cr.execute(
+            "DELETE FROM gmail_contact_address WHERE contact_id = ANY(%s)",
+            [contacts.ids],
+        )
+        pairs = [
+            (contact.id, address)
+            for contact in contacts
+            for address in contact.card["emails"]
+            if not is_role(address)
+        ]
+        if pairs:
+            self.env.cr.execute(
+                """
+                INSERT INTO gmail_contact_address (contact_id, address)
+                SELECT * FROM unnest(%s, %s)
+                """,
+                [list(column) for column in zip(*pairs, strict=True)],
+            )
+        self.env["gmail.contact.address"].invalidate_model()
+
+    def _mark_gone(self, mailbox):
+        """What a full synchronisation did not show was deleted in Google."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            UPDATE gmail_contact SET is_gone = true
+             WHERE mailbox_id = %s AND seen IS DISTINCT FROM %s
+               AND is_gone IS NOT TRUE
+            """,
+            [mailbox.id, mailbox.contact_round],
+        )
+        self.env["gmail.contact"].invalidate_model()
+
+    # ------------------------------------------------------------------
+    # Who is who
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _settle(self, contacts):
+        """Find out which contacts in Odoo some Google contacts (sudo) are, and, in
+        mailboxes whose import was confirmed, write what follows."""
+        for mailbox, own in contacts.grouped("mailbox_id").items():
+            self._find(mailbox, own)
+        for company, own in contacts.grouped(lambda c: c.mailbox_id.company_id).items():
+            self._decide(company, self._persons(company, own))
+
+    def _persons(self, company, contacts):
+        """Return the groups of Google contacts that are one person each."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            PERSONS, {"ids": contacts.ids, "company": company.id or None}
+        )
+        found = contacts.browse(sorted(row_id for (row_id,) in self.env.cr.fetchall()))
+        parent = {contact.id: contact.id for contact in found}
+
+        def root(one):
+            while parent[one] != one:
+                parent[one] = parent[parent[one]]
+                one = parent[one]
+            return one
+
+        first = {}
+        for contact in found:
+            if contact.choice:
+                continue
+            keys = contact.address_ids.mapped("address") or [self._name_key(contact)]
+            for key in filter(None, keys):
+                other = first.setdefault(key, contact.id)
+                low, high = sorted((root(other), root(contact.id)))
+                parent[high] = low
+        return list(found.grouped(lambda c: root(c.id)).values())
+
+    def _name_key(self, contact):
+        """Return what a contact without an address is told by, or None."""
+        phone = plain_phone(contact.phone or "")
+        name = plain_name(contact.name or "")
+        return f"{name}|{phone}" if name and phone else None
+
+    def _find(self, mailbox, contacts):
+        """Note which contacts in Odoo, that Google did not make, are like some Google
+        contacts of one mailbox, as far as its owner may read them."""
+        env = self.env["gmail.linker"]._as_owner(mailbox)
+        by_address = self._by_address(env, contacts)
+        by_name = self._by_name(env, contacts)
+        for contact in contacts:
+            emails = contact.card["emails"]
+            for reason, found in (
+                ("address", by_address.get(emails[0], ()) if emails else ()),
+                (
+                    "other_address",
+                    [p for e in emails[1:] for p in by_address.get(e, ())],
+                ),
+                ("name_phone", by_name(contact)),
+            ):
+                if found:
+                    contact.found = [sorted(set(found)), reason]
+                    break
+            else:
+                contact.found = False
+
+    def _by_address(self, env, contacts):
+        """Return {address: ids of contacts whose own it is}."""
+        addresses = {e for contact in contacts for e in contact.card["emails"]}
+        partners = env["res.partner"].search_fetch(
+            [("email_normalized", "in", list(addresses))], ["email_normalized"]
+        )
+        made = self._made(partners, "email")
+        found = defaultdict(list)
+        for partner in partners - made:
+            found[partner.email_normalized].append(partner.id)
+        return found
+
+    def _by_name(self, env, contacts):
+        """Return a function from a Google contact to the ids of the contacts that have
+        its name and one of its phones."""
+        names = {plain_name(c.name) for c in contacts if c.name and c.card["phones"]}
+        found = defaultdict(set)
+        if names:
+            self.env.cr.execute(
+                """
+                SELECT id FROM res_partner
+                 WHERE active AND phone IS NOT NULL AND lower(name) = ANY(%s)
+                """,
+                [list(names)],
+            )
+            ids = [row_id for (row_id,) in self.env.cr.fetchall()]
+            partners = env["res.partner"].search_fetch(
+                [("id", "in", ids)], ["name", "phone"]
+            )
+            for partner in partners - self._made(partners, "phone"):
+                key = plain_name(partner.name), plain_phone(partner.phone)
+                found[key].add(partner.id)
+
+        def function(contact):
+            name = plain_name(contact.name or "")
+            phones = {plain_phone(p["number"]) for p in contact.card["phones"]} - {""}
+            return {one for phone in phones for one in found.get((name, phone), ())}
+
+        return function
+
+    def _made(self, partners, field):
+        """Return those of some contacts that Google made, or whose value of a field
+        is Google's."""
+        origins = (
+            self.env["gmail.contact.origin"]
+            .sudo()
+            .search_fetch([("partner_id", "in", partners.ids)])
+        )
+        made = origins.filtered(
+            lambda o: (
+                o.created_key or (o.written or {}).get(field) == o.partner_id[field]
+            )
+        )
+        return partners.browse(made.partner_id.ids)
+
+    # ------------------------------------------------------------------
+    # What follows
+    # ------------------------------------------------------------------
+
+    def _decide(self, company, persons):
+        """Decide for groups of Google contacts that are one person each."""
+        rules = {}
+        for mailbox in self.env["gmail.contact"].union(*persons).mailbox_id:
+            rules[mailbox] = Rules(
+                self,
+                mailbox,
+                self.env["gmail.contact"].union(
+                    *(
+                        p.filtered(lambda c, m=mailbox: c.mailbox_id == m)
+                        for p in persons
+                    )
+                ),
+            )
+        made, todo = self._made_of(persons), defaultdict(list)
+        partners = set()
+        for person in persons:
+            partners.update(person.partner_id.ids)
+            wanted = self._decide_one(person, made, rules)
+            for contact, (outcome, reason, partner) in wanted.items():
+                is_new = outcome == "create" and not partner
+                if is_new and rules[contact.mailbox_id].is_active:
+                    todo[person].append(contact)
+                self._note(contact, outcome, reason, partner, rules)
+        self._note_completing(self.env["gmail.contact"].union(*persons))
+        self.env["gmail.contact.values"]._create_for(company, todo)
+        partners.update(self.env["gmail.contact"].union(*persons).partner_id.ids)
+        self.env["gmail.contact.values"]._fill(self.env["res.partner"].browse(partners))
+
+    def _made_of(self, persons):
+        """Return {contact in Odoo that Google made: its origin} of persons."""
+        linked = self.env["gmail.contact"].union(*persons).partner_id
+        origins = self.env["gmail.contact.origin"].search(
+            [("partner_id", "in", linked.ids), ("created_key", "!=", False)]
+        )
+        return {origin.partner_id.id: origin for origin in origins}
+
+    def _decide_one(self, person, made, rules):
+        """Return {contact: (outcome, reason, id of the contact in Odoo or False)}."""
+        decided, free = {}, []
+        for contact in person:
+            out = rules[contact.mailbox_id].leaves_out(contact)
+            if contact.choice == "link":
+                decided[contact] = ("match", "chosen", contact.partner_id.id)
+            elif out:
+                decided[contact] = ("skip", out, False)
+            else:
+                free.append(contact)
+        natives = {}
+        for contact in free:
+            ids, reason = contact.found or ([], False)
+            if contact.choice == "create":
+                ids = []
+            if len(ids) == 1:
+                natives[ids[0]] = True
+                decided[contact] = ("match", reason, ids[0])
+            elif ids:
+                decided[contact] = ("conflict", "several", False)
+        rest = [contact for contact in free if contact not in decided]
+        target = next(iter(natives)) if len(natives) == 1 else False
+        own = sorted({c.partner_id.id for c in person} & made.keys())
+        for contact in rest:
+            rule = rules[contact.mailbox_id]
+            if contact.choice != "create" and target and rule.may_read(target):
+                decided[contact] = ("match", "other_address", target)
+            elif own and rule.may_read(own[0]):
+                decided[contact] = ("create", "new", own[0])
+            else:
+                why_not = rule.why_not_create(contact)
+                decided[contact] = (
+                    ("skip", why_not, False) if why_not else ("create", "new", False)
+                )
+        return decided
+
+    def _note(self, contact, outcome, reason, partner, rules):
+        """Keep what was decided for a Google contact."""
+        is_active = rules[contact.mailbox_id].is_active
+        if outcome == "create" and contact.choice == "create":
+            reason = "chosen"
+        if outcome == "match" and contact.is_applied and contact.outcome == "update":
+            # It has completed it.
+            outcome = "update"
+        values = {
+            "outcome": outcome,
+            "reason": reason,
+            "partner_id": partner,
+            "is_applied": is_active and bool(partner),
+        }
+        current = {
+            name: contact[name].id if name == "partner_id" else contact[name]
+            for name in values
+        }
+        if values != current:
+            contact.write(values)
+
+    def _note_completing(self, contacts):
+        """Tell apart whom Odoo knows less of than Google."""
+        matched = contacts.filtered(lambda c: c.outcome == "match" and c.partner_id)
+        self.env["gmail.contact.values"]._completing(matched).outcome = "update"
+
+    # ------------------------------------------------------------------
+    # What the owner does
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _choose(self, contacts, choice, partner_id=False):
+        """Do with Google contacts (sudo) of the caller as she says."""
+        if choice == "link":
+            partner = self.env["res.partner"].browse(int(partner_id)).exists()
+            if not partner or not partner.has_access("read"):
+                raise UserError(self.env._("Choose a contact that you may read."))
+            touched = contacts.partner_id
+            contacts.write({"choice": "link", "partner_id": partner.id})
+        else:
+            touched = contacts.partner_id
+            contacts.write({"choice": choice, "partner_id": False, "is_applied": False})
+        self.sudo()._settle(contacts.sudo())
+        self.env["gmail.contact.values"].sudo()._fill(touched.sudo())
+        return True
+
+    @api.model
+    def _import(self, mailbox):
+        """Write what the preview of a mailbox (sudo) of the caller shows."""
+        if mailbox.contact_state not in ("preview", "undone"):
+            raise UserError(
+                self.env._("There is nothing to import yet. Wait a moment.")
+            )
+        mailbox.write(
+            {"contact_state": "active", "contact_imported_at": fields.Datetime.now()}
+        )
+        self._settle_later(mailbox)
+
+    @api.model
+    def _undo_import(self, mailbox):
+        """Take back what the import of a mailbox (sudo) of the caller wrote, as far as
+        nobody changed or used it since."""
+        until = mailbox.contact_undo_until
+        if not until or until < fields.Datetime.now():
+            raise UserError(
+                self.env._("There is no import of the last 30 days to take back.")
+            )
+        mailbox.contact_state = "undone"
+        self._settle_later(mailbox)
+
+
+class Rules:
+    """What the owner and the administrator of a mailbox let happen to contacts.
+
+    :param service: gmail.contacts, superuser
+    """
+
+    def __init__(self, service, mailbox, contacts):
+        env = service.env
+        self._mailbox = mailbox
+        self._owner = env["gmail.linker"]._as_owner(mailbox)
+        self.is_active = mailbox.contact_state == "active"
+        self._is_undone = mailbox.contact_state == "undone"
+        self.policy = env["gmail.setup"]._contact_policy(mailbox)
+        self._keeps_out = env["gmail.exclusions"]._keeps_out(mailbox)
+        self._group = mailbox.contact_group_id.resource_name
+        self._may_create = self._owner["res.partner"].has_access("create")
+        addresses = {e for contact in contacts for e in contact.card["emails"]}
+        self._colleagues = self._of_colleagues(addresses)
+        self._written_to = (
+            self._of_written_to(env, addresses) if self.policy == "written_to" else ()
+        )
+        self._readable = {}
+
+    def _of_colleagues(self, addresses):
+        users = self._owner["res.users"].sudo()
+        users = users.search(
+            [("share", "=", False), ("email_normalized", "in", list(addresses))]
+        )
+        mailboxes = self._owner["gmail.mailbox"].sudo()
+        mailboxes = mailboxes.search([("email", "in", list(addresses))])
+        own = self._mailbox._addresses()
+        return {*users.mapped("email_normalized"), *mailboxes.mapped("email"), *own}
+
+    def _of_written_to(self, env, addresses):
+        env.flush_all()
+        rows = env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT p.address
+                  FROM gmail_participant p
+                  JOIN gmail_message m ON m.id = p.message_id
+                 WHERE p.mailbox_id = %s AND p.address = ANY(%s) AND p.role <> 'from'
+                   AND m.direction = 'out'
+                """,
+                self._mailbox.id,
+                list(addresses),
+            )
+        )
+        return {address for (address,) in rows}
+
+    def leaves_out(self, contact):
+        """Return why a Google contact has no part in Odoo, or None."""
+        emails = contact.card["emails"]
+        if self._is_undone:
+            return "undone"
+        if contact.choice == "skip":
+            return "left_out"
+        if self._group and self._group not in contact.card["groups"]:
+            return "label"
+        if not self._colleagues.isdisjoint(emails):
+            return "colleague"
+        if emails and self._keeps_out(EPOCH, set(emails), False):
+            return "excluded"
+        if not emails and not (contact.name and contact.card["phones"]):
+            return "unreachable"
+        return None
+
+    def why_not_create(self, contact):
+        """Return why a Google contact becomes no new contact in Odoo, or None."""
+        if not self._may_create:
+            return "no_right"
+        if contact.choice == "create":
+            return None
+        if self.policy == "never":
+            return "policy"
+        if self.policy == "written_to" and not (
+            set(self._written_to) & set(contact.card["emails"])
+        ):
+            return "not_written_to"
+        return None
+
+    def may_read(self, partner_id):
+        if partner_id not in self._readable:
+            partner = self._owner["res.partner"].browse(partner_id).exists()
+            self._readable[partner_id] = bool(partner) and partner.has_access("read")
+        return self._readable[partner_id]

@@ -1,0 +1,24 @@
+from odoo import fields, models
+
+
+class GmailContactLink(models.TransientModel):
+    """The dialog that asks which contact in Odoo a Google contact is."""
+
+    _name = "gmail.contact.link"
+    _description = "Link Google Contact"
+    _transient_max_hours = 1
+    _allow_sudo_commands = False
+
+    contact_id = fields.Many2one("gmail.contact", required=True, ondelete="cascade")
+    name = fields.Char(related="contact_id.name")
+    email = fields.Char(related="contact_id.email")
+    phone = fields.Char(related="contact_id.phone")
+    company_name = fields.Char(related="contact_id.company_name")
+    candidate_ids = fields.Many2many(related="contact_id.candidate_ids")
+    partner_id = fields.Many2one("res.partner", "Contact in Odoo")
+
+    def action_confirm(self):
+        """It is this one."""
+        self.ensure_one()
+        self.contact_id.action_link(self.partner_id.id)
+        return {"type": "ir.actions.act_window_close"}

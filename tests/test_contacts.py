@@ -1,0 +1,287 @@
+"""Google's contacts: read, told apart, reviewed, written, taken back."""
+
+import itertools
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import tagged
+
+from .common import ANNA, BEN, GmailCase
+from .test_connecting import READ, SEND
+
+FIRM = "customer-example.test"
+
+
+def person(name, *emails, phone=None, **more):
+    """Return a Person as Google has it."""
+    found = {"names": [{"displayName": name, "unstructuredName": name}]} if name else {}
+    if emails:
+        found["emailAddresses"] = [{"value": email} for email in emails]
+    if phone:
+        found["phoneNumbers"] = [{"value": phone, "type": "work"}]
+    return {**found, **more}
+
+
+class ContactsCase(GmailCase):
+    def setUp(self):
+        super().setUp()
+        group = self.env.ref("base.group_partner_manager")
+        (self.anna | self.ben).group_ids += group
+        self.google.contacts(ANNA, clear=True)
+        self.box = self.connect(self.anna, ANNA)
+
+    def add(self, *people, account=ANNA):
+        return self.google.contacts(account, add=list(people))
+
+    def sync_contacts(self, mailbox=None):
+        mailbox = mailbox or self.box
+        for _round in range(30):
+            mailbox.next_contacts = "2020-01-01"
+            self.run_cron("contacts")
+            if not mailbox.contact_page or mailbox.contact_problem:
+                return
+        self.fail(f"not up to date: {mailbox.contact_problem}")
+
+    def imported(self, mailbox=None, policy="all"):
+        """Read, review, import."""
+        mailbox = mailbox or self.box
+        mailbox.contact_policy = policy
+        self.sync_contacts(mailbox)
+        mailbox.with_user(mailbox.user_id).action_import_contacts()
+        self.sync_contacts(mailbox)
+
+    def contact(self, name):
+        return self.box.contact_ids.filtered(lambda c: c.name == name)
+
+    def partners(self, *emails):
+        return self.env["res.partner"].search([("email", "in", emails)])
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestContacts(ContactsCase):
+    def test_nothing_is_written_before_it_was_reviewed(self):
+        known = self.env["res.partner"].create(
+            {"name": "Carla Roth", "email": f"carla@{FIRM}"}
+        )
+        before = self.env["res.partner"].search_count([])
+        self.add(
+            person("Carla Roth", f"carla@{FIRM}", phone="+49 30 1234567"),
+            person("Dan Low", f"dan@{FIRM}"),
+            person("Ben", BEN),
+            person("Nobody"),
+        )
+        self.box.contact_policy = "all"
+        self.sync_contacts()
+        self.assertEqual(self.box.contact_state, "preview")
+        found = {c.name: (c.outcome, c.reason) for c in self.box.contact_ids}
+        self.assertEqual(
+            found,
+            {
+                "Carla Roth": ("update", "address"),
+                "Dan Low": ("create", "new"),
+                "Ben": ("skip", "colleague"),
+                "Nobody": ("skip", "unreachable"),
+            },
+        )
+        self.assertEqual(self.env["res.partner"].search_count([]), before)
+        self.assertFalse(known.phone)
+        self.box.with_user(self.anna).action_import_contacts()
+        self.sync_contacts()
+        self.assertEqual(known.phone, "+49 30 1234567")
+        dan = self.partners(f"dan@{FIRM}")
+        self.assertEqual((dan.name, dan.company_id), ("Dan Low", self.box.company_id))
+        self.assertEqual(self.env["res.partner"].search_count([]), before + 1)
+
+    def test_odoos_value_wins_and_googles_follow_google(self):
+        known = self.env["res.partner"].create(
+            {"name": "Carla", "email": f"carla@{FIRM}", "phone": "1"}
+        )
+        carla = person("Carla Roth", f"carla@{FIRM}", phone="2")
+        carla["organizations"] = [{"name": "Customer Ltd", "title": "Buyer"}]
+        [name] = self.add(carla)
+        self.imported()
+        self.assertEqual((known.name, known.phone), ("Carla", "1"))
+        self.assertEqual(known.function, "Buyer")
+        titles = [{"name": "Customer Ltd", "title": "Head of Purchasing"}]
+        self.google.contacts(ANNA, change={name: {"organizations": titles}})
+        self.sync_contacts()
+        self.assertEqual(known.function, "Head of Purchasing")
+        # Somebody has changed it in Odoo: it is Odoo's now.
+        known.function = "Director"
+        titles = [{"name": "Customer Ltd", "title": "Retired"}]
+        self.google.contacts(ANNA, change={name: {"organizations": titles}})
+        self.sync_contacts()
+        self.assertEqual(known.function, "Director")
+
+    def test_never_is_the_default(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported(policy="never")
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+        self.assertEqual(self.box.contact_ids.reason, "policy")
+
+    def test_the_administrators_ceiling(self):
+        self.env["ir.config_parameter"].sudo().set_param(
+            "gmail_oauth_mailbox.contact_ceiling", "never"
+        )
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported(policy="all")
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+
+    def test_who_may_create_no_contacts_creates_none(self):
+        self.anna.group_ids -= self.env.ref("base.group_partner_manager")
+        known = self.env["res.partner"].create(
+            {"name": "Carla", "email": f"carla@{FIRM}"}
+        )
+        self.add(
+            person("Dan Low", f"dan@{FIRM}"), person("C", f"carla@{FIRM}", phone="2")
+        )
+        self.imported()
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+        self.assertEqual(self.contact("Dan Low").reason, "no_right")
+        # What she may not change stays as it is.
+        self.assertFalse(known.phone)
+        self.assertEqual(self.contact("C").partner_id, known)
+
+    def test_several_contacts_are_like_it(self):
+        twins = self.env["res.partner"].create(
+            [{"name": name, "email": f"twin@{FIRM}"} for name in ("One", "Two")]
+        )
+        self.add(person("Twin", f"twin@{FIRM}", phone="2"))
+        self.imported()
+        twin = self.contact("Twin")
+        self.assertEqual(twin.outcome, "conflict")
+        self.assertEqual(twin.with_user(self.anna).candidate_ids, twins)
+        self.assertFalse(any(twins.mapped("phone")))
+        twin.with_user(self.anna).action_link(twins[1].id)
+        self.assertEqual((twin.outcome, twin.partner_id), ("update", twins[1]))
+        self.assertEqual(twins.mapped("phone"), [False, "2"])
+        # Another decision takes back what the first one wrote.
+        twin.with_user(self.anna).action_leave_out()
+        self.assertEqual(twin.outcome, "skip")
+        self.assertFalse(any(twins.mapped("phone")))
+
+    def test_two_mailboxes_one_person(self):
+        other = self.connect(self.ben, BEN)
+        self.google.contacts(BEN, clear=True)
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.add(
+            person("Daniel", "dan@home.test", f"dan@{FIRM}", phone="3"), account=BEN
+        )
+        self.imported()
+        self.imported(other)
+        [dan] = self.partners(f"dan@{FIRM}", "dan@home.test")
+        self.assertEqual((dan.name, dan.phone), ("Dan Low", "3"))
+
+    def test_deleted_in_google(self):
+        [name] = self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        self.google.contacts(ANNA, delete=[name])
+        self.sync_contacts()
+        self.assertTrue(self.contact("Dan Low").is_gone)
+        self.assertTrue(self.partners(f"dan@{FIRM}"))
+
+    def test_a_token_that_is_too_old(self):
+        [name, _other] = self.add(
+            person("Dan Low", f"dan@{FIRM}"), person("Eve", f"eve@{FIRM}")
+        )
+        self.imported()
+        round_before = self.box.contact_round
+        self.google.contacts(ANNA, delete=[name])
+        self.google.contacts(ANNA, expire_sync=True)
+        self.sync_contacts()
+        self.assertEqual(self.box.contact_round, round_before + 1)
+        self.assertTrue(self.contact("Dan Low").is_gone)
+        self.assertFalse(self.contact("Eve").is_gone)
+        self.assertEqual(len(self.partners(f"dan@{FIRM}", f"eve@{FIRM}")), 2)
+
+    def test_undo(self):
+        known = self.env["res.partner"].create(
+            {"name": "Carla", "email": f"carla@{FIRM}"}
+        )
+        self.add(
+            person("Carla", f"carla@{FIRM}", phone="2"),
+            person("Dan Low", f"dan@{FIRM}"),
+            person("Eve", f"eve@{FIRM}"),
+        )
+        self.imported()
+        eve = self.partners(f"eve@{FIRM}")
+        eve.message_post(body="Called", message_type="comment")
+        self.box.with_user(self.anna).action_undo_contacts()
+        self.sync_contacts()
+        self.assertFalse(known.phone)
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+        # Somebody has used it.
+        self.assertTrue(eve.exists())
+        self.assertEqual(self.box.contact_state, "undone")
+        self.assertFalse(self.box.contact_ids.partner_id)
+
+    def test_contacts_are_not_allowed(self):
+        self.google.contacts(ANNA, clear=True)
+        box = self.connect(self.ben, BEN, scopes=[READ, SEND])
+        self.assertFalse(box.can_contacts)
+        self.sync(box)
+        self.assertEqual(box.state, "connected")
+        self.assertFalse(box.contact_state)
+        self.assertEqual(
+            box.with_user(self.ben).action_allow_contacts()["type"][:10], "ir.actions"
+        )
+
+    def test_only_a_label(self):
+        self.google.contacts(ANNA, add_groups={"cust": "Customers"})
+        of_label = {
+            "contactGroupMembership": {"contactGroupResourceName": "contactGroups/cust"}
+        }
+        self.add(
+            person("Dan Low", f"dan@{FIRM}", memberships=[of_label]),
+            person("Eve", f"eve@{FIRM}"),
+        )
+        self.sync_contacts()
+        label = self.env["gmail.contact.group"].search([("name", "=", "Customers")])
+        self.box.with_user(self.anna).contact_group_id = label
+        self.imported()
+        self.assertEqual(self.contact("Eve").reason, "label")
+        self.assertEqual(self.partners(f"dan@{FIRM}", f"eve@{FIRM}").name, "Dan Low")
+
+    def test_nobody_elses(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.sync_contacts()
+        contact = self.box.contact_ids
+        with self.assertRaises(AccessError):
+            contact.with_user(self.ben).read(["name"])
+        with self.assertRaises(AccessError):
+            contact.with_user(self.ben).action_create()
+        with self.assertRaises(AccessError):
+            self.box.with_user(self.ben).action_import_contacts()
+        stranger = self.env["res.partner"].create({"name": "X", "company_id": False})
+        with self.assertRaises(UserError):
+            contact.with_user(self.anna).action_link(stranger.id + 10_000)
+
+    def test_any_order_ends_the_same(self):
+        """Three mailboxes with overlapping people, in every order."""
+        accounts = {ANNA: self.anna, BEN: self.ben}
+        ends = set()
+        people = {
+            ANNA: [
+                person("Dan", f"dan@{FIRM}"),
+                person("Eve", f"eve@{FIRM}", phone="1"),
+            ],
+            BEN: [
+                person("Daniel", f"dan@{FIRM}", "dan@home.test", phone="2"),
+                person("E.", "eve@home.test"),
+                person("Eve B", f"eve@{FIRM}", "eve@home.test", phone="3"),
+            ],
+        }
+        boxes = {ANNA: self.box, BEN: self.connect(self.ben, BEN)}
+        for account in accounts:
+            self.google.contacts(account, clear=True)
+            self.google.contacts(account, add=people[account])
+        for order in itertools.permutations(accounts):
+            with self.env.cr.savepoint(flush=True) as savepoint:
+                for account in order:
+                    self.imported(boxes[account])
+                found = self.env["res.partner"].search(
+                    [("email", "=like", f"%@{FIRM}")]
+                )
+                ends.add(tuple(sorted((p.name, p.email, p.phone or "") for p in found)))
+                savepoint.rollback()
+            self.env.invalidate_all()
+        self.assertEqual(len(ends), 1, ends)
