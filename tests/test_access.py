@@ -46,6 +46,7 @@ SERVICES = (
     "gmail.compose",
     "gmail.check",
     "gmail.connect",
+    "gmail.contact.photos",
     "gmail.contact.values",
     "gmail.contacts",
     "gmail.documents",

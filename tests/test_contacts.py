@@ -1,6 +1,11 @@
 """Google's contacts: read, told apart, reviewed, written, taken back."""
 
+import base64
+import hashlib
+import io
 import itertools
+
+from PIL import Image
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
@@ -9,6 +14,16 @@ from .common import ANNA, BEN, GmailCase
 from .test_connecting import READ, SEND
 
 FIRM = "customer-example.test"
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+def png(seed):
+    """Return a PNG in a colour of its own."""
+    data = io.BytesIO()
+    Image.new("RGB", (64, 64), tuple(hashlib.sha256(seed).digest()[:3])).save(
+        data, "PNG"
+    )
+    return data.getvalue()
 
 
 def person(name, *emails, phone=None, **more):
@@ -111,6 +126,68 @@ class TestContacts(ContactsCase):
         self.google.contacts(ANNA, change={name: {"organizations": titles}})
         self.sync_contacts()
         self.assertEqual(known.function, "Director")
+
+    def test_notes_birthdays_and_addresses(self):
+        self.box.with_user(self.anna).write(
+            {"contact_notes": True, "contact_birthdays": True}
+        )
+        dan = person(
+            "Dan Low",
+            f"dan@{FIRM}",
+            biographies=[{"value": "Likes oak & ash.\nCalls <often>."}],
+            birthdays=[{"date": {"year": 1980, "month": 2, "day": 29}}],
+            addresses=[
+                {
+                    "streetAddress": "Long Street 1\nBack door",
+                    "postalCode": "94105",
+                    "city": "San Francisco",
+                    "region": "CA",
+                    "countryCode": "US",
+                }
+            ],
+        )
+        [name] = self.add(dan)
+        self.imported()
+        partner = self.partners(f"dan@{FIRM}")
+        for words in ("Likes oak &amp; ash.", "&lt;often&gt;", "Birthday: 1980-02-29"):
+            self.assertIn(words, partner.comment)
+        self.assertEqual(
+            (partner.street, partner.street2), ("Long Street 1", "Back door")
+        )
+        self.assertEqual((partner.zip, partner.city), ("94105", "San Francisco"))
+        self.assertEqual(partner.state_id.code, "CA")
+        self.assertEqual(partner.country_id.code, "US")
+        # A change of one thing writes nothing else.
+        self.google.contacts(ANNA, change={name: {"birthdays": None}})
+        self.sync_contacts()
+        self.assertNotIn("Birthday", partner.comment)
+        self.assertIn("Likes oak", partner.comment)
+        # What Google has no more goes, if it is Google's still.
+        partner.city = "Oakland"
+        self.google.contacts(
+            ANNA, change={name: {"biographies": None, "addresses": None}}
+        )
+        self.sync_contacts()
+        self.assertFalse(partner.comment)
+        self.assertEqual((partner.street, partner.city), ("Long Street 1", "Oakland"))
+
+    def test_the_same_again_writes_nothing(self):
+        self.box.contact_notes = True
+        self.add(
+            person(
+                "Dan Low",
+                f"dan@{FIRM}",
+                phone="1",
+                biographies=[{"value": "One & two\nthree"}],
+                photo=True,
+            )
+        )
+        self.imported()
+        partner = self.partners(f"dan@{FIRM}")
+        self.env.flush_all()
+        contacts = self.box.contact_ids
+        self.assertFalse(self.env["gmail.contact.values"]._completing(contacts))
+        self.assertTrue(partner.comment)
 
     def test_never_is_the_default(self):
         self.add(person("Dan Low", f"dan@{FIRM}"))
@@ -224,6 +301,50 @@ class TestContacts(ContactsCase):
         self.assertEqual(
             box.with_user(self.ben).action_allow_contacts()["type"][:10], "ir.actions"
         )
+
+    def test_photos(self):
+        own = base64.b64encode(png(b"own"))
+        known = self.env["res.partner"].create(
+            {"name": "Carla", "email": f"carla@{FIRM}", "image_1920": own}
+        )
+        photo = known.image_1920
+        names = self.add(
+            person("Carla", f"carla@{FIRM}", photo=True),
+            person("Dan", f"dan@{FIRM}", photo=True),
+            person("Eve", f"eve@{FIRM}", photo={"bytes": 1_200_000}),
+            person("Fay", f"fay@{FIRM}", photo={"redirect": "/photos/x"}),
+            person("Gus", f"gus@{FIRM}", photo={"as_type": "text/html", "body": "x"}),
+            person("Hal", f"hal@{FIRM}", photo={"as_type": "image/png", "body": SVG}),
+            person("Ida", f"ida@{FIRM}", photo={"status": 404}),
+        )
+        self.imported()
+        self.assertEqual(known.image_1920, photo)
+        dan = self.partners(f"dan@{FIRM}")
+        first = dan.image_1920
+        self.assertTrue(first)
+        others = [f"{name}@{FIRM}" for name in ("eve", "fay", "gus", "hal", "ida")]
+        self.assertEqual(len(self.partners(*others)), 5)
+        self.assertFalse(any(self.partners(*others).mapped("image_1920")))
+        # Another photo in Google, and then one in Odoo.
+        self.google.contacts(ANNA, change={names[1]: {"photo": True}})
+        self.sync_contacts()
+        second = dan.image_1920
+        self.assertNotEqual(first, second)
+        dan.image_1920 = own
+        self.google.contacts(ANNA, change={names[1]: {"photo": True}})
+        self.sync_contacts()
+        self.assertEqual(dan.image_1920, photo)
+
+    def test_a_photo_is_taken_back(self):
+        known = self.env["res.partner"].create(
+            {"name": "Carla", "email": f"carla@{FIRM}"}
+        )
+        self.add(person("Carla", f"carla@{FIRM}", photo=True))
+        self.imported()
+        self.assertTrue(known.image_1920)
+        self.box.with_user(self.anna).action_undo_contacts()
+        self.sync_contacts()
+        self.assertFalse(known.image_1920)
 
     def test_only_a_label(self):
         self.google.contacts(ANNA, add_groups={"cust": "Customers"})

@@ -84,9 +84,18 @@ class GmailContact(models.Model):
         readonly=True, help="It has part in the contact in Odoo."
     )
 
+    photo_url = fields.Char(readonly=True, groups="base.group_system")
+    photo_taken = fields.Char(
+        readonly=True,
+        groups="base.group_system",
+        help="The address of the photo that was looked at",
+    )
     is_pending = fields.Boolean(readonly=True, groups="base.group_system")
 
     _resource_unique = models.UniqueIndex("(mailbox_id, resource_name)")
+    _photo_idx = models.Index(
+        "(mailbox_id, id) WHERE photo_url IS NOT NULL AND is_applied"
+    )
     _pending_idx = models.Index("(mailbox_id, id) WHERE is_pending")
 
     @api.depends("name", "email")

@@ -8,6 +8,7 @@ from odoo.tools import SQL, plaintext2html
 # Fields of an address, which are written together or not at all.
 ADDRESS = ("street", "street2", "zip", "city", "state_id", "country_id")
 FIELDS = ("name", "email", "phone", "function", "comment", "company_name")
+PHOTO = "image_1920"
 # Rows that refer to a contact because Google's contacts do.
 OWN_TABLES = ("gmail_", "mail_followers")
 # Which phone stands in the one field that there is.
@@ -39,8 +40,7 @@ class GmailContactValues(models.AbstractModel):
             values = []
             for _person, wanting in rows:
                 found = self._desired(wanting, countries)
-                fallback = found.get("email") or found.get("phone")
-                values.append({"name": fallback, **found, "company_id": company.id})
+                values.append({**found, "company_id": company.id})
             partners = (
                 env["res.partner"]
                 # She follows whom she writes to, not her whole address book.
@@ -134,18 +134,21 @@ class GmailContactValues(models.AbstractModel):
         )
 
     def _changes(self, partner, desired, origin):
-        """Return what of the values of Google may stand, and does not yet."""
+        """Return the values of Google that may stand and do not yet; False empties
+        what Google has no more."""
         written = (origin.written or {}) if origin else {}
-        if partner.parent_id:
-            # Odoo keeps the address of a company for its people.
-            for name in (*ADDRESS, "company_name"):
-                desired.pop(name, None)
+        changes = {}
         for names in (*((name,) for name in FIELDS), ADDRESS):
-            if not self._is_googles(partner, names, written):
+            # Odoo keeps the address of a company for its people.
+            of_company = names == ADDRESS or names == ("company_name",)
+            if partner.parent_id and of_company:
+                continue
+            if self._is_googles(partner, names, written):
                 for name in names:
-                    desired.pop(name, None)
-        # What Google has no more stays as it is.
-        return {n: v for n, v in desired.items() if v and written.get(n) != v}
+                    value = desired.get(name) or False
+                    if value != self._plain(partner, name):
+                        changes[name] = value
+        return changes
 
     def _fill_one(self, partner, desired, origin):
         """Write what Google has where it may stand."""
@@ -155,6 +158,7 @@ class GmailContactValues(models.AbstractModel):
         partner.write(changes)
         written = dict(origin.written or {}) if origin else {}
         written.update({name: self._plain(partner, name) for name in changes})
+        written = {name: value for name, value in written.items() if value}
         values = {"written": written, "touched": partner.write_date}
         if origin:
             origin.write(values)
@@ -184,6 +188,9 @@ class GmailContactValues(models.AbstractModel):
         )
 
     def _plain(self, partner, name):
+        """Return a value as it is noted; of a photo, its checksum."""
+        if name == PHOTO:
+            return self.env["gmail.contact.photos"]._checksum(partner)
         value = partner[name]
         return value.id if isinstance(value, models.BaseModel) else (value or False)
 
@@ -197,6 +204,8 @@ class GmailContactValues(models.AbstractModel):
             # An address is of one contact.
             if not any(found.get(name) for name in ADDRESS):
                 found.update(self._address(contact, countries))
+        # Whoever has no name is called by her address.
+        found.setdefault("name", found.get("email") or found.get("phone"))
         return found
 
     def _countries(self, groups):
@@ -226,9 +235,17 @@ class GmailContactValues(models.AbstractModel):
             "email": contact.email,
             "phone": self._phone(card["phones"]),
             "function": card["title"],
-            "comment": str(plaintext2html("\n".join(notes))) if notes else False,
+            "comment": self._comment(notes),
             "company_name": contact.company_name,
         }
+
+    def _comment(self, notes):
+        """Return notes as the field has them once they are written, or False."""
+        if not notes:
+            return False
+        partners = self.env["res.partner"]
+        html = plaintext2html("\n".join(notes))
+        return partners._fields["comment"].convert_to_column(html, partners)
 
     def _phone(self, phones):
         """Return the number that stands in the one field that there is."""

@@ -22,17 +22,19 @@ EPOCH = datetime(1970, 1, 1)
 TAKE = """
     INSERT INTO gmail_contact (
            mailbox_id, resource_name, etag, name, email, phone, company_name, card,
-           company_key, seen, is_gone, create_uid, create_date, write_uid, write_date)
+           company_key, photo_url, seen, is_gone, create_uid, create_date, write_uid,
+           write_date)
     SELECT %(mailbox)s, resource_name, etag, name, email, phone, company_name, card,
-           company_key, %(seen)s, false, %(uid)s, %(now)s, %(uid)s, %(now)s
+           company_key, photo_url, %(seen)s, false, %(uid)s, %(now)s, %(uid)s, %(now)s
       FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
            resource_name text, etag text, name text, email text, phone text,
-           company_name text, card jsonb, company_key text)
+           company_name text, card jsonb, company_key text, photo_url text)
         ON CONFLICT (mailbox_id, resource_name) DO UPDATE
        SET etag = excluded.etag, name = excluded.name, email = excluded.email,
            phone = excluded.phone, company_name = excluded.company_name,
            card = excluded.card, company_key = excluded.company_key,
-           is_gone = false, write_date = excluded.write_date
+           photo_url = excluded.photo_url, is_gone = false,
+           write_date = excluded.write_date
      WHERE gmail_contact.etag IS DISTINCT FROM excluded.etag OR gmail_contact.is_gone
  RETURNING id
 """
@@ -90,7 +92,9 @@ class GmailContacts(models.AbstractModel):
             self._take_page(mailbox, page)
             lease.commit()
             if not page.next_page_token:
-                return False
+                return not self.env["gmail.contact.photos"]._take(
+                    mailbox, client, lease
+                )
             if lease.is_over:
                 return True
 
@@ -227,6 +231,7 @@ class GmailContacts(models.AbstractModel):
             "phone": contact.phones[0].number if contact.phones else None,
             "company_name": contact.company or None,
             "company_key": company or None,
+            "photo_url": contact.photo_url or None,
             "card": dataclasses.asdict(contact),
         }
 
