@@ -231,6 +231,13 @@ class TestContacts(ContactsCase):
         twin.with_user(self.anna).action_link(twins[1].id)
         self.assertEqual((twin.outcome, twin.partner_id), ("update", twins[1]))
         self.assertEqual(twins.mapped("phone"), [False, "2"])
+        # Undone, and imported again: the decision stands.
+        self.box.with_user(self.anna).action_undo_contacts()
+        self.sync_contacts()
+        self.assertEqual((twin.outcome, twin.reason), ("skip", "undone"))
+        self.assertFalse(any(twins.mapped("phone")))
+        self.imported()
+        self.assertEqual((twin.reason, twin.partner_id), ("chosen", twins[1]))
         # Another decision takes back what the first one wrote.
         twin.with_user(self.anna).action_leave_out()
         self.assertEqual(twin.outcome, "skip")

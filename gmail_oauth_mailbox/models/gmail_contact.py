@@ -70,6 +70,13 @@ class GmailContact(models.Model):
         readonly=True,
         help="What the owner decided, against what was found",
     )
+    chosen_id = fields.Many2one(
+        "res.partner",
+        "Chosen Contact",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="set null",
+    )
     partner_id = fields.Many2one(
         "res.partner",
         "Contact in Odoo",

@@ -464,10 +464,11 @@ class GmailContacts(models.AbstractModel):
         decided, free = {}, []
         for contact in person:
             out = rules[contact.mailbox_id].leaves_out(contact)
-            if contact.choice == "link":
-                decided[contact] = ("match", "chosen", contact.partner_id.id)
-            elif out:
+            chosen = contact.choice == "link" and contact.chosen_id.id
+            if out:
                 decided[contact] = ("skip", out, False)
+            elif chosen and rules[contact.mailbox_id].may_read(chosen):
+                decided[contact] = ("match", "chosen", chosen)
             else:
                 free.append(contact)
         natives = {}
@@ -529,15 +530,20 @@ class GmailContacts(models.AbstractModel):
     @api.model
     def _choose(self, contacts, choice, partner_id=False):
         """Do with Google contacts (sudo) of the caller as she says."""
+        chosen = self.env["res.partner"]
         if choice == "link":
-            partner = self.env["res.partner"].browse(int(partner_id)).exists()
-            if not partner or not partner.has_access("read"):
+            chosen = chosen.browse(int(partner_id)).exists()
+            if not chosen or not chosen.has_access("read"):
                 raise UserError(self.env._("Choose a contact that you may read."))
-            touched = contacts.partner_id
-            contacts.write({"choice": "link", "partner_id": partner.id})
-        else:
-            touched = contacts.partner_id
-            contacts.write({"choice": choice, "partner_id": False, "is_applied": False})
+        touched = contacts.partner_id
+        contacts.write(
+            {
+                "choice": choice,
+                "chosen_id": chosen.id,
+                "partner_id": False,
+                "is_applied": False,
+            }
+        )
         self.sudo()._settle(contacts.sudo())
         self.env["gmail.contact.values"].sudo()._fill(touched.sudo())
         return True
@@ -624,6 +630,8 @@ class Rules:
             return "undone"
         if contact.choice == "skip":
             return "left_out"
+        if contact.choice:
+            return None
         if self._group and self._group not in contact.card["groups"]:
             return "label"
         if not self._colleagues.isdisjoint(emails):

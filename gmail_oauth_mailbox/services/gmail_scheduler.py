@@ -28,6 +28,7 @@ FLEET = 100
 LONGEST_PAUSE = timedelta(hours=1)
 # Contacts change seldom, and nobody waits for them.
 CONTACTS_EVERY = timedelta(minutes=30)
+CONTACTS_AFTER = timedelta(seconds=5)
 # An access that Google limits is announced to end this long before.
 ENDING_AHEAD = timedelta(days=2)
 # More of them in a row are no accident.
@@ -66,7 +67,8 @@ CLAIM_NEW = """
  RETURNING m.id, m.lease_token
 """
 # A mailbox without a cursor, or that compares everything, is the other lane's: the
-# cursor comes before any list.
+# cursor comes before any list. One whose contacts have just become due is left to them,
+# which are few.
 CLAIM_BACKFILL = """
     WITH due AS MATERIALIZED (
         SELECT m.id
@@ -78,6 +80,8 @@ CLAIM_BACKFILL = """
            AND m.history_cursor IS NOT NULL
            AND m.census IS NULL
            AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)
+           AND NOT (m.can_contacts AND m.next_contacts <= %(now)s
+                    AND m.next_contacts > %(now)s - interval '1 minute')
            AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
          ORDER BY m.next_backfill NULLS FIRST, m.id
          LIMIT %(most)s
@@ -202,8 +206,10 @@ class GmailScheduler(models.AbstractModel):
             self._trigger("backfill")
         due = connected.filtered("can_contacts")
         if due:
-            due.write({"next_contacts": now})
-            self._trigger("contacts")
+            # The first mail comes first.
+            soon = now + CONTACTS_AFTER
+            due.write({"next_contacts": soon})
+            self._trigger("contacts", soon)
 
     @api.model
     def _crons(self, lanes=tuple(CRONS)):
@@ -764,7 +770,8 @@ class GmailScheduler(models.AbstractModel):
                                           ELSE %(next)s END
                      WHERE id = %(id)s AND lease_token = %(token)s
                        AND state = 'connected'
-                 RETURNING next_sync <= %(now)s, backfill_done
+                 RETURNING next_sync <= %(now)s, backfill_done,
+                           can_contacts AND next_contacts <= %(now)s
                     """,
                     assignments=assignments,
                     due=SQL.identifier(due),
@@ -780,6 +787,8 @@ class GmailScheduler(models.AbstractModel):
                 scheduler._trigger("new")
             elif row and lease.lane == "new" and not row[1]:
                 scheduler._trigger("backfill")
+            if row and lease.lane != "contacts" and row[2]:
+                scheduler._trigger("contacts")
             died = row and values.get("state") == "reconnect"
         if died:
             self._tell_in_time(lease.mailbox.id, values["error_message"])
