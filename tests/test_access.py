@@ -29,7 +29,7 @@ SECRET = (
     "gmail.quota",
     "gmail.address",
     "gmail.census",
-    "gmail.contact.address",
+    "gmail.contact.key",
     "gmail.contact.origin",
     "gmail.tombstone",
     "gmail.correspondence",

@@ -255,6 +255,33 @@ class TestContacts(ContactsCase):
         [dan] = self.partners(f"dan@{FIRM}", "dan@home.test")
         self.assertEqual((dan.name, dan.phone), ("Dan Low", "3"))
 
+    def test_a_desks_address_is_several_peoples(self):
+        firm = self.env["res.partner"].create(
+            {"name": "Weber Bau", "email": f"info@{FIRM}", "is_company": True}
+        )
+        other = self.connect(self.ben, BEN)
+        self.google.contacts(BEN, clear=True)
+        jonas = person("Jonas Weber", f"info@{FIRM}", phone="1")
+        self.add(jonas, person("Petra Weber", f"info@{FIRM}"))
+        self.add(person("Weber Bau", f"info@{FIRM}", phone="2"))
+        self.add(jonas, account=BEN)
+        self.imported()
+        self.imported(other)
+        found = self.partners(f"info@{FIRM}")
+        names = ["Jonas Weber", "Petra Weber", "Weber Bau"]
+        self.assertEqual(sorted(found.mapped("name")), names)
+        self.assertEqual(firm.phone, "2")
+
+    def test_nobody_without_an_address_is_there_twice(self):
+        other = self.connect(self.ben, BEN)
+        self.google.contacts(BEN, clear=True)
+        self.add(person("Tom O'Hara", phone="+353 85 555 0199"))
+        self.add(person("Tom O'Hara", phone="085 555 0199"), account=BEN)
+        self.imported()
+        self.imported(other)
+        [tom] = self.env["res.partner"].search([("name", "=", "Tom O'Hara")])
+        self.assertEqual(tom.phone, "+353 85 555 0199")
+
     def test_deleted_in_google(self):
         [name] = self.add(person("Dan Low", f"dan@{FIRM}"))
         self.imported()

@@ -51,6 +51,11 @@ class TestAnyOrder(ContactsCase):
         """Return the contacts that there are, and what became of Google's."""
         self.env.invalidate_all()
         partners = self.env["res.partner"].search([("id", "not in", before)])
+        # Nobody is there twice.
+        same = partners.grouped(lambda p: (p.name, p.email, not p.email and p.phone))
+        made = self.env["gmail.contact.origin"].search([("created_key", "!=", False)])
+        for twins in same.values():
+            self.assertLessEqual(len(twins & made.partner_id), 1, twins.mapped("name"))
         found = [
             (p.name or "", p.email or "", p.phone or "", p.function or "")
             for p in partners

@@ -56,8 +56,8 @@ class GmailContact(models.Model):
     company_key = fields.Char(
         readonly=True, index="btree_not_null", groups="base.group_system"
     )
-    address_ids = fields.One2many(
-        "gmail.contact.address", "contact_id", groups="base.group_system"
+    key_ids = fields.One2many(
+        "gmail.contact.key", "contact_id", groups="base.group_system"
     )
     seen = fields.Integer(
         readonly=True, groups="base.group_system", help="In which full synchronisation"
@@ -157,18 +157,18 @@ class GmailContact(models.Model):
         return self.sudo()
 
 
-class GmailContactAddress(models.Model):
-    """An address of a Google contact: contacts that share one are one person."""
+class GmailContactKey(models.Model):
+    """What tells persons apart: Google contacts that share a key are one."""
 
-    _name = "gmail.contact.address"
-    _description = "Address of a Google Contact"
-    _rec_name = "address"
+    _name = "gmail.contact.key"
+    _description = "Key of a Google Contact"
+    _rec_name = "key"
     _allow_sudo_commands = False
 
     contact_id = fields.Many2one(
         "gmail.contact", required=True, readonly=True, index=True, ondelete="cascade"
     )
-    address = fields.Char(required=True, readonly=True, index=True)
+    key = fields.Char(required=True, readonly=True, index=True)
 
 
 class GmailContactGroup(models.Model):

@@ -67,8 +67,8 @@ class GmailContactValues(models.AbstractModel):
 
     def _key(self, person):
         """Return what no two persons share at once."""
-        addresses = person.address_ids.mapped("address")
-        return min(addresses) if addresses else f"id:{min(person.ids)}"
+        keys = person.key_ids.mapped("key")
+        return min(keys) if keys else f"id:{min(person.ids)}"
 
     # ------------------------------------------------------------------
     # Filling

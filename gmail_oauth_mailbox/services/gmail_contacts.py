@@ -38,16 +38,15 @@ TAKE = """
      WHERE gmail_contact.etag IS DISTINCT FROM excluded.etag OR gmail_contact.is_gone
  RETURNING id
 """
-# Who shares an address with whom, in the same company; a desk's address is nobody's
-# own. What its owner decided stands alone.
+# Who shares a key with whom, in the same company. What its owner decided stands alone.
 PERSONS = """
     WITH RECURSIVE persons(id) AS (
         SELECT unnest(%(ids)s)
          UNION
         SELECT other.contact_id
           FROM persons p
-          JOIN gmail_contact_address mine ON mine.contact_id = p.id
-          JOIN gmail_contact_address other ON other.address = mine.address
+          JOIN gmail_contact_key mine ON mine.contact_id = p.id
+          JOIN gmail_contact_key other ON other.key = mine.key
           JOIN gmail_contact c ON c.id = other.contact_id
           JOIN gmail_mailbox m ON m.id = c.mailbox_id
          WHERE m.company_id IS NOT DISTINCT FROM %(company)s AND c.choice IS NULL)
@@ -218,7 +217,7 @@ class GmailContacts(models.AbstractModel):
                 [mailbox.contact_round, mailbox.id, list(alive)],
             )
         rows.invalidate_model()
-        self._keep_addresses(rows)
+        self._keep_keys(rows)
         return rows
 
     def _columns(self, contact):
@@ -261,27 +260,21 @@ class GmailContacts(models.AbstractModel):
                 },
             )
 
-    def _keep_addresses(self, contacts):
-        """Keep the addresses that tell persons apart: no desk's."""
+    def _keep_keys(self, contacts):
+        """Keep what tells persons apart."""
         self.env.cr.execute(
-            "DELETE FROM gmail_contact_address WHERE contact_id = ANY(%s)",
-            [contacts.ids],
+            "DELETE FROM gmail_contact_key WHERE contact_id = ANY(%s)", [contacts.ids]
         )
-        pairs = [
-            (contact.id, address)
-            for contact in contacts
-            for address in contact.card["emails"]
-            if not is_role(address)
-        ]
+        pairs = [(contact.id, key) for contact in contacts for key in keys(contact)]
         if pairs:
             self.env.cr.execute(
                 """
-                INSERT INTO gmail_contact_address (contact_id, address)
+                INSERT INTO gmail_contact_key (contact_id, key)
                 SELECT * FROM unnest(%s, %s)
                 """,
                 [list(column) for column in zip(*pairs, strict=True)],
             )
-        self.env["gmail.contact.address"].invalidate_model()
+        self.env["gmail.contact.key"].invalidate_model()
 
     def _mark_gone(self, mailbox):
         """What a full synchronisation did not show was deleted in Google."""
@@ -328,18 +321,11 @@ class GmailContacts(models.AbstractModel):
         for contact in found:
             if contact.choice:
                 continue
-            keys = contact.address_ids.mapped("address") or [self._name_key(contact)]
-            for key in filter(None, keys):
+            for key in contact.key_ids.mapped("key"):
                 other = first.setdefault(key, contact.id)
                 low, high = sorted((root(other), root(contact.id)))
                 parent[high] = low
         return list(found.grouped(lambda c: root(c.id)).values())
-
-    def _name_key(self, contact):
-        """Return what a contact without an address is told by, or None."""
-        phone = plain_phone(contact.phone or "")
-        name = plain_name(contact.name or "")
-        return f"{name}|{phone}" if name and phone else None
 
     def _find(self, mailbox, contacts):
         """Note which contacts in Odoo, that Google did not make, are like some Google
@@ -350,11 +336,8 @@ class GmailContacts(models.AbstractModel):
         for contact in contacts:
             emails = contact.card["emails"]
             for reason, found in (
-                ("address", by_address.get(emails[0], ()) if emails else ()),
-                (
-                    "other_address",
-                    [p for e in emails[1:] for p in by_address.get(e, ())],
-                ),
+                ("address", by_address(contact, emails[:1])),
+                ("other_address", by_address(contact, emails[1:])),
                 ("name_phone", by_name(contact)),
             ):
                 if found:
@@ -364,16 +347,28 @@ class GmailContacts(models.AbstractModel):
                 contact.found = False
 
     def _by_address(self, env, contacts):
-        """Return {address: ids of contacts whose own it is}."""
+        """Return a function from a Google contact and some of its addresses to the ids
+        of the contacts whose own one of them is."""
         addresses = {e for contact in contacts for e in contact.card["emails"]}
         partners = env["res.partner"].search_fetch(
-            [("email_normalized", "in", list(addresses))], ["email_normalized"]
+            [("email_normalized", "in", list(addresses))], ["email_normalized", "name"]
         )
-        made = self._made(partners, "email")
         found = defaultdict(list)
-        for partner in partners - made:
-            found[partner.email_normalized].append(partner.id)
-        return found
+        for partner in partners - self._made(partners, "email"):
+            row = (partner.id, plain_name(partner.name or ""))
+            found[partner.email_normalized].append(row)
+
+        def function(contact, emails):
+            name = plain_name(contact.name or "")
+            return [
+                partner
+                for email in emails
+                for partner, known_as in found.get(email, ())
+                # At a desk's address there may be several people.
+                if not is_role(email) or name in ("", known_as)
+            ]
+
+        return function
 
     def _by_name(self, env, contacts):
         """Return a function from a Google contact to the ids of the contacts that have
@@ -571,6 +566,18 @@ class GmailContacts(models.AbstractModel):
             )
         mailbox.contact_state = "undone"
         self._settle_later(mailbox)
+
+
+def keys(contact):
+    """Return what a Google contact shares with others that are the same person: its
+    addresses; a desk's with its name; without any, its name and phone."""
+    name = plain_name(contact.name or "")
+    emails = contact.card["emails"]
+    found = [f"{name}|{e}" if is_role(e) else e for e in emails]
+    if not emails and name:
+        phones = {plain_phone(phone["number"]) for phone in contact.card["phones"]}
+        found = [f"{name}|{phone}" for phone in sorted(phones - {""})]
+    return found
 
 
 class Rules:
