@@ -77,7 +77,10 @@ class GmailContacts(models.AbstractModel):
         if not self._settle_pending(mailbox, lease):
             return True
         client = self.env["gmail.oauth"]._people(mailbox)
+        photos = self.env["gmail.contact.photos"]
         if not mailbox.contact_page:
+            if not photos._take(mailbox, client, lease):
+                return True
             if self._is_full_due(mailbox):
                 self._begin_full(mailbox)
             if not mailbox.contact_cursor:
@@ -91,9 +94,7 @@ class GmailContacts(models.AbstractModel):
             self._take_page(mailbox, page)
             lease.commit()
             if not page.next_page_token:
-                return not self.env["gmail.contact.photos"]._take(
-                    mailbox, client, lease
-                )
+                return bool(photos._wanted(mailbox))
             if lease.is_over:
                 return True
 

@@ -34,5 +34,8 @@ def measure(bench):
         ]
     rows.append(row("contacts.calls", "calls", [found["calls"]], digits=0))
     outcomes = ", ".join(f"{what} {n}" for what, n in found["outcomes"].items())
-    bench.notes.append(f"{wanted} contacts: {outcomes}; {CHANGES} changes.")
+    bench.notes.append(
+        f"{wanted} contacts: {outcomes}; {CHANGES} changes; {found['photos']} photos, "
+        "which count among the import."
+    )
     return rows

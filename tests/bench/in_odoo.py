@@ -371,6 +371,7 @@ def contacts(changes, origin):
         "steps": steps,
         "contacts": count("gmail_contact"),
         "calls": len(calls),
+        "photos": env["gmail.contact"].search_count([("photo_taken", "!=", False)]),
         "outcomes": dict(outcomes),
     }
 
