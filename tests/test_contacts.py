@@ -10,7 +10,7 @@ from PIL import Image
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
-from .common import ANNA, BEN, GmailCase
+from .common import ANNA, BEN, GmailCase, mail
 from .test_connecting import READ, SEND
 
 FIRM = "customer-example.test"
@@ -281,6 +281,77 @@ class TestContacts(ContactsCase):
         self.imported(other)
         [tom] = self.env["res.partner"].search([("name", "=", "Tom O'Hara")])
         self.assertEqual(tom.phone, "+353 85 555 0199")
+
+    def test_who_was_archived_does_not_come_again(self):
+        self.env["res.partner"].create(
+            {"name": "Dan", "email": f"dan@{FIRM}", "active": False}
+        )
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+        self.assertEqual(self.contact("Dan Low").reason, "archived")
+        self.contact("Dan Low").with_user(self.anna).action_create()
+        self.assertTrue(self.partners(f"dan@{FIRM}"))
+
+    def test_the_permission_is_withdrawn_later(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        refusal = {
+            "error": {
+                "code": 403,
+                "status": "PERMISSION_DENIED",
+                "message": "Request had insufficient authentication scopes.",
+                "details": [{"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}],
+            }
+        }
+        fault = {"path": "/connections", "status": 403, "body": refusal, "count": 1}
+        self.google.control("faults", fault)
+        self.sync_contacts()
+        self.assertFalse(self.box.can_contacts)
+        self.assertEqual(self.box.state, "connected")
+        # Mail goes on, and what was imported stays.
+        self.google.add_message(ANNA, mail(subject="A mail after that"))
+        self.sync(self.box)
+        stored = self.env["gmail.message"].search([("mailbox_id", "=", self.box.id)])
+        self.assertIn("A mail after that", stored.mapped("subject"))
+        self.assertTrue(self.partners(f"dan@{FIRM}"))
+
+    def test_google_does_not_answer(self):
+        fault = {"path": "/connections", "status": 503, "body": {}, "count": 9}
+        self.google.control("faults", fault)
+        for _time in range(4):
+            self.box.next_contacts = "2020-01-01"
+            self.run_cron("contacts")
+        self.assertIn("tries again by itself", self.box.contact_problem)
+        self.assertFalse(self.box.error_message)
+        self.google.control("faults?clear=1")
+        self.sync_contacts()
+        self.box.next_contacts = "2020-01-01"
+        self.run_cron("contacts")
+        self.assertFalse(self.box.contact_problem)
+        self.assertEqual(self.box.contact_state, "preview")
+
+    def test_the_api_is_switched_off(self):
+        self.google.control("settings", {"people_api_disabled": True})
+        self.addCleanup(self.google.control, "settings", {"people_api_disabled": False})
+        self.sync_contacts()
+        self.assertIn("People API is switched off", self.box.contact_problem)
+        self.sync(self.box)
+        self.assertFalse(self.box.error_message)
+
+    def test_merged_in_google(self):
+        names = self.add(
+            person("Dan Low", f"dan@{FIRM}"), person("Dan L.", f"low@{FIRM}")
+        )
+        self.imported()
+        self.contact("Dan L.").with_user(self.anna).action_leave_out()
+        merged = person("Dan Low", f"dan@{FIRM}", f"low@{FIRM}")
+        merged["metadata"] = {"previousResourceNames": names}
+        self.google.contacts(ANNA, delete=names, add=[merged])
+        self.sync_contacts()
+        alive = self.box.contact_ids.filtered(lambda c: not c.is_gone)
+        self.assertEqual(alive.name, "Dan Low")
+        self.assertEqual(alive.partner_id, self.partners(f"dan@{FIRM}"))
 
     def test_deleted_in_google(self):
         [name] = self.add(person("Dan Low", f"dan@{FIRM}"))

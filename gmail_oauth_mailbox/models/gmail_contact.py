@@ -21,6 +21,7 @@ REASONS = [
     ("label", "Without the chosen label"),
     ("colleague", "A colleague"),
     ("excluded", "Kept out of Odoo"),
+    ("archived", "Archived in Odoo"),
     ("unreachable", "No address, and no name with a phone"),
     ("left_out", "You left it out"),
     ("undone", "The import was undone"),

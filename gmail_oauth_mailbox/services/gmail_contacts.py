@@ -351,8 +351,18 @@ class GmailContacts(models.AbstractModel):
         """Return a function from a Google contact and some of its addresses to the ids
         of the contacts whose own one of them is."""
         addresses = {e for contact in contacts for e in contact.card["emails"]}
-        partners = env["res.partner"].search_fetch(
-            [("email_normalized", "in", list(addresses))], ["email_normalized", "name"]
+        # What somebody archived is known, and does not come again.
+        partners = (
+            env["res.partner"]
+            .with_context(active_test=False)
+            .search_fetch(
+                [("email_normalized", "in", list(addresses))],
+                ["email_normalized", "name", "active"],
+            )
+        )
+        living = set(partners.filtered("active").mapped("email_normalized"))
+        partners = partners.filtered(
+            lambda p: p.active or p.email_normalized not in living
         )
         found = defaultdict(list)
         for partner in partners - self._made(partners, "email"):
@@ -461,6 +471,8 @@ class GmailContacts(models.AbstractModel):
         for contact in person:
             out = rules[contact.mailbox_id].leaves_out(contact)
             chosen = contact.choice == "link" and contact.chosen_id.id
+            if not out and not contact.choice and self._is_archived(contact):
+                out = "archived"
             if out:
                 decided[contact] = ("skip", out, False)
             elif chosen and rules[contact.mailbox_id].may_read(chosen):
@@ -492,6 +504,11 @@ class GmailContacts(models.AbstractModel):
                     ("skip", why_not, False) if why_not else ("create", "new", False)
                 )
         return decided
+
+    def _is_archived(self, contact):
+        """Whether whoever it is was archived in Odoo."""
+        partners = self.env["res.partner"].browse((contact.found or [()])[0]).exists()
+        return bool(partners) and not any(partners.mapped("active"))
 
     def _note(self, contact, outcome, reason, partner, rules):
         """Keep what was decided for a Google contact."""
