@@ -236,6 +236,9 @@ class TestContacts(ContactsCase):
         self.sync_contacts()
         self.assertEqual((twin.outcome, twin.reason), ("skip", "undone"))
         self.assertFalse(any(twins.mapped("phone")))
+        self.box.with_user(self.anna).action_review_contacts()
+        self.sync_contacts()
+        self.assertEqual((twin.outcome, twin.reason), ("update", "chosen"))
         self.imported()
         self.assertEqual((twin.reason, twin.partner_id), ("chosen", twins[1]))
         # Another decision takes back what the first one wrote.
@@ -466,6 +469,148 @@ class TestContacts(ContactsCase):
         self.imported()
         self.assertEqual(self.contact("Eve").reason, "label")
         self.assertEqual(self.partners(f"dan@{FIRM}", f"eve@{FIRM}").name, "Dan Low")
+
+    def test_the_dialog_tells_nothing_of_others(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.sync_contacts()
+        dialogs = self.env["gmail.contact.link"].with_user(self.ben)
+        with self.assertRaises(AccessError):
+            dialogs.create({"contact_id": self.box.contact_ids.id}).read(["name"])
+        with self.assertRaises(AccessError):
+            self.assertFalse(dialogs.new({"contact_id": self.box.contact_ids.id}).name)
+
+    def test_imported_from_a_mailbox_that_was_deleted(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        dan = self.partners(f"dan@{FIRM}")
+        self.box.with_user(self.anna).action_delete()
+        self.box = self.connect(self.anna, ANNA)
+        self.imported()
+        self.assertEqual(self.contact("Dan Low").partner_id, dan)
+        self.assertEqual(self.partners(f"dan@{FIRM}"), dan)
+
+    def test_who_has_a_new_address_is_still_the_same(self):
+        known = self.env["res.partner"].create(
+            {"name": "Carla", "email": f"carla@{FIRM}"}
+        )
+        [name] = self.add(person("Carla", f"carla@{FIRM}", phone="2"))
+        self.imported()
+        new = [{"value": f"carla.new@{FIRM}"}]
+        self.google.contacts(ANNA, change={name: {"emailAddresses": new}})
+        self.sync_contacts()
+        self.assertEqual(self.contact("Carla").partner_id, known)
+        self.assertEqual((known.email, known.phone), (f"carla@{FIRM}", "2"))
+        self.assertFalse(self.partners(f"carla.new@{FIRM}"))
+
+    def test_an_address_that_goes_to_somebody_else(self):
+        [dan, _eve] = self.add(person("Dan", f"dan@{FIRM}"), person("E", f"e@{FIRM}"))
+        self.imported()
+        old = self.partners(f"dan@{FIRM}")
+        new = [{"value": f"dan.new@{FIRM}"}]
+        self.google.contacts(ANNA, change={dan: {"emailAddresses": new}})
+        self.add(person("Dana", f"dan@{FIRM}"))
+        self.sync_contacts()
+        self.assertEqual(self.contact("Dan").partner_id, old)
+        self.assertEqual(old.email, f"dan.new@{FIRM}")
+        self.assertEqual(self.partners(f"dan@{FIRM}").name, "Dana")
+
+    def test_undo_keeps_what_somebody_edited(self):
+        [name] = self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        dan = self.partners(f"dan@{FIRM}")
+        self.env.cr.execute(
+            "UPDATE res_partner SET write_date = '2026-01-01' WHERE id = %s", [dan.id]
+        )
+        self.env.invalidate_all()
+        titles = [{"title": "Buyer"}]
+        self.google.contacts(ANNA, change={name: {"organizations": titles}})
+        self.sync_contacts()
+        self.assertEqual(dan.function, "Buyer")
+        self.box.with_user(self.anna).action_undo_contacts()
+        self.sync_contacts()
+        self.assertTrue(dan.exists())
+        # It is Odoo's, and found as such.
+        self.box.with_user(self.anna).action_review_contacts()
+        self.imported()
+        self.assertEqual(self.contact("Dan Low").partner_id, dan)
+        self.assertEqual(self.partners(f"dan@{FIRM}"), dan)
+
+    def test_what_odoo_refuses_keeps_nobody_back(self):
+        colleague = self.env["res.partner"].create(
+            {"name": "Ben Schulz", "email": "ben@home.test", "phone": "+49 30 7654321"}
+        )
+        self.ben.partner_id = colleague
+        self.add(
+            person("Ben Schulz", "b@home.test", phone="030 7654321"),
+            person("Dan Low", f"dan@{FIRM}"),
+        )
+        self.imported()
+        self.assertEqual(self.contact("Ben Schulz").reason, "colleague")
+        self.assertTrue(self.partners(f"dan@{FIRM}"))
+        self.assertFalse(self.box.contact_problem)
+
+    def test_a_label_that_goes_lets_nobody_in(self):
+        self.google.contacts(ANNA, add_groups={"cust": "Customers"})
+        of_label = {
+            "contactGroupMembership": {"contactGroupResourceName": "contactGroups/cust"}
+        }
+        [name] = self.add(person("Dan Low", f"dan@{FIRM}", memberships=[of_label]))
+        self.add(person("Eve", f"eve@{FIRM}"))
+        self.sync_contacts()
+        label = self.env["gmail.contact.group"].search([("name", "=", "Customers")])
+        self.box.with_user(self.anna).contact_group_id = label
+        self.imported()
+        self.google.contacts(ANNA, change={name: {"memberships": None}})
+        self.env["gmail.contacts"]._take_groups(self.box, [])
+        self.google.contacts(ANNA, expire_sync=True)
+        self.sync_contacts()
+        self.assertTrue(self.partners(f"dan@{FIRM}"))
+        self.assertFalse(self.partners(f"eve@{FIRM}"))
+
+    def test_who_went_before_the_import_is_not_created(self):
+        [name] = self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.sync_contacts()
+        self.google.contacts(ANNA, delete=[name])
+        self.sync_contacts()
+        self.assertEqual(self.contact("Dan Low").reason, "gone")
+        self.imported()
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+
+    def test_undone_without_a_connection(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        self.box.with_user(self.anna).action_pause()
+        self.box.with_user(self.anna).action_undo_contacts()
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+
+    def test_an_unconfirmed_address_book_steers_nobody(self):
+        self.env["res.partner"].create({"name": "N", "email": f"a@{FIRM}"})
+        other = self.connect(self.ben, BEN)
+        self.google.contacts(BEN, clear=True)
+        self.add(person("N", f"a@{FIRM}", f"b@{FIRM}"))
+        self.add(person("B", f"b@{FIRM}", phone="7"), account=BEN)
+        self.sync_contacts()
+        self.imported(other)
+        self.assertEqual(self.partners(f"b@{FIRM}").name, "B")
+
+    def test_whom_she_has_written_to(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"), person("Eve", f"eve@{FIRM}"))
+        self.imported(policy="written_to")
+        self.assertFalse(self.partners(f"dan@{FIRM}"))
+        self.google.control(
+            "messages",
+            {
+                "account": ANNA,
+                "raw": base64.b64encode(
+                    mail(sender=ANNA, to=f"dan@{FIRM}", subject="Your order")
+                ).decode(),
+                "labels": ["SENT"],
+            },
+        )
+        self.sync(self.box)
+        self.sync_contacts()
+        self.assertTrue(self.partners(f"dan@{FIRM}"))
+        self.assertFalse(self.partners(f"eve@{FIRM}"))
 
     def test_nobody_elses(self):
         self.add(person("Dan Low", f"dan@{FIRM}"))

@@ -109,6 +109,8 @@ class PeopleClient(ApiClient):
             answer = self._photos.request("GET", PHOTO_SIZE.sub(f"=s{PIXELS}", url))
         except errors.RequestRefused:
             return None
+        if answer.status == 429 or answer.status >= 500:
+            raise errors.RetryLater("no photo now", status=answer.status)
         kind = answer.headers.get("Content-Type", "")
         is_picture = answer.status == 200 and kind.startswith("image/")
         return answer.body if is_picture else None

@@ -22,6 +22,8 @@ REASONS = [
     ("colleague", "A colleague"),
     ("excluded", "Kept out of Odoo"),
     ("archived", "Archived in Odoo"),
+    ("gone", "Deleted in Google"),
+    ("refused", "Odoo refuses it"),
     ("unreachable", "No address, and no name with a phone"),
     ("left_out", "You left it out"),
     ("undone", "The import was undone"),
@@ -203,7 +205,9 @@ class GmailContactOrigin(models.Model):
     created_key = fields.Char(readonly=True, help="It was created for this key.")
     written = fields.Json(readonly=True, help="{field: value as it was written}")
     touched = fields.Datetime(
-        readonly=True, help="The contact's write date after our last write"
+        readonly=True,
+        help="The contact's write date after our last write; empty once somebody else "
+        "has changed it",
     )
 
     _partner_unique = models.UniqueIndex("(partner_id)")

@@ -686,7 +686,7 @@ class GmailMailbox(models.Model):
 
     def action_review_contacts(self):
         """Open the list of Google's contacts, and what becomes of each."""
-        self._own()
+        self.env["gmail.contacts"]._preview_again(self._own())
         action = self.env["ir.actions.act_window"]._for_xml_id(
             "gmail_oauth_mailbox.gmail_contact_action"
         )

@@ -4,6 +4,7 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools.mimetypes import guess_mimetype
 
+from ..lib import errors
 from .gmail_contact_values import PHOTO
 from .gmail_files import RASTER
 
@@ -25,7 +26,11 @@ class GmailContactPhotos(models.AbstractModel):
         """
         while contacts := self._wanted(mailbox):
             for contact in contacts:
-                self._take_one(contact, client)
+                try:
+                    self._take_one(contact, client)
+                except errors.RetryLater:
+                    # Contacts are read without them; the next time brings them.
+                    return True
                 contact.photo_taken = contact.photo_url
             lease.commit()
             if lease.is_over:
@@ -66,6 +71,7 @@ class GmailContactPhotos(models.AbstractModel):
         photo = client.photo(contact.photo_url)
         if not photo or guess_mimetype(photo) not in RASTER:
             return
+        is_ours = self.env["gmail.contact.values"]._is_ours(partner, origin)
         try:
             with self.env.cr.savepoint():
                 own.image_1920 = base64.b64encode(photo)
@@ -74,7 +80,7 @@ class GmailContactPhotos(models.AbstractModel):
             # No picture that Odoo can read.
             return
         written[PHOTO] = self._checksum(partner)
-        values = {"written": written, "touched": partner.write_date}
+        values = {"written": written, "touched": is_ours and partner.write_date}
         if origin:
             origin.write(values)
         else:
@@ -88,7 +94,7 @@ class GmailContactPhotos(models.AbstractModel):
                 ("is_applied", "=", True),
                 ("photo_url", "!=", False),
             ],
-            order="mailbox_id, resource_name",
+            order="is_gone, mailbox_id, resource_name",
             limit=1,
         )
 

@@ -1,18 +1,29 @@
+import logging
 from collections import defaultdict
 
 import psycopg2
 
 from odoo import api, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL, plaintext2html
+
+_logger = logging.getLogger(__name__)
 
 # Fields of an address, which are written together or not at all.
 ADDRESS = ("street", "street2", "zip", "city", "state_id", "country_id")
 FIELDS = ("name", "email", "phone", "function", "comment", "company_name")
 PHOTO = "image_1920"
 # Rows that refer to a contact because Google's contacts do.
-OWN_TABLES = ("gmail_", "mail_followers")
+OWN_TABLES = "gmail_"
 # Which phone stands in the one field that there is.
 PHONES = ("work", "workmobile", "mobile", "main", "home")
+
+
+def is_same(one, other):
+    """Whether two dates of a row are one; columns differ in how exact they are."""
+    return bool(one and other) and one.replace(microsecond=0) == other.replace(
+        microsecond=0
+    )
 
 
 class GmailContactValues(models.AbstractModel):
@@ -36,34 +47,63 @@ class GmailContactValues(models.AbstractModel):
         for person, wanting in todo.items():
             asks[wanting[0].mailbox_id].append((person, wanting))
         for mailbox, rows in asks.items():
+            rows = self._reuse(company, rows)
             env = self.env["gmail.linker"]._as_owner(mailbox)
-            values = []
-            for _person, wanting in rows:
-                found = self._desired(wanting, countries)
-                values.append({**found, "company_id": company.id})
-            partners = (
-                env["res.partner"]
-                # She follows whom she writes to, not her whole address book.
-                .with_context(mail_create_nosubscribe=True)
-                .create(values)
-                .sudo()
-            )
-            self.env["gmail.contact.origin"].create(
-                [
-                    {
-                        "partner_id": partner.id,
-                        "created_key": f"{company.id or 0}|{self._key(person)}",
-                        "written": {n: self._plain(partner, n) for n in found},
-                        "touched": partner.write_date,
-                    }
-                    for partner, (person, _w), found in zip(
-                        partners, rows, values, strict=True
+            values = [
+                {**self._desired(wanting, countries), "company_id": company.id}
+                for _key, wanting in rows
+            ]
+            for (key, wanting), made, partner in zip(
+                rows, values, self._create(env, values), strict=True
+            ):
+                for contact in wanting:
+                    if partner:
+                        contact.write({"partner_id": partner.id, "is_applied": True})
+                    else:
+                        contact.write({"outcome": "skip", "reason": "refused"})
+                if partner:
+                    self.env["gmail.contact.origin"].create(
+                        {
+                            "partner_id": partner.id,
+                            "created_key": key,
+                            "written": {n: self._plain(partner, n) for n in made},
+                            "touched": partner.write_date,
+                        }
                     )
-                ]
-            )
-            for partner, (_person, wanting) in zip(partners, rows, strict=True):
+
+    def _reuse(self, company, rows):
+        """Link those persons whose contact is there already, since their mailbox was
+        deleted or is connected anew; return [(key, contacts)] of the others."""
+        keys = [f"{company.id or 0}|{self._key(person)}" for person, _w in rows]
+        origins = self.env["gmail.contact.origin"].search([("created_key", "in", keys)])
+        taken = {origin.created_key: origin.partner_id for origin in origins}
+        living = self.env["gmail.contact"].search(
+            [("partner_id", "in", origins.partner_id.ids), ("is_applied", "=", True)]
+        )
+        left, used = [], set()
+        for key, (_person, wanting) in zip(keys, rows, strict=True):
+            partner = taken.get(key)
+            if partner and partner not in living.partner_id and key not in used:
                 for contact in wanting:
                     contact.write({"partner_id": partner.id, "is_applied": True})
+            else:
+                # Somebody else has it by now.
+                is_free = not partner and key not in used
+                left.append((key if is_free else f"id:{wanting[0].id}", wanting))
+            used.add(key)
+        return left
+
+    def _create(self, env, values):
+        """Return the new contacts (sudo) in their order; empty where Odoo refuses."""
+        # She follows whom she writes to, not her whole address book.
+        partners = env["res.partner"].with_context(mail_create_nosubscribe=True)
+        try:
+            with self.env.cr.savepoint():
+                return list(partners.create(values).sudo())
+        except UserError:
+            if len(values) == 1:
+                return [partners.sudo().browse()]
+        return [self._create(env, [one])[0] for one in values]
 
     def _key(self, person):
         """Return what no two persons share at once."""
@@ -96,7 +136,13 @@ class GmailContactValues(models.AbstractModel):
             if own and partner.id in writers:
                 desired = self._desired(own, countries)
                 env = writers[partner.id]
-                self._fill_one(env["res.partner"].browse(partner.id), desired, origin)
+                try:
+                    with self.env.cr.savepoint():
+                        own = env["res.partner"].browse(partner.id)
+                        self._fill_one(own, desired, origin)
+                except UserError as error:
+                    # Another addon, or a rule, refuses: it stays as it is.
+                    _logger.info("Contact %s: %s", partner.id, type(error).__name__)
             elif not own and origin and origin.created_key:
                 orphans |= partner
             elif not own and origin:
@@ -138,7 +184,11 @@ class GmailContactValues(models.AbstractModel):
         what Google has no more."""
         written = (origin.written or {}) if origin else {}
         changes = {}
+        # Odoo gives people a new address of their company.
+        has_people = any(child.type == "contact" for child in partner.child_ids)
         for names in (*((name,) for name in FIELDS), ADDRESS):
+            if names == ADDRESS and has_people:
+                continue
             # Odoo keeps the address of a company for its people.
             of_company = names == ADDRESS or names == ("company_name",)
             if partner.parent_id and of_company:
@@ -155,23 +205,28 @@ class GmailContactValues(models.AbstractModel):
         changes = self._changes(partner, desired, origin)
         if not changes:
             return
+        is_ours = self._is_ours(partner, origin)
         partner.write(changes)
         written = dict(origin.written or {}) if origin else {}
         written.update({name: self._plain(partner, name) for name in changes})
         written = {name: value for name, value in written.items() if value}
-        values = {"written": written, "touched": partner.write_date}
+        values = {"written": written, "touched": is_ours and partner.write_date}
         if origin:
             origin.write(values)
         else:
             values["partner_id"] = partner.id
             self.env["gmail.contact.origin"].create(values)
 
+    def _is_ours(self, partner, origin):
+        """Whether nobody has changed a contact since our last write."""
+        return not origin or is_same(origin.touched, partner.write_date)
+
     def _take_back(self, partner, origin):
         """Empty what stands as it was written."""
         values = {
             name: False
             for name, value in (origin.written or {}).items()
-            if self._plain(partner, name) == value
+            if name != "name" and self._plain(partner, name) == value
         }
         if values:
             partner.write(values)
@@ -196,7 +251,12 @@ class GmailContactValues(models.AbstractModel):
 
     def _desired(self, contacts, countries):
         """Return the values of the first Google contact that has each."""
-        found, first = {}, lambda c: (c.mailbox_id.id, c.resource_name)
+        found = {}
+
+        def first(contact):
+            # One that was deleted in Google counts where there is no other.
+            return bool(contact.is_gone), contact.mailbox_id.id, contact.resource_name
+
         for contact in sorted(contacts, key=first):
             for name, value in self._values(contact).items():
                 if value and name not in found:
@@ -276,11 +336,11 @@ class GmailContactValues(models.AbstractModel):
             try:
                 with self.env.cr.savepoint():
                     partner.unlink()
-            except (psycopg2.Error, Exception):  # noqa: BLE001
-                origins[partner].created_key = False
+            except (psycopg2.IntegrityError, UserError):
+                origins[partner].unlink()
         for partner in partners - unused:
             # It is Odoo's from now on.
-            origins[partner].write({"created_key": False})
+            origins[partner].unlink()
 
     def _used(self, partners):
         """Return those of some contacts that somebody changed, or that anything but
@@ -293,8 +353,7 @@ class GmailContactValues(models.AbstractModel):
         used = {
             origin.partner_id.id
             for origin in origins
-            if origin.touched.replace(microsecond=0)
-            != origin.partner_id.write_date.replace(microsecond=0)
+            if not is_same(origin.touched, origin.partner_id.write_date)
         }
         self.env.flush_all()
         relations = self.env["base.partner.merge.automatic.wizard"]._get_fk_on(
@@ -305,6 +364,8 @@ class GmailContactValues(models.AbstractModel):
                 used.update(self._referring(table, column, partners, SQL("TRUE")))
         said = SQL("model = 'res.partner' AND message_type IN ('comment', 'email')")
         used.update(self._referring("mail_message", "res_id", partners, said))
+        files = SQL("res_model = 'res.partner' AND res_field IS NULL")
+        used.update(self._referring("ir_attachment", "res_id", partners, files))
         planned = SQL("res_model = 'res.partner'")
         used.update(self._referring("mail_activity", "res_id", partners, planned))
         return partners.filtered(lambda partner: partner.id in used)

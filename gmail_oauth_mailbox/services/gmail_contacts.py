@@ -38,7 +38,8 @@ TAKE = """
      WHERE gmail_contact.etag IS DISTINCT FROM excluded.etag OR gmail_contact.is_gone
  RETURNING id
 """
-# Who shares a key with whom, in the same company. What its owner decided stands alone.
+# Who shares a key with whom, in the same company. What its owner decided stands alone,
+# and an address book that she has not confirmed tells nothing to others.
 PERSONS = """
     WITH RECURSIVE persons(id) AS (
         SELECT unnest(%(ids)s)
@@ -49,7 +50,8 @@ PERSONS = """
           JOIN gmail_contact_key other ON other.key = mine.key
           JOIN gmail_contact c ON c.id = other.contact_id
           JOIN gmail_mailbox m ON m.id = c.mailbox_id
-         WHERE m.company_id IS NOT DISTINCT FROM %(company)s AND c.choice IS NULL)
+         WHERE m.company_id IS NOT DISTINCT FROM %(company)s AND c.choice IS NULL
+           AND (m.id = %(mailbox)s OR m.contact_state = 'active'))
     SELECT id FROM persons
 """
 
@@ -74,13 +76,12 @@ class GmailContacts(models.AbstractModel):
 
         :return: whether there is more
         """
+        if not mailbox.contact_page:
+            self._mark_written_to(mailbox)
         if not self._settle_pending(mailbox, lease):
             return True
         client = self.env["gmail.oauth"]._people(mailbox)
-        photos = self.env["gmail.contact.photos"]
         if not mailbox.contact_page:
-            if not photos._take(mailbox, client, lease):
-                return True
             if self._is_full_due(mailbox):
                 self._begin_full(mailbox)
             if not mailbox.contact_cursor:
@@ -94,7 +95,8 @@ class GmailContacts(models.AbstractModel):
             self._take_page(mailbox, page)
             lease.commit()
             if not page.next_page_token:
-                return bool(photos._wanted(mailbox))
+                photos = self.env["gmail.contact.photos"]
+                return not photos._take(mailbox, client, lease)
             if lease.is_over:
                 return True
 
@@ -117,6 +119,22 @@ class GmailContacts(models.AbstractModel):
             lease.commit()
             if lease.is_over:
                 return False
+
+    def _mark_written_to(self, mailbox):
+        """Look again at whom the owner has written to meanwhile."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            UPDATE gmail_contact c SET is_pending = true
+             WHERE c.mailbox_id = %s AND c.reason = 'not_written_to'
+               AND EXISTS (SELECT FROM gmail_participant p
+                             JOIN gmail_message m ON m.id = p.message_id
+                            WHERE p.mailbox_id = c.mailbox_id AND p.address = c.email
+                              AND p.role <> 'from' AND m.direction = 'out')
+            """,
+            [mailbox.id],
+        )
+        self.env["gmail.contact"].invalidate_model(["is_pending"])
 
     @api.model
     def _settle_later(self, mailbox):
@@ -154,7 +172,9 @@ class GmailContacts(models.AbstractModel):
         )
         by_name = {group.resource_name: group for group in known}
         wanted = {g.resource_name: g for g in groups if g.kind == "user" and g.name}
-        (known - known.filtered(lambda g: g.resource_name in wanted)).unlink()
+        gone = known.filtered(lambda g: g.resource_name not in wanted)
+        # Without the one that was chosen, all contacts would be wanted.
+        (gone - mailbox.contact_group_id).unlink()
         for name, group in wanted.items():
             values = {"name": group.name, "count": group.count}
             if name in by_name:
@@ -193,9 +213,11 @@ class GmailContacts(models.AbstractModel):
                 """
                 UPDATE gmail_contact SET is_gone = true, write_date = %s
                  WHERE mailbox_id = %s AND resource_name = ANY(%s)
+             RETURNING id
                 """,
                 [now, mailbox.id, deleted],
             )
+            rows |= rows.browse(row_id for (row_id,) in self.env.cr.fetchall())
         if alive:
             self.env.cr.execute(
                 TAKE,
@@ -209,7 +231,7 @@ class GmailContacts(models.AbstractModel):
                     ),
                 },
             )
-            rows = rows.browse(row_id for (row_id,) in self.env.cr.fetchall())
+            rows |= rows.browse(row_id for (row_id,) in self.env.cr.fetchall())
             self.env.cr.execute(
                 """
                 UPDATE gmail_contact SET seen = %s
@@ -266,7 +288,16 @@ class GmailContacts(models.AbstractModel):
         self.env.cr.execute(
             "DELETE FROM gmail_contact_key WHERE contact_id = ANY(%s)", [contacts.ids]
         )
-        pairs = [(contact.id, key) for contact in contacts for key in keys(contact)]
+        # Everybody has them in her address book, and they are nobody's contact.
+        colleagues = self._colleagues(
+            {email for contact in contacts for email in contact.card["emails"]}
+        )
+        pairs = [
+            (contact.id, key)
+            for contact in contacts
+            if colleagues.isdisjoint(contact.card["emails"])
+            for key in keys(contact)
+        ]
         if pairs:
             self.env.cr.execute(
                 """
@@ -276,6 +307,17 @@ class GmailContacts(models.AbstractModel):
                 [list(column) for column in zip(*pairs, strict=True)],
             )
         self.env["gmail.contact.key"].invalidate_model()
+
+    @api.model
+    def _colleagues(self, addresses):
+        """Return those of some addresses that are of users, or of their mailboxes."""
+        users = self.env["res.users"].sudo()
+        users = users.search(
+            [("share", "=", False), ("email_normalized", "in", list(addresses))]
+        )
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        mailboxes = mailboxes.search([("email", "in", list(addresses))])
+        return {*users.mapped("email_normalized"), *mailboxes.mapped("email")}
 
     def _mark_gone(self, mailbox):
         """What a full synchronisation did not show was deleted in Google."""
@@ -287,6 +329,14 @@ class GmailContacts(models.AbstractModel):
                AND is_gone IS NOT TRUE
             """,
             [mailbox.id, mailbox.contact_round],
+        )
+        # What has no part in Odoo may have one now: contacts came, rules went.
+        self.env.cr.execute(
+            """
+            UPDATE gmail_contact SET is_pending = true
+             WHERE mailbox_id = %s AND is_applied IS NOT TRUE
+            """,
+            [mailbox.id],
         )
         self.env["gmail.contact"].invalidate_model()
 
@@ -300,14 +350,18 @@ class GmailContacts(models.AbstractModel):
         mailboxes whose import was confirmed, write what follows."""
         for mailbox, own in contacts.grouped("mailbox_id").items():
             self._find(mailbox, own)
-        for company, own in contacts.grouped(lambda c: c.mailbox_id.company_id).items():
-            self._decide(company, self._persons(company, own))
+            self._decide(mailbox, self._persons(mailbox, own))
 
-    def _persons(self, company, contacts):
+    def _persons(self, mailbox, contacts):
         """Return the groups of Google contacts that are one person each."""
         self.env.flush_all()
         self.env.cr.execute(
-            PERSONS, {"ids": contacts.ids, "company": company.id or None}
+            PERSONS,
+            {
+                "ids": contacts.ids,
+                "company": mailbox.company_id.id or None,
+                "mailbox": mailbox.id,
+            },
         )
         found = contacts.browse(sorted(row_id for (row_id,) in self.env.cr.fetchall()))
         parent = {contact.id: contact.id for contact in found}
@@ -342,10 +396,25 @@ class GmailContacts(models.AbstractModel):
                 ("name_phone", by_name(contact)),
             ):
                 if found:
-                    contact.found = [sorted(set(found)), reason]
+                    contact.found = self._among(env, sorted(set(found)), reason)
                     break
             else:
-                contact.found = False
+                if not self._is_kept(contact):
+                    contact.found = False
+
+    def _among(self, env, partner_ids, reason):
+        """Return what is noted of contacts that are like a Google contact; somebody
+        whose user is one of them is a colleague."""
+        partners = env["res.partner"].browse(partner_ids)
+        if not all(partners.mapped("partner_share")):
+            return [[], "colleague"]
+        return [partner_ids, reason]
+
+    def _is_kept(self, contact):
+        """Whether a contact is still whom it was found to be, though its address, or
+        theirs, has changed since."""
+        ids = (contact.found or [()])[0]
+        return contact.is_applied and list(ids) == contact.partner_id.exists().ids
 
     def _by_address(self, env, contacts):
         """Return a function from a Google contact and some of its addresses to the ids
@@ -384,7 +453,7 @@ class GmailContacts(models.AbstractModel):
     def _by_name(self, env, contacts):
         """Return a function from a Google contact to the ids of the contacts that have
         its name and one of its phones."""
-        names = {plain_name(c.name) for c in contacts if c.name and c.card["phones"]}
+        names = {c.name.lower() for c in contacts if c.name and c.card["phones"]}
         found = defaultdict(set)
         if names:
             self.env.cr.execute(
@@ -428,40 +497,44 @@ class GmailContacts(models.AbstractModel):
     # What follows
     # ------------------------------------------------------------------
 
-    def _decide(self, company, persons):
-        """Decide for groups of Google contacts that are one person each."""
-        rules = {}
-        for mailbox in self.env["gmail.contact"].union(*persons).mailbox_id:
-            rules[mailbox] = Rules(
-                self,
-                mailbox,
-                self.env["gmail.contact"].union(
-                    *(
-                        p.filtered(lambda c, m=mailbox: c.mailbox_id == m)
-                        for p in persons
-                    )
-                ),
-            )
-        made, todo = self._made_of(persons), defaultdict(list)
-        partners = set()
+    def _decide(self, mailbox, persons):
+        """Decide for groups of Google contacts that are one person each, since
+        something of a mailbox has changed; others' are decided anew only by what their
+        owners have confirmed."""
+        values = self.env["gmail.contact.values"]
+        everybody = self.env["gmail.contact"].union(*persons)
+        seen = {one for c in everybody for one in (c.found or [()])[0]}
+        seen.update(everybody.partner_id.ids, everybody.chosen_id.ids)
+        rules = {
+            box: Rules(self, box, own, seen)
+            for box, own in everybody.grouped("mailbox_id").items()
+        }
+        made, todo = self._made_of(everybody), defaultdict(list)
+        partners = set(everybody.partner_id.ids)
+        is_active = rules[mailbox].is_active if mailbox in rules else False
+        settled = self.env["gmail.contact"]
         for person in persons:
-            partners.update(person.partner_id.ids)
             wanted = self._decide_one(person, made, rules)
             for contact, (outcome, reason, partner) in wanted.items():
+                if not is_active and contact.mailbox_id != mailbox:
+                    continue
+                settled |= contact
                 is_new = outcome == "create" and not partner
                 if is_new and rules[contact.mailbox_id].is_active:
                     todo[person].append(contact)
                 self._note(contact, outcome, reason, partner, rules)
-        self._note_completing(self.env["gmail.contact"].union(*persons))
-        self.env["gmail.contact.values"]._create_for(company, todo)
-        partners.update(self.env["gmail.contact"].union(*persons).partner_id.ids)
-        self.env["gmail.contact.values"]._fill(self.env["res.partner"].browse(partners))
+        self._note_completing(settled)
+        values._create_for(mailbox.company_id, todo)
+        partners.update(everybody.partner_id.ids)
+        values._fill(self.env["res.partner"].browse(partners))
 
-    def _made_of(self, persons):
-        """Return {contact in Odoo that Google made: its origin} of persons."""
-        linked = self.env["gmail.contact"].union(*persons).partner_id
+    def _made_of(self, contacts):
+        """Return {contact in Odoo that Google made: its origin} of Google contacts."""
         origins = self.env["gmail.contact.origin"].search(
-            [("partner_id", "in", linked.ids), ("created_key", "!=", False)]
+            [
+                ("partner_id", "in", contacts.partner_id.ids),
+                ("created_key", "!=", False),
+            ]
         )
         return {origin.partner_id.id: origin for origin in origins}
 
@@ -481,7 +554,8 @@ class GmailContacts(models.AbstractModel):
                 free.append(contact)
         natives = {}
         for contact in free:
-            ids, reason = contact.found or ([], False)
+            found, reason = contact.found or ([], False)
+            ids = [one for one in found if rules[contact.mailbox_id].may_read(one)]
             if contact.choice == "create":
                 ids = []
             if len(ids) == 1:
@@ -494,9 +568,12 @@ class GmailContacts(models.AbstractModel):
         own = sorted({c.partner_id.id for c in person} & made.keys())
         for contact in rest:
             rule = rules[contact.mailbox_id]
-            if contact.choice != "create" and target and rule.may_read(target):
+            mine = contact.partner_id.id
+            if contact.choice == "create" and mine in made:
+                decided[contact] = ("create", "chosen", mine)
+            elif contact.choice != "create" and target and rule.may_read(target):
                 decided[contact] = ("match", "other_address", target)
-            elif own and rule.may_read(own[0]):
+            elif contact.choice != "create" and own and rule.may_read(own[0]):
                 decided[contact] = ("create", "new", own[0])
             else:
                 why_not = rule.why_not_create(contact)
@@ -553,8 +630,6 @@ class GmailContacts(models.AbstractModel):
             {
                 "choice": choice,
                 "chosen_id": chosen.id,
-                "partner_id": False,
-                "is_applied": False,
             }
         )
         self.sudo()._settle(contacts.sudo())
@@ -564,7 +639,7 @@ class GmailContacts(models.AbstractModel):
     @api.model
     def _import(self, mailbox):
         """Write what the preview of a mailbox (sudo) of the caller shows."""
-        if mailbox.contact_state not in ("preview", "undone"):
+        if mailbox.contact_state != "preview":
             raise UserError(
                 self.env._("There is nothing to import yet. Wait a moment.")
             )
@@ -583,7 +658,19 @@ class GmailContacts(models.AbstractModel):
                 self.env._("There is no import of the last 30 days to take back.")
             )
         mailbox.contact_state = "undone"
-        self._settle_later(mailbox)
+        if mailbox.state == "connected" and mailbox.can_contacts:
+            self._settle_later(mailbox)
+        else:
+            # The scheduled action leaves such a mailbox alone.
+            contacts = self.env["gmail.contact"].sudo()
+            self.sudo()._settle(contacts.search([("mailbox_id", "=", mailbox.id)]))
+
+    @api.model
+    def _preview_again(self, mailbox):
+        """Show what an import would do, after one was taken back."""
+        if mailbox.contact_state == "undone":
+            mailbox.contact_state = "preview"
+            self._settle_later(mailbox)
 
 
 def keys(contact):
@@ -604,32 +691,24 @@ class Rules:
     :param service: gmail.contacts, superuser
     """
 
-    def __init__(self, service, mailbox, contacts):
+    def __init__(self, service, mailbox, contacts, partner_ids):
         env = service.env
         self._mailbox = mailbox
-        self._owner = env["gmail.linker"]._as_owner(mailbox)
+        owner = env["gmail.linker"]._as_owner(mailbox)
         self.is_active = mailbox.contact_state == "active"
         self._is_undone = mailbox.contact_state == "undone"
         self.policy = env["gmail.setup"]._contact_policy(mailbox)
         self._keeps_out = env["gmail.exclusions"]._keeps_out(mailbox)
         self._group = mailbox.contact_group_id.resource_name
-        self._may_create = self._owner["res.partner"].has_access("create")
+        self._may_create = owner["res.partner"].has_access("create")
         addresses = {e for contact in contacts for e in contact.card["emails"]}
-        self._colleagues = self._of_colleagues(addresses)
+        own = mailbox._addresses()
+        self._colleagues = {*service._colleagues(addresses), *own}
         self._written_to = (
             self._of_written_to(env, addresses) if self.policy == "written_to" else ()
         )
-        self._readable = {}
-
-    def _of_colleagues(self, addresses):
-        users = self._owner["res.users"].sudo()
-        users = users.search(
-            [("share", "=", False), ("email_normalized", "in", list(addresses))]
-        )
-        mailboxes = self._owner["gmail.mailbox"].sudo()
-        mailboxes = mailboxes.search([("email", "in", list(addresses))])
-        own = self._mailbox._addresses()
-        return {*users.mapped("email_normalized"), *mailboxes.mapped("email"), *own}
+        partners = owner["res.partner"].with_context(active_test=False)
+        self._readable = set(partners.search([("id", "in", list(partner_ids))]).ids)
 
     def _of_written_to(self, env, addresses):
         env.flush_all()
@@ -657,9 +736,16 @@ class Rules:
             return "left_out"
         if contact.choice:
             return None
-        if self._group and self._group not in contact.card["groups"]:
+        is_new = not contact.is_applied
+        if is_new and contact.is_gone:
+            return "gone"
+        # What was imported stays, whatever becomes of its labels in Google.
+        if is_new and self._group and self._group not in contact.card["groups"]:
             return "label"
+        emails = contact.card["emails"]
         if not self._colleagues.isdisjoint(emails):
+            return "colleague"
+        if (contact.found or [0, 0])[1] == "colleague":
             return "colleague"
         if emails and self._keeps_out(EPOCH, set(emails), False):
             return "excluded"
@@ -682,7 +768,4 @@ class Rules:
         return None
 
     def may_read(self, partner_id):
-        if partner_id not in self._readable:
-            partner = self._owner["res.partner"].browse(partner_id).exists()
-            self._readable[partner_id] = bool(partner) and partner.has_access("read")
-        return self._readable[partner_id]
+        return partner_id in self._readable

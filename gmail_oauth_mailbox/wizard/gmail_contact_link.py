@@ -10,11 +10,13 @@ class GmailContactLink(models.TransientModel):
     _allow_sudo_commands = False
 
     contact_id = fields.Many2one("gmail.contact", required=True, ondelete="cascade")
-    name = fields.Char(related="contact_id.name")
-    email = fields.Char(related="contact_id.email")
-    phone = fields.Char(related="contact_id.phone")
-    company_name = fields.Char(related="contact_id.company_name")
-    candidate_ids = fields.Many2many(related="contact_id.candidate_ids")
+    name = fields.Char(related="contact_id.name", related_sudo=False)
+    email = fields.Char(related="contact_id.email", related_sudo=False)
+    phone = fields.Char(related="contact_id.phone", related_sudo=False)
+    company_name = fields.Char(related="contact_id.company_name", related_sudo=False)
+    candidate_ids = fields.Many2many(
+        related="contact_id.candidate_ids", related_sudo=False
+    )
     partner_id = fields.Many2one("res.partner", "Contact in Odoo")
 
     def action_confirm(self):
