@@ -28,7 +28,7 @@ FLEET = 100
 LONGEST_PAUSE = timedelta(hours=1)
 # Contacts change seldom, and nobody waits for them.
 CONTACTS_EVERY = timedelta(minutes=30)
-CONTACTS_AFTER = timedelta(seconds=5)
+LEASED_FOR = timedelta(seconds=5)
 # An access that Google limits is announced to end this long before.
 ENDING_AHEAD = timedelta(days=2)
 # More of them in a row are no accident.
@@ -206,10 +206,8 @@ class GmailScheduler(models.AbstractModel):
             self._trigger("backfill")
         due = connected.filtered("can_contacts")
         if due:
-            # The first mail comes first.
-            soon = now + CONTACTS_AFTER
-            due.write({"next_contacts": soon})
-            self._trigger("contacts", soon)
+            due.write({"next_contacts": now})
+            self._trigger("contacts")
 
     @api.model
     def _crons(self, lanes=tuple(CRONS)):
@@ -335,6 +333,23 @@ class GmailScheduler(models.AbstractModel):
         (due,) = self.env.cr.fetchone()
         if due:
             self._trigger(lane, max(due, now))
+        elif lane == "contacts":
+            self._trigger_beside_mail(now)
+
+    def _trigger_beside_mail(self, now):
+        """Come back soon for contacts of a mailbox that another lane works on: a lease
+        ends long before it would run out."""
+        waiting = self.env["gmail.mailbox"].search_count(
+            [
+                ("state", "=", "connected"),
+                ("can_contacts", "=", True),
+                ("next_contacts", "<=", now),
+                ("lease_until", ">", now),
+            ],
+            limit=1,
+        )
+        if waiting:
+            self._trigger("contacts", now + LEASED_FOR)
 
     @api.model
     def _is_able(self):
