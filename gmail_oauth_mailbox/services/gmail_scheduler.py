@@ -67,8 +67,7 @@ CLAIM_NEW = """
  RETURNING m.id, m.lease_token
 """
 # A mailbox without a cursor, or that compares everything, is the other lane's: the
-# cursor comes before any list. One whose contacts have just become due is left to them,
-# which are few.
+# cursor comes before any list.
 CLAIM_BACKFILL = """
     WITH due AS MATERIALIZED (
         SELECT m.id
@@ -80,8 +79,6 @@ CLAIM_BACKFILL = """
            AND m.history_cursor IS NOT NULL
            AND m.census IS NULL
            AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)
-           AND NOT (m.can_contacts AND m.next_contacts <= %(now)s
-                    AND m.next_contacts > %(now)s - interval '1 minute')
            AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
          ORDER BY m.next_backfill NULLS FIRST, m.id
          LIMIT %(most)s
@@ -300,7 +297,9 @@ class GmailScheduler(models.AbstractModel):
                     self._release(lease, {}, timedelta())
                     continue
                 commit_progress(remaining=0)
-                self._run(lease)
+                if self._run(lease) and lane == "backfill":
+                    # Contacts of the mailbox wait, and are few.
+                    ends = 0
             if time.monotonic() >= ends:
                 self._trigger(lane)
                 return
@@ -439,7 +438,10 @@ class GmailScheduler(models.AbstractModel):
 
     @api.model
     def _run(self, lease):
-        """Synchronise one mailbox for one slice. Errors end here, and only here."""
+        """Synchronise one mailbox for one slice. Errors end here, and only here.
+
+        :return: whether another lane waits for the mailbox
+        """
         mailbox = lease.mailbox
         mailbox.invalidate_recordset()
         work = self._run_contacts if lease.lane == "contacts" else self._run_mail
@@ -454,9 +456,9 @@ class GmailScheduler(models.AbstractModel):
         except Exception as error:  # noqa: BLE001
             self.env.cr.rollback()
             if not mailbox.exists():
-                return
+                return False
             values, pause = react(mailbox, error)
-        self._release(lease, values, pause)
+        return self._release(lease, values, pause)
 
     def _run_mail(self, mailbox, lease):
         """Return how a slice of mail went: values of the mailbox, and a pause."""
@@ -485,9 +487,8 @@ class GmailScheduler(models.AbstractModel):
         words = self._words(mailbox)
         if isinstance(error, errors.ReconnectNeeded):
             # The whole access has ended.
-            values["state"] = "reconnect"
-            values["error_message"] = words._of(error, mailbox)
-            return values, pause
+            ended = {"state": "reconnect", "error_message": words._of(error, mailbox)}
+            return {**values, **ended}, pause
         if isinstance(error, errors.PermissionMissing):
             return {"can_contacts": False, "contact_failures": 0}, pause
         if isinstance(error, errors.RetryLater):
@@ -757,7 +758,7 @@ class GmailScheduler(models.AbstractModel):
         return pause + timedelta(milliseconds=random.randrange(1000))  # nosec B311
 
     def _release(self, lease, values, pause):
-        """Put the mailbox back and note how it went.
+        """Put the mailbox back and note how it went; return whether its contacts wait.
 
         A wake that came meanwhile set ``next_sync`` into the past, and wins.
         """
@@ -802,7 +803,8 @@ class GmailScheduler(models.AbstractModel):
                 scheduler._trigger("new")
             elif row and lease.lane == "new" and not row[1]:
                 scheduler._trigger("backfill")
-            if row and lease.lane != "contacts" and row[2]:
+            contacts_wait = bool(row and lease.lane != "contacts" and row[2])
+            if contacts_wait:
                 scheduler._trigger("contacts")
             died = row and values.get("state") == "reconnect"
         if died:
@@ -817,3 +819,4 @@ class GmailScheduler(models.AbstractModel):
         }
         if told and lease.mailbox.exists():
             self.env["gmail.sync"].sudo()._announce(lease.mailbox, ())
+        return contacts_wait
