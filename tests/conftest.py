@@ -6,8 +6,15 @@ import pathlib
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from . import log_watch
+
+# A machine that has other work takes its time; what is slow is for the benchmarks.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 CORPUS = pathlib.Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
