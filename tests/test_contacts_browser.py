@@ -175,6 +175,8 @@ def test_5_on_a_phone(page):
     page.set_viewport_size(PHONE)
     page.locator("[name=contact_policy]").last.scroll_into_view_if_needed()
     shot(page, "118-phone")
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.wait_for_function(
+        "width => document.documentElement.scrollWidth <= width", arg=PHONE["width"]
+    )
     page.set_viewport_size(DESKTOP)
     assert not page.errors
