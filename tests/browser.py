@@ -187,6 +187,19 @@ def open_panel(page):
     page.wait_for_selector(".o_gmail_panel")
 
 
+def open_settings_of(page, account, tab):
+    """Open a tab of a mailbox's settings, by way of the preferences."""
+    page.goto(f"{page.origin}/odoo")
+    page.click(".o_user_menu button")
+    page.click("[data-menu=preferences]")
+    page.click("a[name=gmail_mailboxes]")
+    card = page.locator(".o_gmail_accounts .o_kanban_record", has_text=account)
+    card.hover()
+    card.locator(".o_dropdown_kanban button").click()
+    page.click(".dropdown-item:text('Settings')")
+    page.click(f"a[name={tab}]")
+
+
 def wait_for_all_mail(page, seconds=120):
     """Wait until every mailbox has brought in its window."""
     end = time.monotonic() + seconds

@@ -6,7 +6,15 @@
 import pytest
 from playwright.sync_api import expect
 
-from .browser import chromium, connect, dev_run, logged_in_page, rpc, shot
+from .browser import (
+    chromium,
+    connect,
+    dev_run,
+    logged_in_page,
+    open_settings_of,
+    rpc,
+    shot,
+)
 from .common import ANNA
 from .google_standin.process import Standin
 from .test_contacts import person
@@ -52,15 +60,7 @@ def page(browser, server):
 
 def open_contacts(page):
     """Open the tab of the mailbox's settings."""
-    page.goto(f"{page.origin}/odoo")
-    page.click(".o_user_menu button")
-    page.click("[data-menu=preferences]")
-    page.click("a[name=gmail_mailboxes]")
-    account = page.locator(".o_gmail_accounts .o_kanban_record", has_text=ANNA)
-    account.hover()
-    account.locator(".o_dropdown_kanban button").click()
-    page.click(".dropdown-item:text('Settings')")
-    page.click("a[name=contacts]")
+    open_settings_of(page, ANNA, "contacts")
 
 
 def summary(page, *words):

@@ -10,7 +10,15 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .browser import chromium, connect, dev_run, logged_in_page, rpc, shot
+from .browser import (
+    chromium,
+    connect,
+    dev_run,
+    logged_in_page,
+    open_settings_of,
+    rpc,
+    shot,
+)
 from .common import ANNA, PRIVATE
 from .google_standin.process import Standin
 from .test_page_browser import picture
@@ -133,15 +141,7 @@ def test_2_the_full_composer_takes_the_choice_along(page, google):
 
 
 def test_3_the_signature_comes_from_gmail(page):
-    page.goto(f"{page.origin}/odoo")
-    page.click(".o_user_menu button")
-    page.click("[data-menu=preferences]")
-    page.click("a[name=gmail_mailboxes]")
-    account = page.locator(".o_gmail_accounts .o_kanban_record", has_text=ANNA)
-    account.hover()
-    account.locator(".o_dropdown_kanban button").click()
-    page.click(".dropdown-item:text('Settings')")
-    page.click("a[name=signature]")
+    open_settings_of(page, ANNA, "signature")
     page.click("[name=action_take_signature]")
     editor = page.locator("[name=signature] .odoo-editor-editable")
     expect(editor).to_contain_text("Anna Keller")

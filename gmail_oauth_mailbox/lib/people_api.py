@@ -62,12 +62,10 @@ class PeopleClient(ApiClient):
             for person in (people if isinstance(people, list) else ())
             if isinstance(person, dict)
         ]
-        total = answer.get("totalItems")
         return ContactPage(
             contacts=tuple(c for c in contacts if c.resource_name),
             next_page_token=answer.get("nextPageToken") or None,
             next_sync_token=answer.get("nextSyncToken") or None,
-            total=total if isinstance(total, int) else 0,
         )
 
     def groups(self):

@@ -260,13 +260,11 @@ class ContactPage:
     """A page of ``people.connections.list``.
 
     :ivar next_sync_token: on the last page: where the next synchronisation begins
-    :ivar total: of all contacts, as far as Google tells
     """
 
     contacts: tuple[ParsedContact, ...]
     next_page_token: str | None = None
     next_sync_token: str | None = None
-    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,9 @@ class GmailContactValues(models.AbstractModel):
         written = (origin.written or {}) if origin else {}
         changes = {}
         # Odoo gives people a new address of their company.
-        has_people = any(child.type == "contact" for child in partner.child_ids)
+        has_people = partner.is_company and any(
+            child.type == "contact" for child in partner.child_ids
+        )
         for names in (*((name,) for name in FIELDS), ADDRESS):
             if names == ADDRESS and has_people:
                 continue

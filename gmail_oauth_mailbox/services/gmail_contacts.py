@@ -414,7 +414,7 @@ class GmailContacts(models.AbstractModel):
         """Whether a contact is still whom it was found to be, though its address, or
         theirs, has changed since."""
         ids = (contact.found or [()])[0]
-        return contact.is_applied and list(ids) == contact.partner_id.exists().ids
+        return contact.is_applied and list(ids) == contact.partner_id.ids
 
     def _by_address(self, env, contacts):
         """Return a function from a Google contact and some of its addresses to the ids
@@ -426,7 +426,7 @@ class GmailContacts(models.AbstractModel):
             .with_context(active_test=False)
             .search_fetch(
                 [("email_normalized", "in", list(addresses))],
-                ["email_normalized", "name", "active"],
+                ["email_normalized", "name", "active", "partner_share"],
             )
         )
         living = set(partners.filtered("active").mapped("email_normalized"))
@@ -465,7 +465,7 @@ class GmailContacts(models.AbstractModel):
             )
             ids = [row_id for (row_id,) in self.env.cr.fetchall()]
             partners = env["res.partner"].search_fetch(
-                [("id", "in", ids)], ["name", "phone"]
+                [("id", "in", ids)], ["name", "phone", "partner_share"]
             )
             for partner in partners - self._made(partners, "phone"):
                 key = plain_name(partner.name), plain_phone(partner.phone)
@@ -544,8 +544,6 @@ class GmailContacts(models.AbstractModel):
         for contact in person:
             out = rules[contact.mailbox_id].leaves_out(contact)
             chosen = contact.choice == "link" and contact.chosen_id.id
-            if not out and not contact.choice and self._is_archived(contact):
-                out = "archived"
             if out:
                 decided[contact] = ("skip", out, False)
             elif chosen and rules[contact.mailbox_id].may_read(chosen):
@@ -581,11 +579,6 @@ class GmailContacts(models.AbstractModel):
                     ("skip", why_not, False) if why_not else ("create", "new", False)
                 )
         return decided
-
-    def _is_archived(self, contact):
-        """Whether whoever it is was archived in Odoo."""
-        partners = self.env["res.partner"].browse((contact.found or [()])[0]).exists()
-        return bool(partners) and not any(partners.mapped("active"))
 
     def _note(self, contact, outcome, reason, partner, rules):
         """Keep what was decided for a Google contact."""
@@ -708,7 +701,9 @@ class Rules:
             self._of_written_to(env, addresses) if self.policy == "written_to" else ()
         )
         partners = owner["res.partner"].with_context(active_test=False)
-        self._readable = set(partners.search([("id", "in", list(partner_ids))]).ids)
+        partners = partners.search_fetch([("id", "in", list(partner_ids))], ["active"])
+        self._readable = set(partners.ids)
+        self._living = set(partners.filtered("active").ids)
 
     def _of_written_to(self, env, addresses):
         env.flush_all()
@@ -745,8 +740,11 @@ class Rules:
         emails = contact.card["emails"]
         if not self._colleagues.isdisjoint(emails):
             return "colleague"
-        if (contact.found or [0, 0])[1] == "colleague":
+        found, reason = contact.found or ([], False)
+        if reason == "colleague":
             return "colleague"
+        if not self._readable.isdisjoint(found) and self._living.isdisjoint(found):
+            return "archived"
         if emails and self._keeps_out(EPOCH, set(emails), False):
             return "excluded"
         if not emails and not (contact.name and contact.card["phones"]):

@@ -46,72 +46,44 @@ MOST_ROWS = 32
 # What stops this host only.
 OF_THIS_HOST = (errors.KeyMissing, errors.CopiedDatabase)
 # The CTE is evaluated once: a subquery in the WHERE of an UPDATE may lock more rows.
-CLAIM_NEW = """
-    WITH due AS MATERIALIZED (
+CLAIM = """
+    WITH claimed AS MATERIALIZED (
         SELECT m.id
           FROM gmail_mailbox m
           JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
          WHERE m.state = 'connected'
-           AND m.can_read
-           AND m.next_sync <= %(now)s
+           AND {wanted}
            AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
-         ORDER BY m.next_sync, m.id
+         ORDER BY {order}, m.id
          LIMIT %(most)s
            FOR UPDATE OF m SKIP LOCKED)
     UPDATE gmail_mailbox m
        SET lease_until = %(until)s,
-           next_sync = %(until)s,
+           {due} = %(until)s,
            lease_token = COALESCE(lease_token, 0) + 1
-      FROM due
-     WHERE m.id = due.id
+      FROM claimed
+     WHERE m.id = claimed.id
  RETURNING m.id, m.lease_token
 """
-# A mailbox without a cursor, or that compares everything, is the other lane's: the
-# cursor comes before any list.
-CLAIM_BACKFILL = """
-    WITH due AS MATERIALIZED (
-        SELECT m.id
-          FROM gmail_mailbox m
-          JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
-         WHERE m.state = 'connected'
-           AND m.can_read
-           AND m.backfill_done IS NOT TRUE
-           AND m.history_cursor IS NOT NULL
-           AND m.census IS NULL
-           AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)
-           AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
-         ORDER BY m.next_backfill NULLS FIRST, m.id
-         LIMIT %(most)s
-           FOR UPDATE OF m SKIP LOCKED)
-    UPDATE gmail_mailbox m
-       SET lease_until = %(until)s,
-           next_backfill = %(until)s,
-           lease_token = COALESCE(lease_token, 0) + 1
-      FROM due
-     WHERE m.id = due.id
- RETURNING m.id, m.lease_token
-"""
-CLAIM_CONTACTS = """
-    WITH due AS MATERIALIZED (
-        SELECT m.id
-          FROM gmail_mailbox m
-          JOIN res_users u ON u.id = m.user_id AND u.active AND NOT u.share
-         WHERE m.state = 'connected'
-           AND m.can_contacts
-           AND (m.next_contacts IS NULL OR m.next_contacts <= %(now)s)
-           AND (m.lease_until IS NULL OR m.lease_until <= %(now)s)
-         ORDER BY m.next_contacts NULLS FIRST, m.id
-         LIMIT %(most)s
-           FOR UPDATE OF m SKIP LOCKED)
-    UPDATE gmail_mailbox m
-       SET lease_until = %(until)s,
-           next_contacts = %(until)s,
-           lease_token = COALESCE(lease_token, 0) + 1
-      FROM due
-     WHERE m.id = due.id
- RETURNING m.id, m.lease_token
-"""
-CLAIMS = {"new": CLAIM_NEW, "backfill": CLAIM_BACKFILL, "contacts": CLAIM_CONTACTS}
+# A mailbox without a cursor, or that compares everything, is the lane of new mail's:
+# the cursor comes before any list.
+WANTED = {
+    "new": "m.can_read AND m.next_sync <= %(now)s",
+    "backfill": """m.can_read AND m.backfill_done IS NOT TRUE
+           AND m.history_cursor IS NOT NULL AND m.census IS NULL
+           AND (m.next_backfill IS NULL OR m.next_backfill <= %(now)s)""",
+    "contacts": """m.can_contacts
+           AND (m.next_contacts IS NULL OR m.next_contacts <= %(now)s)""",
+}
+CLAIMS = {
+    lane: CLAIM.format(
+        wanted=wanted,
+        due=DUE[lane],
+        # The index of new mail has its own order.
+        order=f"m.{DUE[lane]}" + (" NULLS FIRST" if lane != "new" else ""),
+    )
+    for lane, wanted in WANTED.items()
+}
 # What a mailbox that works has.
 BETTER = {
     "error_message": None,
