@@ -47,6 +47,7 @@ SERVICES = (
     "gmail.check",
     "gmail.connect",
     "gmail.contact.photos",
+    "gmail.contact.companies",
     "gmail.contact.values",
     "gmail.contacts",
     "gmail.documents",

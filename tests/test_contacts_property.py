@@ -1,22 +1,31 @@
 """Whatever the order in which mailboxes are read, the same contacts are there."""
 
+import os
 import random
 
 from odoo.tests import tagged
 
-from odoo.addons.gmail_oauth_mailbox.lib.types import ContactPage, ParsedContact, Phone
+from odoo.addons.gmail_oauth_mailbox.lib.types import (
+    ContactPage,
+    ParsedContact,
+    Phone,
+    PostalAddress,
+)
 
 from .common import ANNA, BEN, PRIVATE
 from .test_contacts import ContactsCase
 
-SEEDS = 60
+SEEDS = int(os.environ.get("GMAIL_OAUTH_MAILBOX_SEEDS", 60))
 ORDERS = 4
 FIRM = "orders-example.test"
 NAMES = ("Ada", "Bo", "Cy", "Dee", "ada", "")
 ADDRESSES = [f"{letter}@{FIRM}" for letter in "abcdef"] + [f"info@{FIRM}"]
+ADDRESSES.append("orders.example.1@gmail.com")
 PHONES = ("+49 30 1111111", "030/1111111", "+49 30 2222222", "123")
 # Which of several completed a contact first is no matter.
 KINDS = {"update": "match", **{n: n for n in ("conflict", "create", "match", "skip")}}
+COMPANIES = ("", "", "Acme", "ACME", "Beta", "Ada")
+CITIES = ("", "", "Rome", "Oslo")
 TITLES = ("", "Buyer", "Seller")
 
 
@@ -24,6 +33,7 @@ def made_up(rnd, number):
     """Return a contact of Google; some lack everything."""
     emails = rnd.sample(ADDRESSES, rnd.choice((0, 1, 1, 1, 2, 3)))
     phones = rnd.sample(PHONES, rnd.choice((0, 0, 1, 2)))
+    city = rnd.choice(CITIES)
     return ParsedContact(
         f"people/c{number}",
         etag=f"{number}",
@@ -31,6 +41,8 @@ def made_up(rnd, number):
         emails=tuple(emails),
         phones=tuple(Phone(phone) for phone in phones),
         title=rnd.choice(TITLES),
+        company=rnd.choice(COMPANIES),
+        address=city and PostalAddress(city=city) or None,
     )
 
 
@@ -57,7 +69,11 @@ class TestAnyOrder(ContactsCase):
         for twins in same.values():
             self.assertLessEqual(len(twins & made.partner_id), 1, twins.mapped("name"))
         found = [
-            (p.name or "", p.email or "", p.phone or "", p.function or "")
+            (
+                *(p.name or "", p.email or "", p.phone or "", p.function or ""),
+                *(p.parent_id.name or "", p.company_name or "", p.city or ""),
+                p.is_company,
+            )
             for p in partners
         ]
         contacts = self.env["gmail.contact"].search([])
@@ -80,6 +96,8 @@ class TestAnyOrder(ContactsCase):
                 }
                 for _number in range(rnd.choice((0, 1, 2)))
             ]
+            if rnd.random() < 0.3:
+                natives.append({"name": rnd.choice(COMPANIES[2:]), "is_company": True})
             people = [
                 (rnd.choice(self.boxes), made_up(rnd, number))
                 for number in range(rnd.randint(2, 8))
@@ -97,6 +115,7 @@ class TestAnyOrder(ContactsCase):
             for end in ends[1:]:
                 self.assertEqual(end, ends[0], f"seed {seed}: {natives} {people}")
             kinds.update(row[2] for row in ends[0][1])
+            kinds.update("company" for row in ends[0][0] if row[4])
         # It has met all that can become of one.
-        self.assertLessEqual({"conflict", "create", "match", "skip"}, kinds)
+        self.assertLessEqual({"conflict", "create", "match", "skip", "company"}, kinds)
         self.assertEqual(ANNA, self.box.email)

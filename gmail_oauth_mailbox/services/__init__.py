@@ -5,6 +5,7 @@ from . import (
     gmail_check,
     gmail_compose,
     gmail_connect,
+    gmail_contact_companies,
     gmail_contact_photos,
     gmail_contact_values,
     gmail_contacts,

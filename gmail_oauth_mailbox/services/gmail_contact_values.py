@@ -19,6 +19,18 @@ OWN_TABLES = "gmail_"
 PHONES = ("work", "workmobile", "mobile", "main", "home")
 
 
+def precedence(contact):
+    """Return what sorts Google contacts that are one person: one that was deleted in
+    Google counts where there is no other."""
+    return bool(contact.is_gone), contact.mailbox_id.id, contact.resource_name
+
+
+def is_of_company(origin):
+    """Whether an origin is of a company that was made for who works there."""
+    # No key of a person ends with a quote.
+    return bool(origin and (origin.created_key or "").endswith('"'))
+
+
 def is_same(one, other):
     """Whether two dates of a row are one; columns differ in how exact they are."""
     return bool(one and other) and one.replace(microsecond=0) == other.replace(
@@ -43,15 +55,22 @@ class GmailContactValues(models.AbstractModel):
 
         :param todo: {gmail.contact of one person: those of them that ask for it}
         """
+        contacts = self.env["gmail.contact"]
         asks, countries = defaultdict(list), self._countries(todo.values())
         for person, wanting in todo.items():
-            asks[wanting[0].mailbox_id].append((person, wanting))
+            asks[wanting[0].mailbox_id].append((person, contacts.union(*wanting)))
         for mailbox, rows in asks.items():
             rows = self._reuse(company, rows)
             env = self.env["gmail.linker"]._as_owner(mailbox)
+            parents = self.env["gmail.contact.companies"]._parents(
+                [wanting for _key, wanting in rows]
+            )
             values = [
-                {**self._desired(wanting, countries), "company_id": company.id}
-                for _key, wanting in rows
+                {
+                    **self._under(parent, self._desired(wanting, countries)),
+                    "company_id": company.id,
+                }
+                for (_key, wanting), parent in zip(rows, parents, strict=True)
             ]
             for (key, wanting), made, partner in zip(
                 rows, values, self._create(env, values), strict=True
@@ -70,6 +89,17 @@ class GmailContactValues(models.AbstractModel):
                             "touched": partner.write_date,
                         }
                     )
+
+    def _under(self, parent, values):
+        """Return the values of somebody new under a company, whose address is hers."""
+        if not parent:
+            return values
+        left = {
+            name: value
+            for name, value in values.items()
+            if name not in (*ADDRESS, "company_name")
+        }
+        return {**left, "parent_id": parent}
 
     def _reuse(self, company, rows):
         """Link those persons whose contact is there already, since their mailbox was
@@ -128,13 +158,17 @@ class GmailContactValues(models.AbstractModel):
             [("partner_id", "in", partners.ids)]
         )
         by_origin = {origin.partner_id: origin for origin in origins}
+        self._adopt(origins.filtered(lambda o: o.partner_id in by_partner))
         writers = self._writers(sources)
         countries = self._countries([sources])
+        parents = self._parents(by_partner, by_origin, writers)
+        companies = partners.parent_id | partners.browse(filter(None, parents.values()))
         orphans = self.env["res.partner"]
         for partner in partners:
             own, origin = by_partner.get(partner), by_origin.get(partner)
             if own and partner.id in writers:
                 desired = self._desired(own, countries)
+                desired["parent_id"] = parents.get(partner, False)
                 env = writers[partner.id]
                 try:
                     with self.env.cr.savepoint():
@@ -148,6 +182,26 @@ class GmailContactValues(models.AbstractModel):
             elif not own and origin:
                 self._take_back(partner, origin)
         self._drop(orphans, by_origin)
+        self.env["gmail.contact.companies"]._fill(companies, countries)
+
+    def _adopt(self, origins):
+        """Let a company be Odoo's, once somebody said that a Google contact is it."""
+        for origin in origins.filtered(is_of_company):
+            origin.created_key = False
+            origin.written = {n: v for n, v in origin.written.items() if n != "name"}
+
+    def _parents(self, by_partner, by_origin, writers):
+        """Return {contact that Google made: id of the company it works for, or False}
+        of contacts that may be changed."""
+        made = {
+            partner: own
+            for partner, own in by_partner.items()
+            if partner.id in writers
+            and by_origin.get(partner)
+            and by_origin[partner].created_key
+        }
+        found = self.env["gmail.contact.companies"]._parents(list(made.values()))
+        return dict(zip(made, found, strict=True))
 
     def _writers(self, sources):
         """Return {id of a contact in Odoo: environment of an owner who may change it}
@@ -183,24 +237,42 @@ class GmailContactValues(models.AbstractModel):
         """Return the values of Google that may stand and do not yet; False empties
         what Google has no more."""
         written = (origin.written or {}) if origin else {}
-        changes = {}
+        changes = self._change_of_parent(partner, desired, origin)
+        parent = changes.get("parent_id", partner.parent_id.id)
         # Odoo gives people a new address of their company.
         has_people = partner.is_company and any(
             child.type == "contact" for child in partner.child_ids
         )
         for names in (*((name,) for name in FIELDS), ADDRESS):
-            if names == ADDRESS and has_people:
+            if names == ADDRESS and has_people and not is_of_company(origin):
                 continue
             # Odoo keeps the address of a company for its people.
             of_company = names == ADDRESS or names == ("company_name",)
-            if partner.parent_id and of_company:
+            if parent and of_company:
                 continue
-            if self._is_googles(partner, names, written):
+            is_moved = names == ADDRESS and "parent_id" in changes
+            if is_moved or self._is_googles(partner, names, written):
                 for name in names:
                     value = desired.get(name) or False
                     if value != self._plain(partner, name):
                         changes[name] = value
         return changes
+
+    def _change_of_parent(self, partner, desired, origin):
+        """Return what puts a contact that Google made under another company."""
+        written = (origin.written or {}) if origin else {}
+        parent = desired.get("parent_id") or False
+        is_free = (
+            origin
+            and origin.created_key
+            and not partner.is_company
+            and self._is_googles(partner, ("parent_id",), written)
+            # An address that somebody gave it would become the company's.
+            and (partner.parent_id or self._is_googles(partner, ADDRESS, written))
+        )
+        if not is_free or parent == partner.parent_id.id:
+            return {}
+        return {"parent_id": parent, **dict.fromkeys(ADDRESS, False)}
 
     def _fill_one(self, partner, desired, origin):
         """Write what Google has where it may stand."""
@@ -210,7 +282,14 @@ class GmailContactValues(models.AbstractModel):
         is_ours = self._is_ours(partner, origin)
         partner.write(changes)
         written = dict(origin.written or {}) if origin else {}
-        written.update({name: self._plain(partner, name) for name in changes})
+        written.update(
+            {
+                name: self._plain(partner, name)
+                for name in changes
+                # Under a company the address is that of the company.
+                if not (partner.parent_id and name in ADDRESS)
+            }
+        )
         written = {name: value for name, value in written.items() if value}
         values = {"written": written, "touched": is_ours and partner.write_date}
         if origin:
@@ -254,12 +333,7 @@ class GmailContactValues(models.AbstractModel):
     def _desired(self, contacts, countries):
         """Return the values of the first Google contact that has each."""
         found = {}
-
-        def first(contact):
-            # One that was deleted in Google counts where there is no other.
-            return bool(contact.is_gone), contact.mailbox_id.id, contact.resource_name
-
-        for contact in sorted(contacts, key=first):
+        for contact in contacts.sorted(precedence):
             for name, value in self._values(contact).items():
                 if value and name not in found:
                     found[name] = value

@@ -10,6 +10,7 @@ from odoo.tools import SQL
 from ..lib import errors
 from ..lib.contact import plain_name, plain_phone
 from ..lib.domains import is_role
+from .gmail_contact_values import is_of_company
 
 # Google's sync tokens live for seven days after a full synchronisation. Those of a
 # fleet are spread over a day, since Google allows few of their first pages at once.
@@ -488,7 +489,8 @@ class GmailContacts(models.AbstractModel):
         )
         made = origins.filtered(
             lambda o: (
-                o.created_key or (o.written or {}).get(field) == o.partner_id[field]
+                (o.created_key and not is_of_company(o))
+                or (o.written or {}).get(field) == o.partner_id[field]
             )
         )
         return partners.browse(made.partner_id.ids)
