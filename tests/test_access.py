@@ -49,6 +49,7 @@ SERVICES = (
     "gmail.contact.photos",
     "gmail.contact.companies",
     "gmail.contact.values",
+    "gmail.contact.visibility",
     "gmail.contacts",
     "gmail.documents",
     "gmail.emails",

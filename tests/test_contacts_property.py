@@ -72,7 +72,7 @@ class TestAnyOrder(ContactsCase):
             (
                 *(p.name or "", p.email or "", p.phone or "", p.function or ""),
                 *(p.parent_id.name or "", p.company_name or "", p.city or ""),
-                p.is_company,
+                *(p.is_company, p.gmail_is_private, sorted(p.gmail_owner_ids.ids)),
             )
             for p in partners
         ]
@@ -83,10 +83,19 @@ class TestAnyOrder(ContactsCase):
         ]
         return sorted(found), sorted(rows)
 
+    def test_any_order_with_contacts_that_owners_keep(self):
+        self.env["ir.config_parameter"].sudo().set_param(
+            "gmail_oauth_mailbox.contact_visibility", "owner"
+        )
+        self.compare(1000)
+
     def test_any_order(self):
+        self.compare(0)
+
+    def compare(self, start):
         before = self.env["res.partner"].search([]).ids
         kinds = set()
-        for seed in range(SEEDS):
+        for seed in range(start, start + SEEDS):
             rnd = random.Random(seed)
             natives = [
                 {

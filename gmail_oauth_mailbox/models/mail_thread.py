@@ -55,6 +55,23 @@ class MailThread(models.AbstractModel):
         help="The first email from outside that nobody has answered yet",
     )
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Contacts on a document are everybody's."""
+        records = super().create(vals_list)
+        self._gmail_open_contacts(records, {n for vals in vals_list for n in vals})
+        return records
+
+    def write(self, vals):
+        result = super().write(vals)
+        self._gmail_open_contacts(self, vals)
+        return result
+
+    def _gmail_open_contacts(self, records, names):
+        # One that works for a company, or is a user's, is no document.
+        if records and records._name not in ("res.partner", "res.users"):
+            self.env["gmail.contact.visibility"]._in_documents(records, names)
+
     def message_post(
         self,
         *,

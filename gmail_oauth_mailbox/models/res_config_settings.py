@@ -14,6 +14,7 @@ PARAMETERS = {
     "gmail_privacy_url": PREFIX + "privacy_url",
     "gmail_default_contacts": PREFIX + "default_contacts",
     "gmail_contact_ceiling": PREFIX + "contact_ceiling",
+    "gmail_contact_visibility": PREFIX + "contact_visibility",
     "gmail_default_history": PREFIX + "default_history_days",
     "gmail_default_interval": PREFIX + "default_sync_interval",
     "gmail_default_scope": PREFIX + "default_import_scope",
@@ -61,6 +62,10 @@ class ResConfigSettings(models.TransientModel):
     )
     gmail_default_contacts = fields.Boolean("Ask for contacts too")
     gmail_contact_ceiling = fields.Selection(CONTACT_POLICIES, "Create Contacts")
+    gmail_contact_visibility = fields.Selection(
+        [("all", "All users"), ("owner", "Their owner, until a document needs them")],
+        "New contacts are seen by",
+    )
     gmail_default_history = fields.Selection(HISTORY_WINDOWS, "Mail of the last")
     gmail_default_scope = fields.Selection(
         [("all", "All mail"), ("contacts", "Mail with my contacts")], "Bring in"
@@ -133,6 +138,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_privacy_url": get_param(PREFIX + "privacy_url") or False,
             "gmail_default_contacts": defaults["contacts"],
             "gmail_contact_ceiling": setup._contact_ceiling(),
+            "gmail_contact_visibility": setup._contact_visibility(),
             "gmail_default_history": days if days in dict(HISTORY_WINDOWS) else False,
             "gmail_default_scope": defaults["import_scope"],
             "gmail_default_interval": defaults["sync_interval"],
@@ -159,6 +165,7 @@ class ResConfigSettings(models.TransientModel):
             "gmail_privacy_url": (self.gmail_privacy_url or "").strip(),
             "gmail_default_contacts": self.gmail_default_contacts,
             "gmail_contact_ceiling": self.gmail_contact_ceiling,
+            "gmail_contact_visibility": self.gmail_contact_visibility,
             "gmail_default_history": self.gmail_default_history,
             "gmail_default_scope": self.gmail_default_scope,
             "gmail_default_interval": self.gmail_default_interval,

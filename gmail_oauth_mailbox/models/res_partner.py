@@ -1,10 +1,48 @@
-from odoo import models
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
 
 
 class ResPartner(models.Model):
-    """Contacts are looked up by the domain of their address and by name, too."""
+    """Contacts are looked up by the domain of their address and by name, too; those
+    that Google made may be their owners' alone until a document needs them."""
 
     _inherit = "res.partner"
 
+    # Out of everybody's reach: who may write them could hide any contact.
+    gmail_is_private = fields.Boolean(
+        "Seen by Its Owners Only", readonly=True, copy=False, groups=fields.NO_ACCESS
+    )
+    gmail_owner_ids = fields.Many2many(
+        "res.users",
+        "gmail_contact_owner_rel",
+        "partner_id",
+        "user_id",
+        "Who Has It in Google",
+        readonly=True,
+        copy=False,
+        groups=fields.NO_ACCESS,
+    )
+    gmail_is_mine = fields.Boolean(
+        "Seen by Me Only", compute="_compute_gmail_is_mine", exportable=False
+    )
+
     _gmail_domain_idx = models.Index("(split_part(email_normalized, '@', 2))")
     _gmail_name_idx = models.Index("(lower(name))")
+    _gmail_private_idx = models.Index("(id) WHERE gmail_is_private")
+
+    @api.depends_context("uid")
+    def _compute_gmail_is_mine(self):
+        # Whoever reads one that is private is one of them.
+        for partner in self:
+            partner.gmail_is_mine = partner.sudo().gmail_is_private
+
+    def action_gmail_open(self):
+        """Let everybody see contacts that only the caller sees.
+
+        :raises AccessError: she does not see them
+        """
+        self.check_access("read")
+        if self.env.user.share:
+            raise AccessError(self.env._("Only internal users can do this."))
+        self.env["gmail.contact.visibility"].sudo()._open(self.sudo())
+        return True

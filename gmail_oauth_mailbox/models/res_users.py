@@ -35,4 +35,7 @@ class ResUsers(models.Model):
         for mailbox in mailboxes.search([("user_id", "in", self.ids)]):
             self.env["gmail.oauth"]._disconnect(mailbox)
             mailbox._delete()
+        for user in self.sudo():
+            while self.env["gmail.contact.visibility"]._leave(user):
+                continue
         self.env["gmail.oauth"]._discard_waiting(self)

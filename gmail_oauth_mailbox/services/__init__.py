@@ -8,6 +8,7 @@ from . import (
     gmail_contact_companies,
     gmail_contact_photos,
     gmail_contact_values,
+    gmail_contact_visibility,
     gmail_contacts,
     gmail_documents,
     gmail_emails,

@@ -72,6 +72,9 @@ class GmailContactCompanies(models.AbstractModel):
                 for origin in origins
             }
         )
+        self.env["gmail.contact.visibility"]._admit(
+            [(origin.partner_id.id, mailbox.user_id.id) for origin in origins]
+        )
         new = [key for key in names if key not in natives and key not in found]
         found.update(self._create(mailbox, {key: names[key] for key in new}))
         return found
@@ -120,6 +123,8 @@ class GmailContactCompanies(models.AbstractModel):
             for name in names.values()
         ]
         partners = self.env["gmail.contact.values"]._create(env, values)
+        visibility = self.env["gmail.contact.visibility"]
+        visibility._keep(self.env["res.partner"].union(*partners), mailbox.user_id)
         found = {}
         for key, partner in zip(names, partners, strict=True):
             if partner:
@@ -154,6 +159,7 @@ class GmailContactCompanies(models.AbstractModel):
         people = self.env["res.partner"].with_context(active_test=False)
         people = people.search([("parent_id", "in", companies.ids)])
         by_company = people.grouped("parent_id")
+        self.env["gmail.contact.visibility"]._follow(companies)
         sources = self.env["gmail.contact"].search(
             [("partner_id", "in", people.ids), ("is_applied", "=", True)]
         )
@@ -192,9 +198,12 @@ class GmailContactCompanies(models.AbstractModel):
             lambda o: values._is_ours(o.partner_id, o)
         )
         env = self.env["gmail.linker"]._as_owner(contacts[0].mailbox_id)
+        if not env["res.partner"].browse(company.id).has_access("write"):
+            return
         try:
             with self.env.cr.savepoint():
-                values._fill_one(env["res.partner"].browse(company.id), desired, origin)
+                # With its people, some of whom she may not see.
+                values._fill_one(company, desired, origin)
         except UserError:
             # Another addon, or a rule, refuses: it stays as it is.
             return

@@ -72,8 +72,11 @@ class GmailContactValues(models.AbstractModel):
                 }
                 for (_key, wanting), parent in zip(rows, parents, strict=True)
             ]
+            created = self._create(env, values)
+            visibility = self.env["gmail.contact.visibility"]
+            visibility._keep(self.env["res.partner"].union(*created), mailbox.user_id)
             for (key, wanting), made, partner in zip(
-                rows, values, self._create(env, values), strict=True
+                rows, values, created, strict=True
             ):
                 for contact in wanting:
                     if partner:
@@ -431,13 +434,7 @@ class GmailContactValues(models.AbstractModel):
             for origin in origins
             if not is_same(origin.touched, origin.partner_id.write_date)
         }
-        self.env.flush_all()
-        relations = self.env["base.partner.merge.automatic.wizard"]._get_fk_on(
-            "res_partner"
-        )
-        for table, column in relations:
-            if not table.startswith(OWN_TABLES) and column != "commercial_partner_id":
-                used.update(self._referring(table, column, partners, SQL("TRUE")))
+        used.update(self._referred(partners).ids)
         said = SQL("model = 'res.partner' AND message_type IN ('comment', 'email')")
         used.update(self._referring("mail_message", "res_id", partners, said))
         files = SQL("res_model = 'res.partner' AND res_field IS NULL")
@@ -445,6 +442,26 @@ class GmailContactValues(models.AbstractModel):
         planned = SQL("res_model = 'res.partner'")
         used.update(self._referring("mail_activity", "res_id", partners, planned))
         return partners.filtered(lambda partner: partner.id in used)
+
+    @api.model
+    def _referred(self, partners):
+        """Return those of some contacts that a row of any model refers to, but for
+        private contacts and what is kept of Google's."""
+        self.env.flush_all()
+        relations = self.env["base.partner.merge.automatic.wizard"]._get_fk_on(
+            "res_partner"
+        )
+        referred = set()
+        for table, column in relations:
+            if table.startswith(OWN_TABLES) or column == "commercial_partner_id":
+                continue
+            is_visible = (
+                SQL("gmail_is_private IS NOT TRUE")
+                if table == "res_partner"
+                else SQL("TRUE")
+            )
+            referred.update(self._referring(table, column, partners, is_visible))
+        return partners.filtered(lambda partner: partner.id in referred)
 
     def _referring(self, table, column, partners, condition):
         column = SQL.identifier(column)

@@ -513,6 +513,7 @@ class GmailContacts(models.AbstractModel):
         }
         made, todo = self._made_of(everybody), defaultdict(list)
         partners = set(everybody.partner_id.ids)
+        had = {c: c.partner_id.id for c in everybody.filtered("is_applied")}
         is_active = rules[mailbox].is_active if mailbox in rules else False
         settled = self.env["gmail.contact"]
         for person in persons:
@@ -528,6 +529,7 @@ class GmailContacts(models.AbstractModel):
         self._note_completing(settled)
         values._create_for(mailbox.company_id, todo)
         partners.update(everybody.partner_id.ids)
+        self._note_owners(everybody, had)
         values._fill(self.env["res.partner"].browse(partners))
 
     def _made_of(self, contacts):
@@ -573,7 +575,7 @@ class GmailContacts(models.AbstractModel):
                 decided[contact] = ("create", "chosen", mine)
             elif contact.choice != "create" and target and rule.may_read(target):
                 decided[contact] = ("match", "other_address", target)
-            elif contact.choice != "create" and own and rule.may_read(own[0]):
+            elif contact.choice != "create" and own and rule.may_join(contact, own[0]):
                 decided[contact] = ("create", "new", own[0])
             else:
                 why_not = rule.why_not_create(contact)
@@ -602,6 +604,24 @@ class GmailContacts(models.AbstractModel):
         }
         if values != current:
             contact.write(values)
+
+    def _note_owners(self, contacts, had):
+        """Let owners see who became part of their contacts, and not who no longer is.
+
+        :param had: {gmail.contact: id of the contact in Odoo that it had part in}
+        """
+        visibility = self.env["gmail.contact.visibility"]
+        has = {c: c.partner_id.id for c in contacts.filtered("is_applied")}
+        visibility._admit(
+            [(one, contact.mailbox_id.user_id.id) for contact, one in has.items()]
+        )
+        visibility._dismiss(
+            [
+                (one, contact.mailbox_id.user_id.id)
+                for contact, one in had.items()
+                if has.get(contact) != one
+            ]
+        )
 
     def _note_completing(self, contacts):
         """Tell apart whom Odoo knows less of than Google."""
@@ -706,6 +726,13 @@ class Rules:
         partners = partners.search_fetch([("id", "in", list(partner_ids))], ["active"])
         self._readable = set(partners.ids)
         self._living = set(partners.filtered("active").ids)
+        hidden = env["res.partner"].browse(set(partner_ids) - self._readable)
+        companies = (env["res.company"], *mailbox.user_id.company_ids)
+        self._private = {
+            partner.id
+            for partner in hidden.exists()
+            if partner.gmail_is_private and partner.company_id in companies
+        }
 
     def _of_written_to(self, env, addresses):
         env.flush_all()
@@ -769,3 +796,10 @@ class Rules:
 
     def may_read(self, partner_id):
         return partner_id in self._readable
+
+    def may_join(self, contact, partner_id):
+        """Whether a Google contact may be the one that was made of somebody else's, who
+        alone sees it so far."""
+        return self.may_read(partner_id) or (
+            partner_id in self._private and not self.why_not_create(contact)
+        )

@@ -42,6 +42,9 @@ class GmailLeaving(models.AbstractModel):
                 store._refresh_threads(store._forget(mailbox, gmail_ids))
                 if not commit_progress(1):
                     return
+            while self.env["gmail.contact.visibility"]._leave(mailbox.user_id):
+                if not commit_progress(1):
+                    return
             mailbox._delete()
             if not commit_progress(1):
                 return

@@ -18,6 +18,7 @@ GROUP = "gmail_oauth_mailbox.connect_group_id"
 DOMAINS = "gmail_oauth_mailbox.allowed_domains"
 CONTACTS = "gmail_oauth_mailbox.default_contacts"
 CONTACT_CEILING = "gmail_oauth_mailbox.contact_ceiling"
+CONTACT_VISIBILITY = "gmail_oauth_mailbox.contact_visibility"
 # From the least to the most.
 CONTACT_POLICIES = ("never", "written_to", "all")
 HISTORY_DAYS = "gmail_oauth_mailbox.default_history_days"
@@ -209,6 +210,12 @@ class GmailSetup(models.AbstractModel):
     def _contact_ceiling(self):
         most = self._param(CONTACT_CEILING)
         return most if most in CONTACT_POLICIES else CONTACT_POLICIES[-1]
+
+    @api.model
+    def _contact_visibility(self):
+        """Return who sees new contacts: all, or their owner until a document needs
+        them."""
+        return "owner" if self._param(CONTACT_VISIBILITY) == "owner" else "all"
 
     @api.model
     def _ceilings(self):

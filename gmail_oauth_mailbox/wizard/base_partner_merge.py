@@ -18,4 +18,7 @@ class MergePartnerAutomatic(models.TransientModel):
         self.env["gmail.sharing"].sudo()._merged(
             referenced_model, src_records.ids, dst_record.id
         )
+        if referenced_model == "res.partner":
+            # One of them may have been everybody's.
+            self.env["gmail.contact.visibility"].sudo()._open(dst_record.sudo())
         return result
