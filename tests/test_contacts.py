@@ -656,3 +656,48 @@ class TestContacts(ContactsCase):
                 savepoint.rollback()
             self.env.invalidate_all()
         self.assertEqual(len(ends), 1, ends)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestManyMailboxes(ContactsCase):
+    def test_an_address_that_everybody_knows(self):
+        """Reading one more address book asks nothing about each of the others."""
+        supplier = person("Supplier", f"supplier@{FIRM}", phone="+49 30 1234567")
+        self.add(supplier)
+        self.imported()
+        counts = []
+        for size in (5, 20):
+            while len(self.env["gmail.contact"].search([])) < size:
+                self.one_more()
+            box = self.one_more(settle=False)
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.cr.sql_log_count
+            self.env["gmail.contacts"]._settle(box.contact_ids)
+            self.env.flush_all()
+            counts.append(self.cr.sql_log_count - before)
+        found = self.env["gmail.contact"].search([])
+        self.assertEqual(found.partner_id, self.partners(f"supplier@{FIRM}"))
+        self.assertLessEqual(counts[1], counts[0] + 2, counts)
+
+    def one_more(self, settle=True):
+        number = self.env["gmail.mailbox"].search_count([])
+        user = self._user(f"gmail_u{number}", f"U{number}", f"u{number}@corp.test")
+        box = self.env["gmail.mailbox"].create(
+            {
+                "name": f"u{number}",
+                "email": f"u{number}@gmail.com",
+                "user_id": user.id,
+                "company_id": self.box.company_id.id,
+            }
+        )
+        box.write({"contact_policy": "never", "contact_state": "active"})
+        row = self.box.contact_ids
+        contact = row.copy(
+            {"mailbox_id": box.id, "outcome": False, "partner_id": False}
+        )
+        contact.write({"is_applied": False, "reason": False, "found": False})
+        self.env["gmail.contacts"]._keep_keys(contact)
+        if settle:
+            self.env["gmail.contacts"]._settle(contact)
+        return box

@@ -211,10 +211,11 @@ class GmailContactValues(models.AbstractModel):
         of Google contacts."""
         found = {}
         for mailbox, own in sources.grouped("mailbox_id").items():
-            env = self.env["gmail.linker"]._as_owner(mailbox)
-            partners = env["res.partner"].browse(own.partner_id.ids)
-            for partner in partners._filtered_access("write"):
-                found.setdefault(partner.id, env)
+            left = [one for one in own.partner_id.ids if one not in found]
+            if left:
+                env = self.env["gmail.linker"]._as_owner(mailbox)
+                partners = env["res.partner"].browse(left)
+                found.update(dict.fromkeys(partners._filtered_access("write").ids, env))
         return found
 
     @api.model

@@ -19,6 +19,8 @@ SPREAD = 86_400
 # Contacts that are settled between two commits.
 AT_ONCE = 500
 EPOCH = datetime(1970, 1, 1)
+# Why a Google contact becomes no new contact, though it may be one that there is.
+NOT_CREATED = ("policy", "not_written_to", "no_right")
 # Rows with what comes of one page.
 TAKE = """
     INSERT INTO gmail_contact (
@@ -507,10 +509,15 @@ class GmailContacts(models.AbstractModel):
         everybody = self.env["gmail.contact"].union(*persons)
         seen = {one for c in everybody for one in (c.found or [()])[0]}
         seen.update(everybody.partner_id.ids, everybody.chosen_id.ids)
-        rules = {
-            box: Rules(self, box, own, seen)
-            for box, own in everybody.grouped("mailbox_id").items()
-        }
+        by_mailbox = everybody.grouped("mailbox_id")
+        rules = {}
+
+        def know(mailboxes):
+            for box in mailboxes:
+                if box not in rules:
+                    rules[box] = Rules(self, box, by_mailbox[box], seen)
+
+        know(mailbox & everybody.mailbox_id)
         made, todo = self._made_of(everybody), defaultdict(list)
         partners = set(everybody.partner_id.ids)
         had = {c: c.partner_id.id for c in everybody.filtered("is_applied")}
@@ -518,6 +525,9 @@ class GmailContacts(models.AbstractModel):
         settled = self.env["gmail.contact"]
         for person in persons:
             wanted = self._decide_one(person, made, rules)
+            if wanted is None:
+                know(person.mailbox_id)
+                wanted = self._decide_one(person, made, rules)
             for contact, (outcome, reason, partner) in wanted.items():
                 if not is_active and contact.mailbox_id != mailbox:
                     continue
@@ -543,9 +553,19 @@ class GmailContacts(models.AbstractModel):
         return {origin.partner_id.id: origin for origin in origins}
 
     def _decide_one(self, person, made, rules):
-        """Return {contact: (outcome, reason, id of the contact in Odoo or False)}."""
-        decided, free = {}, []
+        """Return {contact: (outcome, reason, id of the contact in Odoo or False)}.
+
+        Rules cost statements, and hundreds of mailboxes may know one person: those of
+        others' are asked only if what they have decided would change.
+
+        :return: None when rules are wanting for that
+        """
+        decided, free, natives = {}, [], set()
         for contact in person:
+            if contact.mailbox_id not in rules:
+                if self._is_native(contact):
+                    natives.add(contact.partner_id.id)
+                continue
             out = rules[contact.mailbox_id].leaves_out(contact)
             chosen = contact.choice == "link" and contact.chosen_id.id
             if out:
@@ -554,20 +574,24 @@ class GmailContacts(models.AbstractModel):
                 decided[contact] = ("match", "chosen", chosen)
             else:
                 free.append(contact)
-        natives = {}
         for contact in free:
             found, reason = contact.found or ([], False)
             ids = [one for one in found if rules[contact.mailbox_id].may_read(one)]
             if contact.choice == "create":
                 ids = []
             if len(ids) == 1:
-                natives[ids[0]] = True
+                natives.add(ids[0])
                 decided[contact] = ("match", reason, ids[0])
             elif ids:
                 decided[contact] = ("conflict", "several", False)
         rest = [contact for contact in free if contact not in decided]
         target = next(iter(natives)) if len(natives) == 1 else False
         own = sorted({c.partner_id.id for c in person} & made.keys())
+        for contact in person:
+            if contact.mailbox_id not in rules and not self._is_settled(
+                contact, target, own
+            ):
+                return None
         for contact in rest:
             rule = rules[contact.mailbox_id]
             mine = contact.partner_id.id
@@ -583,6 +607,31 @@ class GmailContacts(models.AbstractModel):
                     ("skip", why_not, False) if why_not else ("create", "new", False)
                 )
         return decided
+
+    def _is_native(self, contact):
+        """Whether a Google contact is, by what was found, one that Odoo had."""
+        return (
+            contact.outcome in ("match", "update")
+            and contact.partner_id.id in (contact.found or [()])[0]
+        )
+
+    def _is_settled(self, contact, target, own):
+        """Whether what was decided for a Google contact of another mailbox stays.
+
+        :param target: id of the contact in Odoo that all of a person are, or False
+        :param own: ids of the contacts that Google made of the person
+        """
+        if contact.outcome == "conflict" or self._is_native(contact):
+            return True
+        if contact.outcome == "skip":
+            is_seen = own and not contact.partner_id.browse(own[0]).gmail_is_private
+            return contact.reason not in NOT_CREATED or not (target or is_seen)
+        if target:
+            return contact.partner_id.id == target
+        return bool(own) and (contact.outcome, contact.partner_id.id) == (
+            "create",
+            own[0],
+        )
 
     def _note(self, contact, outcome, reason, partner, rules):
         """Keep what was decided for a Google contact."""
