@@ -657,6 +657,98 @@ class TestContacts(ContactsCase):
             self.env.invalidate_all()
         self.assertEqual(len(ends), 1, ends)
 
+    def test_an_undo_says_what_it_left(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"), person("Eva May", f"eva@{FIRM}"))
+        self.imported()
+        dan = self.partners(f"dan@{FIRM}")
+        dan.with_user(self.ben).message_post(body="Called.", message_type="comment")
+        self.box.with_user(self.anna).action_undo_contacts()
+        for _time in range(2):
+            self.sync_contacts()
+            self.assertEqual(self.contact("Dan Low").reason, "kept")
+            self.assertEqual(self.contact("Eva May").reason, "undone")
+            self.box.contact_ids.is_pending = True
+        summary = self.box.with_user(self.anna).contact_summary
+        self.assertIn("but for 1 contacts that are in use", summary)
+
+    def test_deletions_are_shown(self):
+        [name] = self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        self.google.contacts(ANNA, delete=[name])
+        self.sync_contacts()
+        self.assertTrue(self.partners(f"dan@{FIRM}").active)
+        summary = self.box.with_user(self.anna).contact_summary
+        self.assertIn("1 of them were deleted in Google and stay in Odoo", summary)
+
+    def test_a_label_that_is_new(self):
+        [name] = self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        self.google.contacts(ANNA, add_groups={"fair": "Fair 2026"})
+        group = "contactGroups/fair"
+        labels = [{"contactGroupMembership": {"contactGroupResourceName": group}}]
+        self.google.contacts(ANNA, change={name: {"memberships": labels}})
+        self.sync_contacts()
+        found = self.env["gmail.contact.group"].search([])
+        self.assertIn("Fair 2026", found.mapped("name"))
+
+    def test_many_chosen_at_once_are_left_to_the_workers(self):
+        self.google.contacts(ANNA, add_many={"count": 501, "seed": 1})
+        self.imported(policy="never")
+        result = self.box.contact_ids.with_user(self.anna).action_create()
+        self.assertEqual(result["tag"], "display_notification")
+        self.assertFalse(self.box.contact_ids.filtered("partner_id"))
+        self.sync_contacts()
+        self.assertFalse(self.box.contact_problem)
+        self.assertGreater(len(self.box.contact_ids.partner_id), 400)
+
+    def test_nobody_is_created_of_nothing(self):
+        self.add({"biographies": [{"value": "Who?"}]}, person("", phone="123"))
+        self.add(person("", organizations=[{"name": "Weber Bau"}]))
+        self.imported()
+        self.box.contact_ids.with_user(self.anna).action_create()
+        found = self.box.contact_ids.sorted("resource_name")
+        self.assertEqual(
+            [(c.outcome, c.reason, c.partner_id.name) for c in found],
+            [
+                ("skip", "unreachable", False),
+                ("create", "chosen", "123"),
+                ("create", "chosen", "Weber Bau"),
+            ],
+        )
+
+    def test_rules_that_change_later(self):
+        ceiling = "gmail_oauth_mailbox.contact_ceiling"
+        self.env["ir.config_parameter"].sudo().set_param(ceiling, "never")
+        self.add(
+            person("Dan Low", f"dan@{FIRM}"),
+            person("Eva May", f"eva@{FIRM}"),
+            person("Tom", f"tom@{FIRM}"),
+        )
+        self.imported()
+        reasons = self.box.contact_ids.mapped("reason")
+        self.assertEqual(reasons, ["policy"] * 3)
+        # A colleague makes a contact by hand.
+        eva = self.env["res.partner"].create({"name": "E", "email": f"eva@{FIRM}"})
+        self.env.flush_all()
+        self.cr.execute(
+            "UPDATE gmail_contact SET write_date = write_date - interval '1 minute'"
+        )
+        self.sync_contacts()
+        self.assertEqual(self.contact("Eva May").partner_id, eva)
+        # The owner keeps somebody out, the administrator lets others in.
+        pattern = self.env["gmail.exclusions"]._pattern(f"tom@{FIRM}")
+        exclusions = self.env["gmail.exclusions"].with_user(self.anna)
+        exclusions._exclude(pattern, self.anna)
+        settings = self.env["res.config.settings"].create({})
+        settings.gmail_contact_ceiling = "all"
+        settings.set_values()
+        self.sync_contacts()
+        self.assertTrue(self.contact("Dan Low").partner_id)
+        self.assertEqual(self.contact("Tom").reason, "excluded")
+        self.env["gmail.exclusion"].search([]).unlink()
+        self.sync_contacts()
+        self.assertEqual(self.contact("Tom").outcome, "create")
+
 
 @tagged("standard", "post_install", "-at_install")
 class TestManyMailboxes(ContactsCase):

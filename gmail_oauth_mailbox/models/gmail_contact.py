@@ -7,7 +7,7 @@ OUTCOMES = [
     ("match", "Is a contact already"),
     ("skip", "Left out"),
 ]
-# Why an outcome is what it is; gmail.wording has the sentences.
+# Why an outcome is what it is.
 REASONS = [
     ("address", "Same address"),
     ("other_address", "Another of the addresses"),
@@ -27,6 +27,7 @@ REASONS = [
     ("unreachable", "No address, and no name with a phone"),
     ("left_out", "You left it out"),
     ("undone", "The import was undone"),
+    ("kept", "Undone, but the contact is in use"),
 ]
 
 

@@ -31,3 +31,11 @@ class GmailExclusion(models.Model):
         "(pattern, COALESCE(user_id, 0))", "This is excluded already."
     )
     _pending_idx = models.Index("(id) WHERE is_pending")
+
+    def unlink(self):
+        # Google's contacts with the address may come again.
+        users = [exclusion.user_id for exclusion in self]
+        result = super().unlink()
+        for user in users:
+            self.env["gmail.contacts"].sudo()._look_again(user)
+        return result

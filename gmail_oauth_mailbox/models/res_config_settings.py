@@ -192,6 +192,8 @@ class ResConfigSettings(models.TransientModel):
             self.env["gmail.sync"].sudo()._obey_ceilings()
         if "gmail_sharing_ceiling" in changed:
             self.env["gmail.sharing"]._obey_ceiling()
+        if "gmail_contact_ceiling" in changed:
+            self.env["gmail.contacts"].sudo()._look_again()
         if "gmail_own_domains" in changed:
             self.env["gmail.sharing"]._enqueue_entries()
         self._set_gmail_client(client_id)

@@ -3,8 +3,8 @@ from odoo.exceptions import AccessError
 
 
 class ResPartner(models.Model):
-    """Contacts are looked up by the domain of their address and by name, too; those
-    that Google made may be their owners' alone until a document needs them."""
+    """Contacts are looked up by their address, its domain and by name; those that
+    Google made may be their owners' alone until a document needs them."""
 
     _inherit = "res.partner"
 
@@ -27,6 +27,7 @@ class ResPartner(models.Model):
     )
 
     _gmail_domain_idx = models.Index("(split_part(email_normalized, '@', 2))")
+    _gmail_email_idx = models.Index("(email_normalized)")
     _gmail_name_idx = models.Index("(lower(name))")
     _gmail_private_idx = models.Index("(id) WHERE gmail_is_private")
 

@@ -6,10 +6,14 @@ from ..lib import query
 # Addresses looked at for one search; how many it names depends on their length.
 MOST = 200
 # RFC 5321 allows 320 characters; what is longer is none, and no index takes it. An
-# address whose contact moves to other companies is a new one: others may read it now.
+# address whose contact moves to other companies, or is its owner's alone no more, is a
+# new one: others may read it now.
 CONTACTS = SQL("""
     SELECT email_normalized AS address,
-           string_agg(DISTINCT COALESCE(company_id, 0)::text, ',') AS companies
+           string_agg(
+               DISTINCT COALESCE(company_id, 0)::text
+                        || CASE WHEN gmail_is_private THEN '*' ELSE '' END,
+               ',') AS companies
       FROM res_partner
      WHERE active AND partner_share AND email_normalized <> ''
        AND length(email_normalized) <= 320

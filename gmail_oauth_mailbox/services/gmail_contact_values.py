@@ -133,7 +133,7 @@ class GmailContactValues(models.AbstractModel):
         try:
             with self.env.cr.savepoint():
                 return list(partners.create(values).sudo())
-        except UserError:
+        except (UserError, psycopg2.IntegrityError):
             if len(values) == 1:
                 return [partners.sudo().browse()]
         return [self._create(env, [one])[0] for one in values]
@@ -344,6 +344,9 @@ class GmailContactValues(models.AbstractModel):
             # An address is of one contact.
             if not any(found.get(name) for name in ADDRESS):
                 found.update(self._address(contact, countries))
+        if "name" not in found and "company_name" in found:
+            # A firm's entry, whose people are entries of their own.
+            found["name"] = found.pop("company_name")
         # Whoever has no name is called by her address.
         found.setdefault("name", found.get("email") or found.get("phone"))
         return found

@@ -18,6 +18,14 @@ FULL_AFTER = timedelta(days=5)
 SPREAD = 86_400
 # Contacts that are settled between two commits.
 AT_ONCE = 500
+# https://developers.google.com/people/api/rest/v1/contactGroups
+SYSTEM_LABELS = [
+    f"contactGroups/{name}"
+    for name in (
+        *("all", "blocked", "chatBuddies", "coworkers", "family", "friends"),
+        *("myContacts", "starred"),
+    )
+]
 EPOCH = datetime(1970, 1, 1)
 # Why a Google contact becomes no new contact, though it may be one that there is.
 NOT_CREATED = ("policy", "not_written_to", "no_right")
@@ -80,7 +88,7 @@ class GmailContacts(models.AbstractModel):
         :return: whether there is more
         """
         if not mailbox.contact_page:
-            self._mark_written_to(mailbox)
+            self._mark_changed(mailbox)
         if not self._settle_pending(mailbox, lease):
             return True
         client = self.env["gmail.oauth"]._people(mailbox)
@@ -95,6 +103,8 @@ class GmailContacts(models.AbstractModel):
             except errors.CursorExpired:
                 self._begin_full(mailbox)
                 continue
+            if self._has_new_label(mailbox, page):
+                self._take_groups(mailbox, client.groups())
             self._take_page(mailbox, page)
             lease.commit()
             if not page.next_page_token:
@@ -123,8 +133,9 @@ class GmailContacts(models.AbstractModel):
             if lease.is_over:
                 return False
 
-    def _mark_written_to(self, mailbox):
-        """Look again at whom the owner has written to meanwhile."""
+    def _mark_changed(self, mailbox):
+        """Look again at whom the owner has written to meanwhile, and at those who have
+        a contact in Odoo by now."""
         self.env.flush_all()
         self.env.cr.execute(
             """
@@ -136,6 +147,34 @@ class GmailContacts(models.AbstractModel):
                               AND p.role <> 'from' AND m.direction = 'out')
             """,
             [mailbox.id],
+        )
+        self.env.cr.execute(
+            """
+            UPDATE gmail_contact c SET is_pending = true
+             WHERE c.mailbox_id = %s AND c.reason = ANY(%s)
+               AND EXISTS (SELECT FROM res_partner p
+                            WHERE p.email_normalized = c.email AND p.active
+                              AND p.write_date > c.write_date)
+            """,
+            [mailbox.id, list(NOT_CREATED)],
+        )
+        self.env["gmail.contact"].invalidate_model(["is_pending"])
+
+    @api.model
+    def _look_again(self, user=None):
+        """Have Google contacts without a part in Odoo settled anew, since rules have
+        changed: of a user, or of everybody; when their mailbox is read next."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE gmail_contact c SET is_pending = true
+                  FROM gmail_mailbox m
+                 WHERE m.id = c.mailbox_id AND c.is_applied IS NOT TRUE
+                   AND (%(user)s IS NULL OR m.user_id = %(user)s)
+                """,
+                user=user and user.id or None,
+            )
         )
         self.env["gmail.contact"].invalidate_model(["is_pending"])
 
@@ -168,6 +207,17 @@ class GmailContacts(models.AbstractModel):
                 "contact_round": mailbox.contact_round + 1,
             }
         )
+
+    def _has_new_label(self, mailbox, page):
+        """Whether contacts have a label that was made since all were read."""
+        labels = {name for contact in page.contacts for name in contact.groups}
+        labels = labels.difference(SYSTEM_LABELS)
+        if not labels or not mailbox.contact_cursor:
+            return False
+        known = self.env["gmail.contact.group"].search_count(
+            [("mailbox_id", "=", mailbox.id), ("resource_name", "in", list(labels))]
+        )
+        return known < len(labels)
 
     def _take_groups(self, mailbox, groups):
         known = self.env["gmail.contact.group"].search(
@@ -541,6 +591,7 @@ class GmailContacts(models.AbstractModel):
         partners.update(everybody.partner_id.ids)
         self._note_owners(everybody, had)
         values._fill(self.env["res.partner"].browse(partners))
+        self._note_kept(everybody, had, made)
 
     def _made_of(self, contacts):
         """Return {contact in Odoo that Google made: its origin} of Google contacts."""
@@ -672,6 +723,18 @@ class GmailContacts(models.AbstractModel):
             ]
         )
 
+    def _note_kept(self, contacts, had, made):
+        """Tell whose contact an undo left where it is.
+
+        :param had: {gmail.contact: id of the contact in Odoo that it had part in}
+        :param made: ids of contacts in Odoo that Google made
+        """
+        undone = contacts.filtered(
+            lambda c: c.reason == "undone" and had.get(c) in made
+        )
+        partners = self.env["res.partner"].browse({had[c] for c in undone}).exists()
+        undone.filtered(lambda c: had[c] in partners.ids).reason = "kept"
+
     def _note_completing(self, contacts):
         """Tell apart whom Odoo knows less of than Google."""
         matched = contacts.filtered(lambda c: c.outcome == "match" and c.partner_id)
@@ -689,16 +752,28 @@ class GmailContacts(models.AbstractModel):
             chosen = chosen.browse(int(partner_id)).exists()
             if not chosen or not chosen.has_access("read"):
                 raise UserError(self.env._("Choose a contact that you may read."))
-        touched = contacts.partner_id
         contacts.write(
             {
                 "choice": choice,
                 "chosen_id": chosen.id,
+                "is_pending": len(contacts) > AT_ONCE,
             }
         )
-        self.sudo()._settle(contacts.sudo())
-        self.env["gmail.contact.values"].sudo()._fill(touched.sudo())
-        return True
+        if len(contacts) <= AT_ONCE:
+            self.sudo()._settle(contacts.sudo())
+            return True
+        # More than anybody waits for.
+        contacts.mailbox_id.next_contacts = fields.Datetime.now()
+        self.env["gmail.scheduler"]._trigger("contacts")
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "info",
+                "message": self.env._("Odoo does this by itself in a moment."),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
 
     @api.model
     def _import(self, mailbox):
@@ -804,9 +879,14 @@ class Rules:
         """Return why a Google contact has no part in Odoo, or None."""
         emails = contact.card["emails"]
         if self._is_undone:
-            return "undone"
+            return "kept" if contact.reason == "kept" else "undone"
         if contact.choice == "skip":
             return "left_out"
+        called = (
+            contact.name or contact.company_name or emails or contact.card["phones"]
+        )
+        if not called and contact.choice != "link":
+            return "unreachable"
         if contact.choice:
             return None
         is_new = not contact.is_applied
@@ -815,7 +895,6 @@ class Rules:
         # What was imported stays, whatever becomes of its labels in Google.
         if is_new and self._group and self._group not in contact.card["groups"]:
             return "label"
-        emails = contact.card["emails"]
         if not self._colleagues.isdisjoint(emails):
             return "colleague"
         found, reason = contact.found or ([], False)

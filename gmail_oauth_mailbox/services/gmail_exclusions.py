@@ -198,6 +198,7 @@ class GmailExclusions(models.AbstractModel):
         exclusions.create(
             {"pattern": pattern.text, "user_id": user.id, "is_pending": True}
         )
+        self.env["gmail.contacts"].sudo()._look_again(user)
         self.env["gmail.sharing"].sudo()._trigger()
 
     @api.model

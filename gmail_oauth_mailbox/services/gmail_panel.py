@@ -101,10 +101,19 @@ class GmailPanel(models.AbstractModel):
                     "ending": self._ending(mailbox),
                     "ceiling": self.env["gmail.wording"]._of_ceiling(mailbox),
                     "labels": self._labels(mailbox),
+                    "contacts_wait": self._contacts_wait(mailbox),
                 }
                 for mailbox in mailboxes
             ],
         }
+
+    def _contacts_wait(self, mailbox):
+        """Whether Google's contacts wait for the owner to review them."""
+        return mailbox.contact_state == "preview" and bool(
+            self.env["gmail.contact"].search_count(
+                [("mailbox_id", "=", mailbox.id)], limit=1
+            )
+        )
 
     def _labels(self, mailbox):
         """Return the labels of a mailbox that the panel lists."""

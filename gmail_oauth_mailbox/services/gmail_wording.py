@@ -84,10 +84,30 @@ class GmailWording(models.AbstractModel):
             for outcome in names
             if counts.get(outcome)
         ]
-        return self.env._(
-            "%(total)s contacts in Google. %(parts)s.",
-            total=total,
-            parts=", ".join(parts),
+        said = [
+            self.env._(
+                "%(total)s contacts in Google. %(parts)s.",
+                total=total,
+                parts=", ".join(parts),
+            )
+        ]
+        gone = self._count_contacts(mailbox, ("is_gone", "=", True))
+        if gone:
+            said.append(
+                self.env._("%s of them were deleted in Google and stay in Odoo.", gone)
+            )
+        kept = self._count_contacts(mailbox, ("reason", "=", "kept"))
+        if kept:
+            said.append(
+                self.env._(
+                    "The import was undone, but for %s contacts that are in use.", kept
+                )
+            )
+        return " ".join(said)
+
+    def _count_contacts(self, mailbox, condition):
+        return self.env["gmail.contact"].search_count(
+            [("mailbox_id", "=", mailbox.id), condition]
         )
 
     @api.model

@@ -53,6 +53,21 @@ test("a mailbox that needs its owner says so, with the remedy", async () => {
     expect.verifySteps([[1]]);
 });
 
+test("contacts that wait are said until they are reviewed or dismissed", async () => {
+    answer({ info: info({ mailboxes: [mailbox({ contacts_wait: true })] }) });
+    onRpc("gmail.mailbox", "action_review_contacts", ({ args }) => {
+        expect.step(args[0]);
+        return false;
+    });
+    await mountMail();
+    await click(".o_gmail_contacts_wait .btn-primary");
+    await animationFrame();
+    expect.verifySteps([[1]]);
+    await click(".o_gmail_contacts_wait .btn-close");
+    await animationFrame();
+    expect(".o_gmail_contacts_wait").toHaveCount(0);
+});
+
 test("the server does not answer: a sentence, and Retry", async () => {
     let fails = true;
     answer({

@@ -24,6 +24,18 @@ const SAID = 5 * SECOND;
 // Nobody looks at it for longer while the server works on a conversation.
 const LONGEST_PAUSE = 60 * SECOND;
 
+const CONTACTS_HEARD = "gmail_oauth_mailbox.contacts_heard";
+
+/** Return the ids of the mailboxes whose owner knows that contacts wait. */
+function heardOfContacts() {
+    try {
+        const heard = JSON.parse(browser.localStorage.getItem(CONTACTS_HEARD));
+        return Array.isArray(heard) ? heard : [];
+    } catch {
+        return [];
+    }
+}
+
 /** Return the text that a failed call shows: Odoo's own sentence, or a general one. */
 export function sentenceOf(error) {
     return error?.data?.message || _t("The server does not answer. Try again.");
@@ -48,6 +60,8 @@ export class GmailStore {
         this.said = null;
         // {draft id: function that closes what was said of it}.
         this.notices = markRaw(new Map());
+        // Mailboxes whose contacts wait, and whose owner has said that she knows.
+        this.contactsHeard = heardOfContacts();
         // A mail that is written in place of a conversation, and those that are kept.
         this.writing = null;
         this.drafts = null;
@@ -1036,6 +1050,15 @@ export class GmailStore {
             });
         }
         await this.open(outcome.mailbox_id || false);
+    }
+
+    /** Do not say again that Google's contacts of this mailbox wait. */
+    hearOfContacts() {
+        this.contactsHeard = [...this.contactsHeard, this.mailbox.id];
+        browser.localStorage.setItem(
+            CONTACTS_HEARD,
+            JSON.stringify(this.contactsHeard)
+        );
     }
 
     dismissFailure() {

@@ -76,6 +76,14 @@ export class GmailMail extends Component {
         return mailbox.error_message ? { button: false } : null;
     }
 
+    /** Whether to say that Google's contacts wait; who has heard it hears it no more. */
+    get contactsWait() {
+        const mailbox = this.gmail.mailbox;
+        return Boolean(
+            mailbox?.contacts_wait && !this.gmail.contactsHeard.includes(mailbox.id)
+        );
+    }
+
     /** The parts of the mail that can be shown alone. */
     get parts() {
         const { drafts, only, info } = this.gmail;
