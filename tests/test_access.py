@@ -31,6 +31,7 @@ SECRET = (
     "gmail.census",
     "gmail.contact.key",
     "gmail.contact.origin",
+    "gmail.contact.turn",
     "gmail.tombstone",
     "gmail.correspondence",
     "gmail.entry",

@@ -11,6 +11,7 @@ from .browser import (
     connect,
     dev_run,
     logged_in_page,
+    open_panel,
     open_settings_of,
     rpc,
     shot,
@@ -18,7 +19,7 @@ from .browser import (
 from .common import ANNA
 from .google_standin.process import Standin
 from .test_contacts import person
-from .test_page_browser import administrator, let_create_contacts
+from .test_page_browser import administrator, let_create_contacts, turn_dark
 
 FIRM = "customer-example.test"
 PHONE = {"width": 390, "height": 800}
@@ -36,6 +37,11 @@ def server():
                 person("Twin of Two", f"twin@{FIRM}", phone="+49 30 7654321"),
                 person("Dan Low", f"dan@{FIRM}", photo=True),
                 person("Эва Новак", f"eva@{FIRM}"),
+                person(
+                    "Kim Kept",
+                    f"kim@{FIRM}",
+                    organizations=[{"name": "Kept & Sons", "title": "Buyer"}],
+                ),
             ],
         )
         yield {**facts, "google": google}
@@ -52,6 +58,8 @@ def page(browser, server):
     with administrator(browser, server) as admin:
         twins = [{"name": n, "email": f"twin@{FIRM}"} for n in ("Twin A", "Twin B")]
         rpc(admin, "res.partner", "create", twins)
+        owner = ["gmail_oauth_mailbox.contact_visibility", "owner"]
+        rpc(admin, "ir.config_parameter", "set_param", *owner)
     let_create_contacts(browser, server)
     page = logged_in_page(browser, server)
     connect(page, ANNA)
@@ -105,7 +113,13 @@ def test_1_the_preview(page):
 
 
 def test_2_review_and_decide(page):
-    open_review(page)
+    open_panel(page)
+    waits = page.locator(".o_gmail_contacts_wait")
+    expect(waits).to_contain_text("ready for review")
+    shot(page, "119-contacts-wait")
+    waits.locator(".btn-primary").click()
+    page.wait_for_selector(".o_group_header")
+    unfold(page)
     shot(page, "112-review")
     expect(row(page, "Twin of Two")).to_contain_text("Several contacts are like it")
     row(page, "Twin of Two").locator("[name=action_ask_link]").click()
@@ -153,7 +167,31 @@ def test_3_import(page):
     shot(page, "115-imported")
 
 
+def open_contact(page, email):
+    [kim] = rpc(page, "res.partner", "search", [["email", "=", email]])
+    page.goto(f"{page.origin}/odoo/res.partner/{kim}")
+    page.wait_for_selector(".o_form_view [name=name]")
+    return kim
+
+
+def test_31_only_its_owner_sees_it(browser, server, page):
+    kim = open_contact(page, f"kim@{FIRM}")
+    banner = page.locator(".alert-info", has_text="Only those who have this contact")
+    expect(banner).to_be_visible()
+    shot(page, "120-only-mine")
+    with administrator(browser, server) as admin:
+        assert not rpc(admin, "res.partner", "search", [["id", "=", kim]])
+    banner.locator("[name=action_gmail_open]").click()
+    expect(banner).to_have_count(0)
+    with administrator(browser, server) as admin:
+        assert rpc(admin, "res.partner", "search", [["id", "=", kim]]) == [kim]
+    rpc(page, "res.partner", "write", [kim], {"phone": "1"})
+    [found] = rpc(page, "res.partner", "read", [kim], ["parent_id"])
+    assert found["parent_id"][1] == "Kept & Sons"
+
+
 def test_4_undo(page):
+    open_contacts(page)
     page.click("[name=action_undo_contacts]")
     expect(page.locator(".modal")).to_contain_text("unless somebody changed")
     shot(page, "116-undo")
@@ -166,8 +204,16 @@ def test_4_undo(page):
         page, "res.partner", "search_read", [["name", "=", "Twin B"]], ["phone"]
     )
     assert not twin["phone"]
-    summary(page, "14 contacts in Google. Left out: 14.")
+    summary(page, "15 contacts in Google. Left out: 15.", "but for 1 contacts")
     shot(page, "117-undone")
+
+
+def test_41_in_the_dark(page, browser, server):
+    turn_dark(browser, server)
+    open_contacts(page)
+    shot(page, "121-dark")
+    open_review(page)
+    shot(page, "122-dark-review")
 
 
 def test_5_on_a_phone(page):

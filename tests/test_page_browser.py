@@ -398,7 +398,8 @@ def test_8_nobody_is_kept_out(page):
     assert not page.errors
 
 
-def test_9_in_the_dark(page, browser, server):
+def turn_dark(browser, server):
+    """Turn Odoo's colours round."""
     with administrator(browser, server) as admin:
         path = "/gmail_oauth_mailbox_dark/dark.scss"
         file = {"name": "dark.scss", "url": path, "mimetype": "text/scss"}
@@ -411,6 +412,10 @@ def test_9_in_the_dark(page, browser, server):
             "path": path,
         }
         rpc(admin, "ir.asset", "create", [asset])
+
+
+def test_9_in_the_dark(page, browser, server):
+    turn_dark(browser, server)
     open_page(page)
     background = page.locator(".o_gmail_full").evaluate(
         "(element) => getComputedStyle(element).backgroundColor"

@@ -214,3 +214,17 @@ class GmailContactOrigin(models.Model):
     _partner_unique = models.UniqueIndex("(partner_id)")
     # No two workers create one person.
     _key_unique = models.UniqueIndex("(created_key) WHERE created_key IS NOT NULL")
+
+
+class GmailContactTurn(models.Model):
+    """Who creates contacts of a company now; see gmail.contact.values."""
+
+    _name = "gmail.contact.turn"
+    _description = "Turn to Create Contacts"
+    _rec_name = "company_id"
+    _allow_sudo_commands = False
+
+    company_id = fields.Many2one("res.company", readonly=True, ondelete="cascade")
+    number = fields.Integer(readonly=True)
+
+    _company_unique = models.UniqueIndex("((COALESCE(company_id, 0)))")

@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 
 
 class GmailExclusion(models.Model):
@@ -32,10 +32,8 @@ class GmailExclusion(models.Model):
     )
     _pending_idx = models.Index("(id) WHERE is_pending")
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=False)
+    def _let_contacts_in(self):
         # Google's contacts with the address may come again.
-        users = [exclusion.user_id for exclusion in self]
-        result = super().unlink()
-        for user in users:
-            self.env["gmail.contacts"].sudo()._look_again(user)
-        return result
+        for exclusion in self:
+            self.env["gmail.contacts"].sudo()._look_again(exclusion.user_id)

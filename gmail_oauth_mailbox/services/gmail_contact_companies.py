@@ -2,9 +2,13 @@ from collections import defaultdict
 
 from odoo import api, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..lib.contact import plain_name
 from .gmail_contact_values import is_of_company, precedence
+
+# Google contacts that are asked for the name of a company, its address.
+MOST_SOURCES = 20
 
 
 class GmailContactCompanies(models.AbstractModel):
@@ -52,9 +56,11 @@ class GmailContactCompanies(models.AbstractModel):
 
     def _of_keys(self, mailbox, contacts):
         """Return {plain name: id} of companies for Google contacts of a mailbox."""
-        names = {}
+        names, addresses = {}, {}
         for contact in contacts:
             names.setdefault(contact.company_key, contact.company_name)
+            if contact.card["address"]:
+                addresses.setdefault(contact.company_key, contact)
         natives = self._natives(mailbox, names)
         found = {key: ids[0] for key, ids in natives.items() if len(ids) == 1}
         keys = {
@@ -65,18 +71,15 @@ class GmailContactCompanies(models.AbstractModel):
         origins = self.env["gmail.contact.origin"].search(
             [("created_key", "in", list(keys))]
         )
-        found.update(
-            {
-                keys[origin.created_key]: origin.partner_id.active
-                and origin.partner_id.id
-                for origin in origins
-            }
-        )
+        found.update({keys[origin.created_key]: False for origin in origins})
+        usable = self.env["gmail.contact.values"]._within_reach(origins, mailbox)
+        usable = usable.filtered("partner_id.active")
+        found.update({keys[o.created_key]: o.partner_id.id for o in usable})
         self.env["gmail.contact.visibility"]._admit(
-            [(origin.partner_id.id, mailbox.user_id.id) for origin in origins]
+            [(origin.partner_id.id, mailbox.user_id.id) for origin in usable]
         )
-        new = [key for key in names if key not in natives and key not in found]
-        found.update(self._create(mailbox, {key: names[key] for key in new}))
+        new = {k: n for k, n in names.items() if k not in natives and k not in found}
+        found.update(self._create(mailbox, new, addresses))
         return found
 
     def _created_key(self, company, key):
@@ -108,8 +111,12 @@ class GmailContactCompanies(models.AbstractModel):
             found[plain_name(partner.name)] += partner.ids if partner.active else []
         return found
 
-    def _create(self, mailbox, names):
-        """Return {plain name: id} of new companies."""
+    def _create(self, mailbox, names, addresses):
+        """Return {plain name: id} of new companies.
+
+        :param names: {plain name: name}
+        :param addresses: {plain name: Google contact whose address it is}
+        """
         env = self.env["gmail.linker"]._as_owner(mailbox)
         policy = self.env["gmail.setup"]._contact_policy(mailbox)
         if (
@@ -118,26 +125,38 @@ class GmailContactCompanies(models.AbstractModel):
             or not env["res.partner"].has_access("create")
         ):
             return {}
+        service = self.env["gmail.contact.values"]
+        countries = service._countries([addresses.values()])
         values = [
-            {"name": name, "is_company": True, "company_id": mailbox.company_id.id}
-            for name in names.values()
+            {
+                "name": name,
+                "is_company": True,
+                "company_id": mailbox.company_id.id,
+                # Its people have it from the start, and no note of a change.
+                **(
+                    service._address(addresses[key], countries)
+                    if key in addresses
+                    else {}
+                ),
+            }
+            for key, name in names.items()
         ]
-        partners = self.env["gmail.contact.values"]._create(env, values)
+        service._take_turn(mailbox.company_id)
+        partners = service._create(env, values)
         visibility = self.env["gmail.contact.visibility"]
         visibility._keep(self.env["res.partner"].union(*partners), mailbox.user_id)
-        found = {}
-        for key, partner in zip(names, partners, strict=True):
-            if partner:
-                self.env["gmail.contact.origin"].create(
-                    {
-                        "partner_id": partner.id,
-                        "created_key": self._created_key(mailbox.company_id, key),
-                        "written": {"name": partner.name},
-                        "touched": partner.write_date,
-                    }
-                )
-                found[key] = partner.id
-        return found
+        found = {
+            key: (partner, made)
+            for key, partner, made in zip(names, partners, values, strict=True)
+            if partner
+        }
+        service._note_origins(
+            [
+                (partner, self._created_key(mailbox.company_id, key), made)
+                for key, (partner, made) in found.items()
+            ]
+        )
+        return {key: partner.id for key, (partner, _made) in found.items()}
 
     @api.model
     def _made(self, partners):
@@ -148,58 +167,97 @@ class GmailContactCompanies(models.AbstractModel):
         return {o.partner_id: o for o in origins.filtered(is_of_company)}
 
     @api.model
-    def _fill(self, partners, countries):
+    def _fill(self, partners, countries, mailboxes):
         """Bring companies that Google made up to date with the contacts that work for
-        them; those that nobody works for go, unless somebody used them."""
+        them; those that nobody works for go, unless somebody used them.
+
+        :param mailboxes: those whose owners' rights count
+        """
         made = self._made(partners)
         if not made:
             return
         companies = partners.browse(partner.id for partner in made)
-        self.env.flush_all()
-        people = self.env["res.partner"].with_context(active_test=False)
-        people = people.search([("parent_id", "in", companies.ids)])
-        by_company = people.grouped("parent_id")
         self.env["gmail.contact.visibility"]._follow(companies)
-        sources = self.env["gmail.contact"].search(
-            [("partner_id", "in", people.ids), ("is_applied", "=", True)]
-        )
-        by_partner = sources.grouped("partner_id")
-        own_domains = self.env["gmail.linker"]._own_domains()
-        left = self.env["res.partner"]
-        for company in companies:
-            own = by_company.get(company)
-            if not own:
-                left |= company
-                continue
-            key = made[company].created_key.partition("|")[2].strip('"')
-            contacts = sources.union(
-                *(by_partner.get(p, sources.browse()) for p in own)
-            )
-            contacts = contacts.filtered(
-                lambda c, key=key: (
-                    c.company_key == key and self._works_for_one(c, own_domains)
-                )
-            )
-            if contacts:
-                self._fill_one(company, own, contacts.sorted(precedence), countries)
-        self.env["gmail.contact.values"]._drop(left, made)
+        peopled = self._with_people(companies)
+        named = self._sources(peopled, made, SQL("TRUE"))
+        addressed = self._sources(peopled, made, SQL("c.card->>'address' IS NOT NULL"))
+        for company in peopled & partners.browse(named):
+            first = named[company.id]
+            self._fill_one(company, first, addressed.get(company.id), countries)
+        values = self.env["gmail.contact.values"]
+        empty = companies - peopled
+        for mailbox in mailboxes if empty else ():
+            env = self.env["gmail.linker"]._as_owner(mailbox)
+            own = env["res.partner"].browse(empty.ids)
+            values._drop(own._filtered_access("unlink").sudo(), made)
+            empty = empty.exists()
 
-    def _fill_one(self, company, people, contacts, countries):
+    def _with_people(self, companies):
+        self.env.flush_all()
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT DISTINCT parent_id FROM res_partner WHERE parent_id = ANY(%s)",
+                companies.ids,
+            )
+        )
+        return companies.browse(row_id for (row_id,) in rows)
+
+    def _sources(self, companies, origins, condition):
+        """Return {id of a company: the first Google contact that works for it}."""
+        own_domains = self.env["gmail.linker"]._own_domains()
+        keys = [
+            origins[company].created_key.partition("|")[2].strip('"')
+            for company in companies
+        ]
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT x.company, found.id
+                  FROM unnest(%s::int[], %s::text[]) AS x(company, key)
+                 CROSS JOIN LATERAL (
+                       SELECT c.id
+                         FROM gmail_contact c
+                         JOIN res_partner p ON p.id = c.partner_id
+                        WHERE p.parent_id = x.company AND c.company_key = x.key
+                          AND c.is_applied AND %s
+                        ORDER BY c.is_gone IS TRUE, c.mailbox_id, c.resource_name
+                        LIMIT %s) AS found
+                """,
+                companies.ids,
+                keys,
+                condition,
+                MOST_SOURCES,
+            )
+        )
+        contacts = self.env["gmail.contact"].browse(row_id for _c, row_id in rows)
+        first = {}
+        for company, row_id in rows:
+            contact = contacts.browse(row_id).with_prefetch(contacts.ids)
+            if (
+                company not in first
+                and self._works_for_one(contact, own_domains)
+                and self._may_write(contact.mailbox_id, company)
+            ):
+                first[company] = contact
+        return first
+
+    def _may_write(self, mailbox, company_id):
+        env = self.env["gmail.linker"]._as_owner(mailbox)
+        return env["res.partner"].browse(company_id).has_access("write")
+
+    def _fill_one(self, company, named, addressed, countries):
         values = self.env["gmail.contact.values"]
         origins = self.env["gmail.contact.origin"]
-        desired = {"name": contacts[0].company_name}
-        addresses = (values._address(contact, countries) for contact in contacts)
-        desired.update(next(filter(None, addresses), {}))
+        desired = {"name": named.company_name}
+        if addressed:
+            desired.update(values._address(addressed, countries))
         origin = origins.search([("partner_id", "=", company.id)])
         if not values._changes(company, desired, origin):
             return
         # Odoo gives people the address of their company.
-        theirs = origins.search([("partner_id", "in", people.ids)]).filtered(
+        theirs = origins.search([("partner_id.parent_id", "=", company.id)]).filtered(
             lambda o: values._is_ours(o.partner_id, o)
         )
-        env = self.env["gmail.linker"]._as_owner(contacts[0].mailbox_id)
-        if not env["res.partner"].browse(company.id).has_access("write"):
-            return
         try:
             with self.env.cr.savepoint():
                 # With its people, some of whom she may not see.

@@ -66,8 +66,6 @@ class GmailContactPhotos(models.AbstractModel):
             return
         owner = self.env["gmail.linker"]._as_owner(contact.mailbox_id)
         own = owner["res.partner"].browse(partner.id)
-        if not own.has_access("write"):
-            return
         photo = client.photo(contact.photo_url)
         if not photo or guess_mimetype(photo) not in RASTER:
             return
@@ -88,15 +86,14 @@ class GmailContactPhotos(models.AbstractModel):
 
     def _first(self, partner):
         """Return the Google contact whose photo counts, whichever is read first."""
-        return self.env["gmail.contact"].search(
+        found = self.env["gmail.contact"].search(
             [
                 ("partner_id", "=", partner.id),
                 ("is_applied", "=", True),
                 ("photo_url", "!=", False),
             ],
-            order="is_gone, mailbox_id, resource_name",
-            limit=1,
         )
+        return self.env["gmail.contact.values"]._writable(found)[:1]
 
     @api.model
     def _checksum(self, partner):

@@ -60,7 +60,7 @@ class GmailContactValues(models.AbstractModel):
         for person, wanting in todo.items():
             asks[wanting[0].mailbox_id].append((person, contacts.union(*wanting)))
         for mailbox, rows in asks.items():
-            rows = self._reuse(company, rows)
+            rows = self._reuse(company, mailbox, rows)
             env = self.env["gmail.linker"]._as_owner(mailbox)
             parents = self.env["gmail.contact.companies"]._parents(
                 [wanting for _key, wanting in rows]
@@ -72,26 +72,42 @@ class GmailContactValues(models.AbstractModel):
                 }
                 for (_key, wanting), parent in zip(rows, parents, strict=True)
             ]
+            self._take_turn(company)
             created = self._create(env, values)
             visibility = self.env["gmail.contact.visibility"]
             visibility._keep(self.env["res.partner"].union(*created), mailbox.user_id)
-            for (key, wanting), made, partner in zip(
-                rows, values, created, strict=True
-            ):
-                for contact in wanting:
-                    if partner:
-                        contact.write({"partner_id": partner.id, "is_applied": True})
-                    else:
-                        contact.write({"outcome": "skip", "reason": "refused"})
+            for (_key, wanting), partner in zip(rows, created, strict=True):
                 if partner:
-                    self.env["gmail.contact.origin"].create(
-                        {
-                            "partner_id": partner.id,
-                            "created_key": key,
-                            "written": {n: self._plain(partner, n) for n in made},
-                            "touched": partner.write_date,
-                        }
+                    wanting.write({"partner_id": partner.id, "is_applied": True})
+                else:
+                    wanting.write({"outcome": "skip", "reason": "refused"})
+            self._note_origins(
+                [
+                    (partner, key, made)
+                    for partner, (key, _w), made in zip(
+                        created, rows, values, strict=True
                     )
+                    if partner
+                ]
+            )
+
+    @api.model
+    def _note_origins(self, rows):
+        """Note of new contacts that Google made them.
+
+        :param rows: [(contact in Odoo, key it was created for, values)]
+        """
+        self.env["gmail.contact.origin"].create(
+            [
+                {
+                    "partner_id": partner.id,
+                    "created_key": key,
+                    "written": {name: self._plain(partner, name) for name in made},
+                    "touched": partner.write_date,
+                }
+                for partner, key, made in rows
+            ]
+        )
 
     def _under(self, parent, values):
         """Return the values of somebody new under a company, whose address is hers."""
@@ -104,11 +120,13 @@ class GmailContactValues(models.AbstractModel):
         }
         return {**left, "parent_id": parent}
 
-    def _reuse(self, company, rows):
+    def _reuse(self, company, mailbox, rows):
         """Link those persons whose contact is there already, since their mailbox was
         deleted or is connected anew; return [(key, contacts)] of the others."""
         keys = [f"{company.id or 0}|{self._key(person)}" for person, _w in rows]
         origins = self.env["gmail.contact.origin"].search([("created_key", "in", keys)])
+        known = set(origins.mapped("created_key"))
+        origins = self._within_reach(origins, mailbox)
         taken = {origin.created_key: origin.partner_id for origin in origins}
         living = self.env["gmail.contact"].search(
             [("partner_id", "in", origins.partner_id.ids), ("is_applied", "=", True)]
@@ -121,10 +139,37 @@ class GmailContactValues(models.AbstractModel):
                     contact.write({"partner_id": partner.id, "is_applied": True})
             else:
                 # Somebody else has it by now.
-                is_free = not partner and key not in used
+                is_free = key not in known and key not in used
                 left.append((key if is_free else f"id:{wanting[0].id}", wanting))
             used.add(key)
         return left
+
+    @api.model
+    def _within_reach(self, origins, mailbox):
+        """Return those of some origins whose contact the owner of a mailbox may read,
+        or may join, and that is still of its company."""
+        companies = (mailbox.company_id.browse(), mailbox.company_id)
+        origins = origins.filtered(lambda o: o.partner_id.company_id in companies)
+        env = self.env["gmail.linker"]._as_owner(mailbox)
+        partners = env["res.partner"].browse(origins.partner_id.ids)
+        readable = partners._filtered_access("read").sudo()
+        return origins.filtered(
+            lambda o: o.partner_id in readable or o.partner_id.gmail_is_private
+        )
+
+    @api.model
+    def _take_turn(self, company):
+        """Create contacts of a company one after the other: whoever did not see what
+        another worker creates at this moment is refused by PostgreSQL (serialization
+        failure), and begins anew."""
+        self.env.cr.execute(
+            """
+            INSERT INTO gmail_contact_turn (company_id, number) VALUES (%s, 1)
+                ON CONFLICT ((COALESCE(company_id, 0)))
+                DO UPDATE SET number = gmail_contact_turn.number + 1
+            """,
+            [company.id or None],
+        )
 
     def _create(self, env, values):
         """Return the new contacts (sudo) in their order; empty where Odoo refuses."""
@@ -148,44 +193,66 @@ class GmailContactValues(models.AbstractModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def _fill(self, partners):
-        """Bring contacts in Odoo up to date with the Google contacts that they are;
-        one that Google made and that none is any more goes, unless somebody used it."""
+    def _fill(self, partners, lost):
+        """Bring contacts in Odoo up to date with the Google contacts that they are,
+        as far as the owners of these may change them. One that Google made and that
+        none is any more goes, unless somebody used it.
+
+        :param lost: {gmail.contact: id of the contact in Odoo that it is no more}
+        """
         partners = partners.exists()
         sources = self.env["gmail.contact"].search(
             [("partner_id", "in", partners.ids), ("is_applied", "=", True)],
             order="mailbox_id, resource_name",
         )
-        by_partner = sources.grouped("partner_id")
         origins = self.env["gmail.contact.origin"].search(
             [("partner_id", "in", partners.ids)]
         )
         by_origin = {origin.partner_id: origin for origin in origins}
-        self._adopt(origins.filtered(lambda o: o.partner_id in by_partner))
-        writers = self._writers(sources)
+        self._adopt(origins.filtered(lambda o: o.partner_id in sources.partner_id))
+        by_partner = self._writable(sources).grouped("partner_id")
         countries = self._countries([sources])
-        parents = self._parents(by_partner, by_origin, writers)
+        parents = self._parents(by_partner, by_origin)
         companies = partners.parent_id | partners.browse(filter(None, parents.values()))
-        orphans = self.env["res.partner"]
-        for partner in partners:
-            own, origin = by_partner.get(partner), by_origin.get(partner)
-            if own and partner.id in writers:
-                desired = self._desired(own, countries)
-                desired["parent_id"] = parents.get(partner, False)
-                env = writers[partner.id]
-                try:
-                    with self.env.cr.savepoint():
-                        own = env["res.partner"].browse(partner.id)
-                        self._fill_one(own, desired, origin)
-                except UserError as error:
-                    # Another addon, or a rule, refuses: it stays as it is.
-                    _logger.info("Contact %s: %s", partner.id, type(error).__name__)
-            elif not own and origin and origin.created_key:
-                orphans |= partner
-            elif not own and origin:
-                self._take_back(partner, origin)
-        self._drop(orphans, by_origin)
-        self.env["gmail.contact.companies"]._fill(companies, countries)
+        for partner, own in by_partner.items():
+            desired = self._desired(own, countries)
+            desired["parent_id"] = parents.get(partner, False)
+            env = self.env["gmail.linker"]._as_owner(own[0].mailbox_id)
+            try:
+                with self.env.cr.savepoint():
+                    own = env["res.partner"].browse(partner.id)
+                    self._fill_one(own, desired, by_origin.get(partner))
+            except UserError as error:
+                # Another addon, or a rule, refuses: it stays as it is.
+                _logger.info("Contact %s: %s", partner.id, type(error).__name__)
+        orphans = self._allowed(partners - sources.partner_id, lost)
+        made = [p for p, origin in by_origin.items() if origin.created_key]
+        made = partners.browse(partner.id for partner in made)
+        for partner in orphans["write"] - made:
+            if partner in by_origin:
+                self._take_back(partner, by_origin[partner])
+        self._drop(orphans["unlink"] & made, by_origin)
+        actors = self.env["gmail.contact"].union(*lost, *by_partner.values())
+        self.env["gmail.contact.companies"]._fill(
+            companies, countries, actors.mailbox_id
+        )
+
+    def _allowed(self, partners, lost):
+        """Return {operation: contacts in Odoo} that may be done to contacts by an
+        owner whose Google contacts they were.
+
+        :param lost: {gmail.contact: id of the contact in Odoo that it is no more}
+        """
+        by_mailbox = defaultdict(set)
+        for contact, partner_id in lost.items():
+            by_mailbox[contact.mailbox_id].add(partner_id)
+        found = {"write": partners.browse(), "unlink": partners.browse()}
+        for mailbox, ids in by_mailbox.items():
+            env = self.env["gmail.linker"]._as_owner(mailbox)
+            own = env["res.partner"].browse(ids & set(partners.ids))
+            for operation in found:
+                found[operation] |= own._filtered_access(operation).sudo()
+        return {name: partners & allowed for name, allowed in found.items()}
 
     def _adopt(self, origins):
         """Let a company be Odoo's, once somebody said that a Google contact is it."""
@@ -193,30 +260,28 @@ class GmailContactValues(models.AbstractModel):
             origin.created_key = False
             origin.written = {n: v for n, v in origin.written.items() if n != "name"}
 
-    def _parents(self, by_partner, by_origin, writers):
+    def _parents(self, by_partner, by_origin):
         """Return {contact that Google made: id of the company it works for, or False}
         of contacts that may be changed."""
         made = {
             partner: own
             for partner, own in by_partner.items()
-            if partner.id in writers
-            and by_origin.get(partner)
-            and by_origin[partner].created_key
+            if partner in by_origin and by_origin[partner].created_key
         }
         found = self.env["gmail.contact.companies"]._parents(list(made.values()))
         return dict(zip(made, found, strict=True))
 
-    def _writers(self, sources):
-        """Return {id of a contact in Odoo: environment of an owner who may change it}
-        of Google contacts."""
-        found = {}
-        for mailbox, own in sources.grouped("mailbox_id").items():
-            left = [one for one in own.partner_id.ids if one not in found]
-            if left:
-                env = self.env["gmail.linker"]._as_owner(mailbox)
-                partners = env["res.partner"].browse(left)
-                found.update(dict.fromkeys(partners._filtered_access("write").ids, env))
-        return found
+    @api.model
+    def _writable(self, contacts):
+        """Return those of some Google contacts whose owners may change the contacts in
+        Odoo that they are, sorted."""
+        found = set()
+        for mailbox, own in contacts.grouped("mailbox_id").items():
+            env = self.env["gmail.linker"]._as_owner(mailbox)
+            partners = env["res.partner"].browse(own.partner_id.ids)
+            ids = set(partners._filtered_access("write").ids)
+            found.update(c.id for c in own if c.partner_id.id in ids)
+        return contacts.filtered(lambda c: c.id in found).sorted(precedence)
 
     @api.model
     def _completing(self, contacts):
@@ -225,15 +290,12 @@ class GmailContactValues(models.AbstractModel):
             [("partner_id", "in", contacts.partner_id.ids)]
         )
         by_partner = {origin.partner_id.id: origin for origin in origins}
-        writers, countries = self._writers(contacts), self._countries([contacts])
-        return contacts.filtered(
-            lambda c: (
-                c.partner_id.id in writers
-                and self._changes(
-                    c.partner_id,
-                    self._desired(c, countries),
-                    by_partner.get(c.partner_id.id),
-                )
+        countries = self._countries([contacts])
+        return self._writable(contacts).filtered(
+            lambda c: self._changes(
+                c.partner_id,
+                self._desired(c, countries),
+                by_partner.get(c.partner_id.id),
             )
         )
 

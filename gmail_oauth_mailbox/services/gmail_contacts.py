@@ -589,9 +589,11 @@ class GmailContacts(models.AbstractModel):
         self._note_completing(settled)
         values._create_for(mailbox.company_id, todo)
         partners.update(everybody.partner_id.ids)
-        self._note_owners(everybody, had)
-        values._fill(self.env["res.partner"].browse(partners))
-        self._note_kept(everybody, had, made)
+        has = {c: c.partner_id.id for c in everybody.filtered("is_applied")}
+        lost = {c: one for c, one in had.items() if has.get(c) != one}
+        self._note_owners(has, lost)
+        values._fill(self.env["res.partner"].browse(partners), lost)
+        self._note_kept(lost, made)
 
     def _made_of(self, contacts):
         """Return {contact in Odoo that Google made: its origin} of Google contacts."""
@@ -705,35 +707,28 @@ class GmailContacts(models.AbstractModel):
         if values != current:
             contact.write(values)
 
-    def _note_owners(self, contacts, had):
+    def _note_owners(self, has, lost):
         """Let owners see who became part of their contacts, and not who no longer is.
 
-        :param had: {gmail.contact: id of the contact in Odoo that it had part in}
+        :param has: {gmail.contact: id of the contact in Odoo that it has part in}
+        :param lost: {gmail.contact: id of the contact in Odoo that it is no more}
         """
         visibility = self.env["gmail.contact.visibility"]
-        has = {c: c.partner_id.id for c in contacts.filtered("is_applied")}
-        visibility._admit(
-            [(one, contact.mailbox_id.user_id.id) for contact, one in has.items()]
-        )
-        visibility._dismiss(
-            [
-                (one, contact.mailbox_id.user_id.id)
-                for contact, one in had.items()
-                if has.get(contact) != one
-            ]
-        )
+        visibility._admit([(one, c.mailbox_id.user_id.id) for c, one in has.items()])
+        visibility._dismiss([(one, c.mailbox_id.user_id.id) for c, one in lost.items()])
 
-    def _note_kept(self, contacts, had, made):
+    def _note_kept(self, lost, made):
         """Tell whose contact an undo left where it is.
 
-        :param had: {gmail.contact: id of the contact in Odoo that it had part in}
+        :param lost: {gmail.contact: id of the contact in Odoo that it is no more}
         :param made: ids of contacts in Odoo that Google made
         """
-        undone = contacts.filtered(
-            lambda c: c.reason == "undone" and had.get(c) in made
-        )
-        partners = self.env["res.partner"].browse({had[c] for c in undone}).exists()
-        undone.filtered(lambda c: had[c] in partners.ids).reason = "kept"
+        undone = {
+            c: one for c, one in lost.items() if c.reason == "undone" and one in made
+        }
+        partners = self.env["res.partner"].browse(set(undone.values())).exists()
+        kept = [c.id for c, one in undone.items() if one in partners.ids]
+        self.env["gmail.contact"].browse(kept).reason = "kept"
 
     def _note_completing(self, contacts):
         """Tell apart whom Odoo knows less of than Google."""

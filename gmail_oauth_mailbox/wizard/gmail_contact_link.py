@@ -6,6 +6,9 @@ class GmailContactLink(models.TransientModel):
 
     _name = "gmail.contact.link"
     _description = "Link Google Contact"
+    # Odoo's refusals name records, whoever asks: a Google contact tells its name to
+    # its owner alone.
+    _rec_name = "contact_id"
     _transient_max_hours = 1
     _allow_sudo_commands = False
 
