@@ -20,6 +20,8 @@ SUBJECT = "Confidential salary"
 BODY = "The raise is four percent"
 FILE = "secret-plan.csv"
 LABEL = "Secret project"
+CONTACT = "Walnutname Secretperson"
+CONTACT_LABEL = "Secret acquaintances"
 DOCUMENT = mail(subject=SUBJECT, body=BODY)
 PLAIN = {
     "aggregates": ["__count"],
@@ -97,8 +99,26 @@ class TestAccessRpc(GmailCase):
                 "expires_at": "2030-01-01",
             }
         )
+        contact = self.env["gmail.contact"].create(
+            {
+                "mailbox_id": self.box.id,
+                "resource_name": "people/c1",
+                "name": CONTACT,
+                "email": "walnut@customer-example.test",
+            }
+        )
+        contacts = {"contact_id": contact.id}
+        self.env["gmail.contact.link"].with_user(self.anna).create(contacts)
+        self.env["gmail.contact.key"].create({**contacts, "key": CONTACT})
+        self.env["gmail.contact.group"].create(
+            {
+                "mailbox_id": self.box.id,
+                "resource_name": "contactGroups/1",
+                "name": CONTACT_LABEL,
+            }
+        )
         self.env.flush_all()
-        self.secrets = [SUBJECT, BODY, FILE, LABEL, gmail_id]
+        self.secrets = [SUBJECT, BODY, FILE, LABEL, gmail_id, CONTACT, CONTACT_LABEL]
         self.secrets += [
             CUSTOMER.split("<")[1].strip(">"),
             message.message_id or "ya29",
