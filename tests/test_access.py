@@ -153,6 +153,7 @@ DOORS = {
         "action_as_found",
         "action_ask_link",
         "action_create",
+        "action_import",
         "action_leave_out",
         "action_link",
     },

@@ -669,7 +669,7 @@ class TestContacts(ContactsCase):
             self.assertEqual(self.contact("Eva May").reason, "undone")
             self.box.contact_ids.is_pending = True
         summary = self.box.with_user(self.anna).contact_summary
-        self.assertIn("but for 1 contacts that are in use", summary)
+        self.assertIn("still in Odoo since they are in use: 1.", summary)
 
     def test_deletions_are_shown(self):
         [name] = self.add(person("Dan Low", f"dan@{FIRM}"))
@@ -678,7 +678,7 @@ class TestContacts(ContactsCase):
         self.sync_contacts()
         self.assertTrue(self.partners(f"dan@{FIRM}").active)
         summary = self.box.with_user(self.anna).contact_summary
-        self.assertIn("1 of them were deleted in Google and stay in Odoo", summary)
+        self.assertIn("Deleted in Google, but still in Odoo: 1.", summary)
 
     def test_a_label_that_is_new(self):
         [name] = self.add(person("Dan Low", f"dan@{FIRM}"))

@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 OUTCOMES = [
     ("conflict", "You decide"),
@@ -141,6 +142,22 @@ class GmailContact(models.Model):
     def action_link(self, partner_id):
         """Say which contact in Odoo it is."""
         return self.env["gmail.contacts"]._choose(self._own(), "link", partner_id)
+
+    def action_import(self):
+        """Import what the list shows, whatever is selected: its mailbox is the action's
+        active record.
+
+        :raises AccessError: it is not the caller's
+        """
+        mailbox = self.env["gmail.mailbox"].browse(self.env.context.get("active_id"))
+        if not mailbox.exists():
+            raise UserError(
+                self.env._("Open your mailbox's settings, and import there.")
+            )
+        mailbox.action_import_contacts()
+        return self.env["gmail.contacts"]._said(
+            self.env._("Odoo writes it now. This takes a moment.")
+        )
 
     def action_ask_link(self):
         """Open the dialog that asks which contact in Odoo it is."""

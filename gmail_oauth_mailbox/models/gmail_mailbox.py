@@ -691,6 +691,7 @@ class GmailMailbox(models.Model):
             "gmail_oauth_mailbox.gmail_contact_action"
         )
         action["domain"] = [("mailbox_id", "=", self.id)]
+        action["context"] = {"search_default_group_outcome": 1, "active_id": self.id}
         return action
 
     def action_import_contacts(self):

@@ -760,12 +760,17 @@ class GmailContacts(models.AbstractModel):
         # More than anybody waits for.
         contacts.mailbox_id.next_contacts = fields.Datetime.now()
         self.env["gmail.scheduler"]._trigger("contacts")
+        return self._said(self.env._("Odoo does this by itself in a moment."))
+
+    @api.model
+    def _said(self, message):
+        """Return the action that tells something and shows the list anew."""
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
                 "type": "info",
-                "message": self.env._("Odoo does this by itself in a moment."),
+                "message": message,
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }
@@ -773,6 +778,13 @@ class GmailContacts(models.AbstractModel):
     @api.model
     def _import(self, mailbox):
         """Write what the preview of a mailbox (sudo) of the caller shows."""
+        if mailbox.contact_state == "active":
+            raise UserError(
+                self.env._(
+                    "These contacts were imported already. What you change in Google "
+                    "follows by itself."
+                )
+            )
         if mailbox.contact_state != "preview":
             raise UserError(
                 self.env._("There is nothing to import yet. Wait a moment.")

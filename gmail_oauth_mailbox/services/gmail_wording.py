@@ -93,15 +93,11 @@ class GmailWording(models.AbstractModel):
         ]
         gone = self._count_contacts(mailbox, ("is_gone", "=", True))
         if gone:
-            said.append(
-                self.env._("%s of them were deleted in Google and stay in Odoo.", gone)
-            )
+            said.append(self.env._("Deleted in Google, but still in Odoo: %s.", gone))
         kept = self._count_contacts(mailbox, ("reason", "=", "kept"))
         if kept:
             said.append(
-                self.env._(
-                    "The import was undone, but for %s contacts that are in use.", kept
-                )
+                self.env._("Undone, but still in Odoo since they are in use: %s.", kept)
             )
         return " ".join(said)
 
