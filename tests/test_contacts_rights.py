@@ -870,7 +870,7 @@ class TestRightsOfOthers(RightsCase):
     def without_rights(self):
         self.anna.group_ids -= self.env.ref("base.group_partner_manager")
 
-    def test_refusals_name_the_google_contact(self):
+    def test_refusals_name_no_google_contact(self):
         self.add(person("Walnutname", f"walnut@{FIRM}"))
         self.sync_contacts()
         self.log_in(self.ben)
@@ -881,7 +881,7 @@ class TestRightsOfOthers(RightsCase):
         )
         self.assertNotIn("Walnutname", text)
 
-    def test_who_may_not_write_writes_with_a_colleagues_rights(self):
+    def test_nobody_writes_with_a_colleagues_rights(self):
         self.without_rights()
         known = self.known(email=f"dan@{FIRM}")
         other = self.bens(person("Dan", f"dan@{FIRM}"))
@@ -891,7 +891,7 @@ class TestRightsOfOthers(RightsCase):
         self.imported(other)
         self.assertFalse(known.phone)
 
-    def test_and_names_what_a_colleague_made(self):
+    def test_nor_names_what_a_colleague_made(self):
         self.without_rights()
         other = self.bens(person("Dan", f"dan@{FIRM}", phone="1"))
         self.add(person("Evil", f"dan@{FIRM}", phone="0900 666"))
@@ -903,7 +903,7 @@ class TestRightsOfOthers(RightsCase):
         self.settled(self.box)
         self.assertEqual((dan.name, dan.phone), ("Dan", "1"))
 
-    def test_who_may_not_delete_deletes(self):
+    def test_who_may_not_delete_deletes_nothing(self):
         self.without_rights()
         other = self.bens(person("Dan", f"dan@{FIRM}"))
         self.add(person("Dan Low", f"dan@{FIRM}"))
@@ -916,7 +916,7 @@ class TestRightsOfOthers(RightsCase):
         self.box.contact_ids.with_user(self.anna).action_leave_out()
         self.assertTrue(dan.exists())
 
-    def test_who_may_not_write_empties(self):
+    def test_who_may_not_write_empties_nothing(self):
         self.without_rights()
         known = self.known(email=f"dan@{FIRM}")
         other = self.bens(person("Dan", f"dan@{FIRM}", phone="1"))
@@ -929,7 +929,7 @@ class TestRightsOfOthers(RightsCase):
         self.box.contact_ids.with_user(self.anna).action_leave_out()
         self.assertEqual(known.phone, "1")
 
-    def test_a_hidden_contact_is_taken_up_again(self):
+    def test_a_hidden_contact_is_not_taken_up_again(self):
         """Of a mailbox that was deleted."""
         self.add(person("Dan Low", f"dan@{FIRM}"))
         self.imported()
@@ -946,7 +946,7 @@ class TestRightsOfOthers(RightsCase):
         self.assertNotIn("Hiddenname", text)
         self.assertNotEqual(self.of(other)[2], hidden)
 
-    def test_one_of_another_company_is_taken_up_again(self):
+    def test_one_of_another_company_is_not_taken_up_again(self):
         elsewhere = self.env["res.company"].create({"name": "Elsewhere"})
         self.add(person("Dan Low", f"dan@{FIRM}"))
         self.imported()
