@@ -363,6 +363,21 @@ def contacts(changes, origin):
     titles = {"organizations": [{"title": "Promoted"}]}
     google.contacts(ANNA, change=dict.fromkeys(names, titles))
     measured("changes", lambda: read_contacts(mailbox))
+    people = google.contacts(ANNA)
+    merges = []
+    for one, other in zip(people[changes::2], people[changes + 1 :: 2], strict=False):
+        if len(merges) == changes:
+            break
+        emails = [*one.get("emailAddresses", ()), *other.get("emailAddresses", ())]
+        was = [one["resourceName"], other["resourceName"]]
+        more = {"emailAddresses": emails, "metadata": {"previousResourceNames": was}}
+        merges.append({"names": one.get("names", []), **more})
+    gone = [
+        name for merge in merges for name in merge["metadata"]["previousResourceNames"]
+    ]
+    gone += [person["resourceName"] for person in people[-changes:]]
+    google.contacts(ANNA, delete=gone, add=merges)
+    measured("gone", lambda: read_contacts(mailbox))
     google.contacts(ANNA, expire_sync=True)
     measured("again", lambda: read_contacts(mailbox))
     calls = [e for e in google.log() if "/connections" in e["path"]]
