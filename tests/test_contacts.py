@@ -581,6 +581,7 @@ class TestContacts(ContactsCase):
         self.imported()
         self.box.with_user(self.anna).action_pause()
         self.box.with_user(self.anna).action_undo_contacts()
+        self.run_cron("contacts")
         self.assertFalse(self.partners(f"dan@{FIRM}"))
 
     def test_an_unconfirmed_address_book_steers_nobody(self):
@@ -748,6 +749,91 @@ class TestContacts(ContactsCase):
         self.env["gmail.exclusion"].search([]).unlink()
         self.sync_contacts()
         self.assertEqual(self.contact("Tom").outcome, "create")
+
+    def test_a_team_makes_one_of_nobody(self):
+        """One entry with the addresses of two people, whom a colleague tells apart."""
+        other = self.connect(self.ben, BEN)
+        self.google.contacts(BEN, clear=True)
+        self.add(
+            person("Xaver", f"xaver@{FIRM}"),
+            person("Yvonne", f"yvonne@{FIRM}"),
+            account=BEN,
+        )
+        self.add(person("Team", f"xaver@{FIRM}", f"yvonne@{FIRM}"))
+        self.imported(other)
+        people = other.contact_ids.partner_id
+        self.assertEqual(sorted(people.mapped("name")), ["Xaver", "Yvonne"])
+        self.imported()
+        self.sync_contacts(other)
+        self.assertEqual(sorted(people.exists().mapped("name")), ["Xaver", "Yvonne"])
+        team = self.contact("Team")
+        self.assertEqual((team.outcome, team.reason), ("conflict", "several"))
+        self.assertEqual(team.with_user(self.anna).candidate_ids, people)
+        team.with_user(self.anna).action_create()
+        self.assertEqual(team.partner_id.name, "Team")
+
+    def test_what_was_imported_stays(self):
+        known = self.env["res.partner"].create({"name": "C", "email": f"carla@{FIRM}"})
+        carla = person("Carla", f"carla@{FIRM}", phone="2")
+        dan = person("Dan Low", f"dan@{FIRM}")
+        names = self.add(carla, dan)
+        self.imported()
+        made = self.partners(f"dan@{FIRM}")
+        self.assertEqual(known.phone, "2")
+        # Their addresses are removed in Google.
+        none = {"emailAddresses": None}
+        self.google.contacts(ANNA, change=dict.fromkeys(names, none))
+        self.sync_contacts()
+        self.assertEqual((made.name, made.email), ("Dan Low", False))
+        self.assertEqual((known.phone, known.email), ("2", f"carla@{FIRM}"))
+        # Somebody archives one: it is left alone.
+        known.active = False
+        self.google.contacts(ANNA, change={names[0]: {"phoneNumbers": None}})
+        self.sync_contacts()
+        self.assertEqual((known.active, known.phone), (False, "2"))
+        # A second one that is like her comes later.
+        self.google.contacts(ANNA, change={names[0]: carla})
+        known.active = True
+        known.copy({"email": known.email})
+        self.sync_contacts()
+        self.assertEqual(self.contact("Carla").partner_id, known)
+
+    def test_what_the_database_refuses_holds_up_nobody(self):
+        taken = self.env["res.partner"].create({"name": "Taken", "phone": "2"})
+        known = self.env["res.partner"].create({"name": "C", "email": f"carla@{FIRM}"})
+        self.env.flush_all()
+        self.cr.execute("CREATE UNIQUE INDEX ON res_partner (phone)")
+        self.add(
+            person("Carla", f"carla@{FIRM}", phone="2"),
+            person("Dan Low", f"dan@{FIRM}", phone="2"),
+            person("Eva May", f"eva@{FIRM}"),
+        )
+        self.imported()
+        self.assertFalse(self.box.contact_problem)
+        self.assertFalse(known.phone)
+        self.assertEqual(self.contact("Dan Low").reason, "refused")
+        self.assertTrue(self.contact("Eva May").partner_id)
+        self.assertEqual(taken.phone, "2")
+
+    def test_nobody_loses_her_name(self):
+        known = self.env["res.partner"].create({"name": "C", "email": f"carla@{FIRM}"})
+        [name] = self.add(person("Carla", f"carla@{FIRM}", phone="2"))
+        self.imported()
+        self.contact("Carla").with_user(self.anna).action_link(known.id)
+        gone = dict.fromkeys(("names", "emailAddresses", "phoneNumbers"))
+        self.google.contacts(ANNA, change={name: gone})
+        self.sync_contacts()
+        self.assertFalse(self.box.contact_problem)
+        self.assertEqual((known.name, known.phone), ("C", False))
+
+    def test_a_page_that_google_has_forgotten(self):
+        self.add(person("Dan Low", f"dan@{FIRM}"))
+        self.imported()
+        self.box.write({"contact_page": "gone-for-long", "contact_cursor": False})
+        self.add(person("Eva May", f"eva@{FIRM}"))
+        self.sync_contacts()
+        self.assertFalse(self.box.contact_problem)
+        self.assertTrue(self.contact("Eva May").partner_id)
 
 
 @tagged("standard", "post_install", "-at_install")

@@ -194,3 +194,20 @@ class TestContactCompanies(ContactsCase):
         partner = self.partners(f"dan@{FIRM}")
         self.assertEqual((partner.parent_id.id, partner.company_name), (False, "Acme"))
         self.assertTrue(dan)
+
+    def test_who_has_papers_stays_where_she_is(self):
+        [eva, tom] = self.add(
+            person("Eva May", f"eva@{FIRM}"), person("Tom", f"tom@{FIRM}")
+        )
+        self.imported()
+        beta = self.env["res.partner"].create({"name": "Beta", "is_company": True})
+        partner, other = self.partners(f"eva@{FIRM}"), self.partners(f"tom@{FIRM}")
+        # A tax number would become the company's; documents are for whom they are for.
+        partner.vat = "BE0477472701"
+        self.env["res.partner.bank"].create({"acc_number": "1", "partner_id": other.id})
+        works = {"organizations": [{"name": "Beta", "title": "Buyer"}]}
+        self.google.contacts(ANNA, change={eva: works, tom: works})
+        self.sync_contacts()
+        self.assertFalse((partner | other).parent_id)
+        self.assertFalse(beta.vat)
+        self.assertEqual((partner | other).mapped("function"), ["Buyer", "Buyer"])

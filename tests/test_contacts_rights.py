@@ -538,7 +538,7 @@ class TestContactsRightsOfCompanies(RightsCase):
         mine = self.known("Mine", company_id=self.here.id)
         twin = self.known("Hiddenname", company_id=self.elsewhere.id)
         self.add(person("Dan Low", f"dan@{FIRM}", phone="2"))
-        self.imported()
+        self.sync_contacts()
         self.assertEqual(self.of(self.box), ("update", "address", mine))
         self.assertFalse(twin.phone)
         # With a second one that she may read she is asked, about those two.

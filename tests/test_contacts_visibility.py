@@ -4,7 +4,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import tagged
 
-from .common import BEN, PRIVATE
+from .common import ANNA, BEN, PRIVATE
 from .test_contacts import FIRM, ContactsCase, person
 from .test_contacts_companies import at
 
@@ -12,6 +12,7 @@ VISIBILITY = "gmail_oauth_mailbox.contact_visibility"
 
 
 DOCUMENT = "x_gmail_document"
+CUSTOMER = "x_customer_id"
 
 
 @tagged("standard", "post_install", "-at_install")
@@ -69,6 +70,7 @@ class TestContactVisibility(ContactsCase):
             [("id", "in", partners.ids)], ["name"], ["__count"]
         )
         self.assertEqual(sum(group["__count"] for group in groups), len(found))
+        document = self.env[DOCUMENT].with_user(user).create({"x_name": "Offer"})
         for partner in own.browse((partners - found.sudo()).ids):
             for road in (
                 lambda p: p.read(["name"]),
@@ -79,6 +81,10 @@ class TestContactVisibility(ContactsCase):
                 lambda p: p.message_post(body="Hello"),
                 lambda p: p.copy(),
                 lambda p: p.unlink(),
+                # Whoever guesses an id learns nothing.
+                lambda p: self.env[DOCUMENT].with_user(user).create({CUSTOMER: p.id}),
+                lambda p: document.write({CUSTOMER: p.id}),
+                lambda p: document.message_subscribe(p.ids),
             ):
                 with self.assertRaises(AccessError):
                     road(partner)
@@ -131,8 +137,13 @@ class TestContactVisibility(ContactsCase):
         dan = self.import_dan()
         self.run_cron("contact_visibility")
         self.assertFalse(self.sees(self.ben, dan))
-        other = self.env["res.partner"].create({"name": "Project"})
-        other.message_subscribe(dan.ids)
+        # A tag, or whoever follows her, is no document.
+        dan.category_id = self.env["res.partner.category"].create({"name": "VIP"})
+        dan.message_subscribe(self.anna.partner_id.ids)
+        self.run_cron("contact_visibility")
+        self.assertFalse(self.sees(self.ben, dan))
+        offer = self.env[DOCUMENT].create({"x_name": "Offer"})
+        offer.message_subscribe(dan.ids)
         self.run_cron("contact_visibility")
         self.assertEqual(self.sees(self.ben, dan), dan)
 
@@ -145,7 +156,12 @@ class TestContactVisibility(ContactsCase):
         dan = self.import_dan()
         other = self.connect(self.ben, BEN)
         self.add(at("Acme", "Daniel", f"dan@{FIRM}"), account=BEN)
-        # Whoever takes no contacts over learns of none.
+        # Whoever has imported none learns of none.
+        other.contact_policy = "all"
+        self.sync_contacts(other)
+        self.assertEqual(other.contact_ids.outcome, "create")
+        self.assertFalse(other.contact_ids.partner_id)
+        # Nor whoever takes none over.
         self.imported(other, policy="never")
         self.assertEqual(
             (other.contact_ids.outcome, other.contact_ids.reason), ("skip", "policy")
@@ -219,3 +235,67 @@ class TestContactVisibility(ContactsCase):
         for box, found in ((self.box, {("res.partner", dan.id)}), (other, set())):
             env = linker._as_owner(box)
             self.assertEqual(linker._readable(env, [("res.partner", dan.id)]), found)
+
+    def test_a_company_follows_who_works_there(self):
+        dan = self.import_dan()
+        acme = dan.parent_id
+        native = self.env["res.partner"].create({"name": "Beta", "is_company": True})
+        dan.with_user(self.anna).action_gmail_open()
+        self.assertEqual(self.sees(self.ben, acme), acme)
+        # Google names another employer of somebody whom everybody sees.
+        name = self.contact("Dan Low").resource_name
+        self.google.contacts(
+            ANNA, change={name: {"organizations": [{"name": "Gamma"}]}}
+        )
+        self.sync_contacts()
+        self.assertEqual(dan.parent_id.name, "Gamma")
+        self.assertEqual(self.sees(self.ben, dan.parent_id), dan.parent_id)
+        self.assertFalse(native.child_ids)
+
+    def test_the_address_of_a_company_is_its_hidden_peoples_too(self):
+        self.ben.group_ids += self.env.ref("base.group_partner_manager")
+        acme = self.env["res.partner"].create(
+            {"name": "Acme", "is_company": True, "street": "Old 1"}
+        )
+        dan = self.import_dan()
+        self.assertEqual((dan.parent_id, dan.street), (acme, "Old 1"))
+        acme.with_user(self.ben).street = "New 2"
+        self.assertEqual(dan.street, "New 2")
+        dan.with_user(self.anna).city = "Berlin"
+        self.assertEqual(acme.street, "New 2")
+
+    def test_who_becomes_a_user_is_no_secret(self):
+        dan = self.import_dan()
+        user = self.env["res.users"].create(
+            {
+                "login": "dan",
+                "partner_id": dan.id,
+                "group_ids": [Command.set(self.env.ref("base.group_portal").ids)],
+            }
+        )
+        self.assertEqual(dan.with_user(user).read(["name"])[0]["name"], "Dan Low")
+        self.assertTrue(user.with_user(self.ben).read(["name"]))
+
+    def test_its_owner_leaves_after_her_mailbox(self):
+        dan = self.import_dan()
+        self.env["ir.config_parameter"].sudo().set_param(
+            "gmail_oauth_mailbox.leaver_days", "1"
+        )
+        self.box._delete()
+        self.anna.active = False
+        self.run_cron("leaving")
+        self.assertTrue(dan.exists())
+        self.env.flush_all()
+        self.cr.execute(
+            "UPDATE res_users SET write_date = '2020-01-01' WHERE id = %s",
+            [self.anna.id],
+        )
+        self.run_cron("leaving")
+        self.assertFalse(dan.exists())
+
+    def test_nobodys_contacts_are_everybodys(self):
+        dan = self.import_dan()
+        self.cr.execute("DELETE FROM gmail_contact_owner_rel")
+        self.env.invalidate_all()
+        self.run_cron("contact_visibility")
+        self.assertEqual(self.sees(self.ben, dan), dan)

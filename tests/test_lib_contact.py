@@ -92,6 +92,11 @@ def test_deleted():
     assert parse_person(person).is_deleted
 
 
+def test_half_a_surrogate_pair_is_dropped():
+    person = parse_person({"names": [{"displayName": "Dan \ud83d Low\0"}]})
+    assert person.name == "Dan Low"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -81,7 +81,8 @@ def _dict(value):
 def _text(value, most=MOST, lines=False):
     if not isinstance(value, str):
         return ""
-    value = value.replace("\0", "")
+    # PostgreSQL keeps neither NUL nor half a surrogate pair.
+    value = value.replace("\0", "").encode("utf-8", "ignore").decode()
     return (value.strip() if lines else " ".join(value.split()))[:most]
 
 

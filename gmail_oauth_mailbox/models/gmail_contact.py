@@ -48,8 +48,10 @@ class GmailContact(models.Model):
     email = fields.Char(readonly=True, help="The main one")
     phone = fields.Char(readonly=True)
     company_name = fields.Char("Company", readonly=True)
+    # Large, and wanted of few: who is who follows from the keys.
     card = fields.Json(
         readonly=True,
+        prefetch=False,
         groups="base.group_system",
         help="What Google has of it: lib.types.ParsedContact",
     )
@@ -119,13 +121,16 @@ class GmailContact(models.Model):
             )
         return result
 
-    @api.depends("found")
+    @api.depends("found", "outcome")
     def _compute_candidate_ids(self):
         """As far as the reader may see them."""
         partners = self.env["res.partner"]
         for contact in self:
             ids = (contact.sudo().found or [[]])[0]
-            contact.candidate_ids = partners.search([("id", "in", ids)])
+            like = [("id", "in", ids)]
+            if not ids and contact.outcome == "conflict":
+                like = [("email_normalized", "in", contact.sudo().card["emails"])]
+            contact.candidate_ids = partners.search(like)
 
     def action_leave_out(self):
         """Leave them out of Odoo."""

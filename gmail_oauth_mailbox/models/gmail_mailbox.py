@@ -168,6 +168,12 @@ class GmailMailbox(models.Model):
     contact_full_at = fields.Datetime(
         readonly=True, copy=False, groups="base.group_system"
     )
+    contact_rules_at = fields.Char(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="The rules that its contacts were last looked at by",
+    )
     next_contacts = fields.Datetime(
         readonly=True, copy=False, groups="base.group_system"
     )

@@ -68,9 +68,15 @@ class MailThread(models.AbstractModel):
         return result
 
     def _gmail_open_contacts(self, records, names):
-        # One that works for a company, or is a user's, is no document.
+        # Who works for a company, or is a user, is no document.
         if records and records._name not in ("res.partner", "res.users"):
             self.env["gmail.contact.visibility"]._in_documents(records, names)
+
+    def message_subscribe(self, partner_ids=None, subtype_ids=None):
+        """Nobody is made a follower by those who do not see her."""
+        partners = self.env["res.partner"].sudo().browse(partner_ids or ()).exists()
+        self.env["gmail.contact.visibility"]._check(self.env, partners)
+        return super().message_subscribe(partner_ids, subtype_ids)
 
     def message_post(
         self,

@@ -37,6 +37,13 @@ class ResPartner(models.Model):
         for partner in self:
             partner.gmail_is_mine = partner.sudo().gmail_is_private
 
+    def _children_sync(self, values):
+        """Odoo gives people the address of their company: those too whom the caller
+        does not see, or what they have would come back to the company later."""
+        if self.sudo().child_ids.filtered("gmail_is_private"):
+            return super(ResPartner, self.sudo())._children_sync(values)
+        return super()._children_sync(values)
+
     def action_gmail_open(self):
         """Let everybody see contacts that only the caller sees.
 

@@ -14,8 +14,17 @@ class ResUsers(models.Model):
     def SELF_READABLE_FIELDS(self):
         return super().SELF_READABLE_FIELDS + ["gmail_mailbox_ids"]
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        users = super().create(vals_list)
+        # Whoever is a user is no secret.
+        self.env["gmail.contact.visibility"].sudo()._open(users.sudo().partner_id)
+        return users
+
     def write(self, vals):
         result = super().write(vals)
+        if "partner_id" in vals:
+            self.env["gmail.contact.visibility"].sudo()._open(self.sudo().partner_id)
         if "active" in vals or "group_ids" in vals:
             # Who has left reads no more mail: the access goes, what is stored stays.
             gone = self.filtered(lambda user: not user.active or user.share)

@@ -1,7 +1,6 @@
 from collections import defaultdict
 
 from odoo import api, models
-from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..lib.contact import plain_name
@@ -258,12 +257,7 @@ class GmailContactCompanies(models.AbstractModel):
         theirs = origins.search([("partner_id.parent_id", "=", company.id)]).filtered(
             lambda o: values._is_ours(o.partner_id, o)
         )
-        try:
-            with self.env.cr.savepoint():
-                # With its people, some of whom she may not see.
-                values._fill_one(company, desired, origin)
-        except UserError:
-            # Another addon, or a rule, refuses: it stays as it is.
-            return
-        for one in theirs:
-            one.touched = one.partner_id.write_date
+        # With its people, some of whom she may not see.
+        if values._tried(company, lambda: values._fill_one(company, desired, origin)):
+            for one in theirs:
+                one.touched = one.partner_id.write_date

@@ -1,7 +1,6 @@
 import base64
 
 from odoo import api, models
-from odoo.exceptions import UserError
 from odoo.tools.mimetypes import guess_mimetype
 
 from ..lib import errors
@@ -69,20 +68,22 @@ class GmailContactPhotos(models.AbstractModel):
         photo = client.photo(contact.photo_url)
         if not photo or guess_mimetype(photo) not in RASTER:
             return
-        is_ours = self.env["gmail.contact.values"]._is_ours(partner, origin)
-        try:
-            with self.env.cr.savepoint():
-                own.image_1920 = base64.b64encode(photo)
-                own.flush_recordset()
-        except UserError:
+        values = self.env["gmail.contact.values"]
+        is_ours = values._is_ours(partner, origin)
+
+        def write():
+            own.image_1920 = base64.b64encode(photo)
+            own.flush_recordset()
+
+        if not values._tried(partner, write):
             # No picture that Odoo can read.
             return
         written[PHOTO] = self._checksum(partner)
-        values = {"written": written, "touched": is_ours and partner.write_date}
+        noted = {"written": written, "touched": is_ours and partner.write_date}
         if origin:
-            origin.write(values)
+            origin.write(noted)
         else:
-            origin.create({**values, "partner_id": partner.id})
+            origin.create({**noted, "partner_id": partner.id})
 
     def _first(self, partner):
         """Return the Google contact whose photo counts, whichever is read first."""

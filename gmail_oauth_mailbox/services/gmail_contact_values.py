@@ -13,6 +13,8 @@ _logger = logging.getLogger(__name__)
 ADDRESS = ("street", "street2", "zip", "city", "state_id", "country_id")
 FIELDS = ("name", "email", "phone", "function", "comment", "company_name")
 PHOTO = "image_1920"
+# Google contacts of one person that are asked for its values.
+MOST_SOURCES = 20
 # Rows that refer to a contact because Google's contacts do.
 OWN_TABLES = "gmail_"
 # Which phone stands in the one field that there is.
@@ -210,32 +212,57 @@ class GmailContactValues(models.AbstractModel):
         )
         by_origin = {origin.partner_id: origin for origin in origins}
         self._adopt(origins.filtered(lambda o: o.partner_id in sources.partner_id))
-        by_partner = self._writable(sources).grouped("partner_id")
-        countries = self._countries([sources])
+        by_partner = {
+            partner: own[:MOST_SOURCES]
+            for partner, own in self._writable(sources).grouped("partner_id").items()
+        }
+        counting = sources.browse().union(*by_partner.values())
+        counting.with_prefetch(counting.ids).mapped("card")
+        countries = self._countries([counting])
         parents = self._parents(by_partner, by_origin)
         companies = partners.parent_id | partners.browse(filter(None, parents.values()))
         for partner, own in by_partner.items():
             desired = self._desired(own, countries)
-            desired["parent_id"] = parents.get(partner, False)
             env = self.env["gmail.linker"]._as_owner(own[0].mailbox_id)
-            try:
-                with self.env.cr.savepoint():
-                    own = env["res.partner"].browse(partner.id)
-                    self._fill_one(own, desired, by_origin.get(partner))
-            except UserError as error:
-                # Another addon, or a rule, refuses: it stays as it is.
-                _logger.info("Contact %s: %s", partner.id, type(error).__name__)
+            target = env["res.partner"].browse(partner.id)
+            origin = by_origin.get(partner)
+            # A company may refuse whoever works there.
+            for parent in dict.fromkeys(
+                (parents.get(partner, False), partner.parent_id.id)
+            ):
+                desired["parent_id"] = parent
+                if self._tried(
+                    target,
+                    lambda t=target, d=desired, o=origin: self._fill_one(t, d, o),
+                ):
+                    break
         orphans = self._allowed(partners - sources.partner_id, lost)
         made = [p for p, origin in by_origin.items() if origin.created_key]
         made = partners.browse(partner.id for partner in made)
         for partner in orphans["write"] - made:
             if partner in by_origin:
-                self._take_back(partner, by_origin[partner])
+                origin = by_origin[partner]
+                self._tried(partner, lambda p=partner, o=origin: self._take_back(p, o))
         self._drop(orphans["unlink"] & made, by_origin)
         actors = self.env["gmail.contact"].union(*lost, *by_partner.values())
         self.env["gmail.contact.companies"]._fill(
             companies, countries, actors.mailbox_id
         )
+
+    @api.model
+    def _tried(self, partner, work):
+        """Do something with a contact in Odoo, unless Odoo, another addon or the
+        database refuses it: then it stays as it is.
+
+        :return: whether it was done
+        """
+        try:
+            with self.env.cr.savepoint():
+                work()
+        except (UserError, psycopg2.IntegrityError, psycopg2.DataError) as error:
+            _logger.info("Contact %s: %s", partner.id, type(error).__name__)
+            return False
+        return True
 
     def _allowed(self, partners, lost):
         """Return {operation: contacts in Odoo} that may be done to contacts by an
@@ -269,7 +296,12 @@ class GmailContactValues(models.AbstractModel):
             if partner in by_origin and by_origin[partner].created_key
         }
         found = self.env["gmail.contact.companies"]._parents(list(made.values()))
-        return dict(zip(made, found, strict=True))
+        parents = dict(zip(made, found, strict=True))
+        moving = [p.id for p, parent in parents.items() if parent != p.parent_id.id]
+        # Whoever stands on documents stays with the company that these are for.
+        for partner in self._referred(self.env["res.partner"].browse(moving)):
+            parents[partner] = partner.parent_id.id
+        return parents
 
     @api.model
     def _writable(self, contacts):
@@ -278,8 +310,10 @@ class GmailContactValues(models.AbstractModel):
         found = set()
         for mailbox, own in contacts.grouped("mailbox_id").items():
             env = self.env["gmail.linker"]._as_owner(mailbox)
+            # What somebody archived, or who has become a user, is left alone.
             partners = env["res.partner"].browse(own.partner_id.ids)
-            ids = set(partners._filtered_access("write").ids)
+            partners = partners._filtered_access("write").sudo()
+            ids = set(partners.filtered(lambda p: p.active and p.partner_share).ids)
             found.update(c.id for c in own if c.partner_id.id in ids)
         return contacts.filtered(lambda c: c.id in found).sorted(precedence)
 
@@ -322,6 +356,9 @@ class GmailContactValues(models.AbstractModel):
                     value = desired.get(name) or False
                     if value != self._plain(partner, name):
                         changes[name] = value
+        if not changes.get("name", True):
+            # Nobody is without.
+            del changes["name"]
         return changes
 
     def _change_of_parent(self, partner, desired, origin):
@@ -332,6 +369,8 @@ class GmailContactValues(models.AbstractModel):
             origin
             and origin.created_key
             and not partner.is_company
+            # It would become the company's.
+            and not any(partner[name] for name in partner._synced_commercial_fields())
             and self._is_googles(partner, ("parent_id",), written)
             # An address that somebody gave it would become the company's.
             and (partner.parent_id or self._is_googles(partner, ADDRESS, written))
@@ -434,7 +473,9 @@ class GmailContactValues(models.AbstractModel):
         card, mailbox = contact.card, contact.mailbox_id
         notes = [card["notes"]] if mailbox.contact_notes and card["notes"] else []
         if mailbox.contact_birthdays and card["birthday"]:
-            notes.append(self.env._("Birthday: %s", card["birthday"]))
+            # In one language, whoever has it written.
+            owner = self.with_context(lang=mailbox.user_id.lang)
+            notes.append(owner.env._("Birthday: %s", card["birthday"]))
         return {
             "name": contact.name,
             "email": contact.email,
@@ -478,10 +519,7 @@ class GmailContactValues(models.AbstractModel):
         """Delete contacts that Google made and that nobody has changed or used."""
         unused = partners - self._used(partners)
         for partner in unused:
-            try:
-                with self.env.cr.savepoint():
-                    partner.unlink()
-            except (psycopg2.IntegrityError, UserError):
+            if not self._tried(partner, partner.unlink):
                 origins[partner].unlink()
         for partner in partners - unused:
             # It is Odoo's from now on.
@@ -505,14 +543,23 @@ class GmailContactValues(models.AbstractModel):
         used.update(self._referring("mail_message", "res_id", partners, said))
         files = SQL("res_model = 'res.partner' AND res_field IS NULL")
         used.update(self._referring("ir_attachment", "res_id", partners, files))
-        planned = SQL("res_model = 'res.partner'")
-        used.update(self._referring("mail_activity", "res_id", partners, planned))
+        about = SQL("res_model = 'res.partner'")
+        for table in ("mail_activity", "mail_followers"):
+            used.update(self._referring(table, "res_id", partners, about))
+        filed = SQL("res_model = 'res.partner' AND origin IN ('hand', 'made')")
+        used.update(self._referring("gmail_link", "res_id", partners, filed))
+        later = SQL("model = 'res.partner'")
+        used.update(
+            self._referring("mail_scheduled_message", "res_id", partners, later)
+        )
         return partners.filtered(lambda partner: partner.id in used)
 
     @api.model
     def _referred(self, partners):
         """Return those of some contacts that a row of any model refers to, but for
         private contacts and what is kept of Google's."""
+        if not partners:
+            return partners
         self.env.flush_all()
         relations = self.env["base.partner.merge.automatic.wizard"]._get_fk_on(
             "res_partner"

@@ -1,7 +1,12 @@
 from odoo import api, models
+from odoo.tools import SQL
 
 # Contacts that are looked up at once.
 AT_ONCE = 5000
+# Where the scheduled action goes on.
+LAST = "gmail_oauth_mailbox.contact_visibility_last"
+# What belongs to people themselves.
+NO_DOCUMENTS = ("res.partner", "res.users")
 # Contacts that are deleted in one transaction.
 AT_A_TIME = 200
 
@@ -97,6 +102,20 @@ class GmailContactVisibility(models.AbstractModel):
             {"ids": private.ids},
         )
         private.invalidate_recordset(["gmail_owner_ids"])
+        self._open_companies(private)
+
+    def _open_companies(self, companies):
+        """Let everybody see companies, where somebody works whom everybody sees."""
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT parent_id FROM res_partner
+                 WHERE parent_id = ANY(%s) AND gmail_is_private IS NOT TRUE
+                """,
+                companies.ids,
+            )
+        )
+        self._open(companies.browse(row_id for (row_id,) in rows))
 
     def _execute(self, statement, pairs):
         if pairs:
@@ -126,26 +145,84 @@ class GmailContactVisibility(models.AbstractModel):
 
     @api.model
     def _in_documents(self, records, names):
-        """Let everybody see the contacts that stand in fields of documents."""
+        """Let everybody see the contacts that stand in fields of documents.
+
+        :raises AccessError: the caller does not see one herself
+        """
         for name in names:
             field = records._fields.get(name)
             if field and field.comodel_name == "res.partner":
-                self.sudo()._open(records.sudo()[name])
+                private = records.sudo()[name].filtered("gmail_is_private")
+                self._check(records.env, private)
+                self.sudo()._open(private)
+
+    @api.model
+    def _check(self, env, partners):
+        """Check that the user of an environment sees private contacts (sudo), whose ids
+        somebody may have guessed.
+
+        :raises AccessError: she does not
+        """
+        private = partners.filtered("gmail_is_private")
+        if private and not env.su:
+            env["res.partner"].browse(private.ids).check_access("read")
 
     @api.model
     def _cron_open(self):
-        """Let everybody see the contacts that anything refers to by now."""
+        """Let everybody see the contacts that stand on a document by now: what was
+        computed, or came by mail, was no change that somebody made there."""
         partners = self.env["res.partner"].sudo().with_context(active_test=False)
-        last = 0
-        while private := partners.search(
-            [("gmail_is_private", "=", True), ("id", ">", last)],
-            order="id",
-            limit=AT_ONCE,
-        ):
-            last = private[-1].id
-            self._open(self.env["gmail.contact.values"].sudo()._referred(private))
-            if not self.env["ir.cron"]._commit_progress(len(private)):
+        parameters = self.env["ir.config_parameter"].sudo()
+        progress = self.env["ir.cron"]._commit_progress
+        private = [("gmail_is_private", "=", True)]
+        try:
+            last = int(parameters.get_param(LAST) or 0)
+        except ValueError:
+            last = 0
+        while True:
+            left = [*private, ("id", ">", last)]
+            some = partners.search(left, order="id", limit=AT_ONCE)
+            last = some[-1:].id or 0
+            parameters.set_param(LAST, last)
+            used = self._on_documents(some)
+            self._open(used | some.filtered(lambda p: not p.gmail_owner_ids))
+            self._open_companies(some)
+            if not last:
+                progress(remaining=0)
                 return
+            if not progress(len(some), remaining=partners.search_count(left)):
+                return
+
+    def _on_documents(self, partners):
+        """Return those of some contacts that stand on a document, write or follow
+        there, or are users."""
+        if not partners:
+            return partners
+        self.env.flush_all()
+        found = set()
+        for table, column, condition in self._places():
+            found.update(
+                self.env["gmail.contact.values"]._referring(
+                    table, column, partners, condition
+                )
+            )
+        return partners.filtered(lambda partner: partner.id in found)
+
+    def _places(self):
+        """Yield (table, column, condition) of where contacts stand on documents."""
+        yield "res_users", "partner_id", SQL("TRUE")
+        yield "mail_message", "author_id", SQL("model <> 'res.partner'")
+        yield "mail_followers", "partner_id", SQL("res_model <> 'res.partner'")
+        for name, model in self.env.registry.items():
+            is_document = issubclass(model, self.env.registry["mail.thread"])
+            if not is_document or not model._auto or name in NO_DOCUMENTS:
+                continue
+            for field in model._fields.values():
+                if field.comodel_name == "res.partner" and field.store:
+                    if field.type == "many2one":
+                        yield model._table, field.name, SQL("TRUE")
+                    elif field.type == "many2many":
+                        yield field.relation, field.column2, SQL("TRUE")
 
     @api.model
     def _leave(self, user):
@@ -178,3 +255,21 @@ class GmailContactVisibility(models.AbstractModel):
         self.env["gmail.contact.values"].sudo()._drop(people, made)
         self._open(own.exists())
         return len(seen) == AT_A_TIME
+
+    @api.model
+    def _left(self, limit):
+        """Return users (sudo) who left before a moment, whose mailboxes are gone, and
+        who alone see contacts."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            SELECT DISTINCT u.id
+              FROM gmail_contact_owner_rel r
+              JOIN res_users u ON u.id = r.user_id
+             WHERE (NOT u.active OR u.share) AND u.write_date <= %s
+               AND NOT EXISTS (SELECT FROM gmail_mailbox m WHERE m.user_id = u.id)
+            """,
+            [limit],
+        )
+        ids = [row_id for (row_id,) in self.env.cr.fetchall()]
+        return self.env["res.users"].sudo().browse(ids)

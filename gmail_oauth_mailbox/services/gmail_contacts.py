@@ -1,7 +1,11 @@
 import dataclasses
+import itertools
 import json
+import logging
 from collections import defaultdict
 from datetime import datetime, timedelta
+
+import psycopg2
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -10,7 +14,10 @@ from odoo.tools import SQL
 from ..lib import errors
 from ..lib.contact import plain_name, plain_phone
 from ..lib.domains import is_role
-from .gmail_contact_values import is_of_company
+from .gmail_contact_values import is_of_company, precedence
+from .gmail_store import CONFLICTS
+
+_logger = logging.getLogger(__name__)
 
 # Google's sync tokens live for seven days after a full synchronisation. Those of a
 # fleet are spread over a day, since Google allows few of their first pages at once.
@@ -26,6 +33,8 @@ SYSTEM_LABELS = [
         *("myContacts", "starred"),
     )
 ]
+# When rules for everybody's contacts changed last.
+RULES_AT = "gmail_oauth_mailbox.contact_rules_at"
 EPOCH = datetime(1970, 1, 1)
 # Why a Google contact becomes no new contact, though it may be one that there is.
 NOT_CREATED = ("policy", "not_written_to", "no_right")
@@ -92,19 +101,23 @@ class GmailContacts(models.AbstractModel):
         if not self._settle_pending(mailbox, lease):
             return True
         client = self.env["gmail.oauth"]._people(mailbox)
-        if not mailbox.contact_page:
-            if self._is_full_due(mailbox):
-                self._begin_full(mailbox)
-            if not mailbox.contact_cursor:
-                self._take_groups(mailbox, client.groups())
+        if not mailbox.contact_page and self._is_full_due(mailbox):
+            self._begin_full(mailbox)
+        has_groups = not mailbox.contact_page and not mailbox.contact_cursor
+        if has_groups:
+            self._take_groups(mailbox, client.groups())
         while True:
             try:
                 page = client.connections(mailbox.contact_page, mailbox.contact_cursor)
-            except errors.CursorExpired:
+            except (errors.CursorExpired, errors.RequestRefused):
+                if not mailbox.contact_page and not mailbox.contact_cursor:
+                    raise
+                # Its token, or that of its page, is too old.
                 self._begin_full(mailbox)
                 continue
-            if self._has_new_label(mailbox, page):
+            if not has_groups and self._has_new_label(mailbox, page):
                 self._take_groups(mailbox, client.groups())
+                has_groups = True
             self._take_page(mailbox, page)
             lease.commit()
             if not page.next_page_token:
@@ -128,14 +141,55 @@ class GmailContacts(models.AbstractModel):
             if not pending:
                 return True
             pending.is_pending = False
-            self._settle(pending)
+            self._settle_each(pending)
             lease.commit()
             if lease.is_over:
                 return False
 
+    @api.model
+    def _settle_offline(self):
+        """Settle what waits in mailboxes whose contacts cannot be read now."""
+        contacts = self.env["gmail.contact"]
+        waiting = [
+            ("is_pending", "=", True),
+            *("|", ("mailbox_id.state", "!=", "connected")),
+            ("mailbox_id.can_contacts", "=", False),
+        ]
+        while pending := contacts.search(
+            waiting, order="mailbox_id, id", limit=AT_ONCE
+        ):
+            own = pending.filtered(lambda c, p=pending: c.mailbox_id == p[0].mailbox_id)
+            own.is_pending = False
+            self._settle_each(own)
+            if not self.env["ir.cron"]._commit_progress(len(own)):
+                self.env["gmail.scheduler"]._trigger("contacts")
+                return
+
+    def _settle_each(self, contacts):
+        """Settle Google contacts; one that nothing can be done with holds up no other.
+
+        :raises psycopg2.Error: a conflict, which mends itself
+        """
+        try:
+            with self.env.cr.savepoint():
+                self._settle(contacts)
+        except CONFLICTS:
+            raise
+        except (UserError, psycopg2.Error, ValueError) as error:
+            if len(contacts) > 1:
+                for contact in contacts:
+                    self._settle_each(contact)
+                return
+            _logger.warning("Google contact %s: %s", contacts.id, errors.place(error))
+            contacts.write({"outcome": "skip", "reason": "refused"})
+
     def _mark_changed(self, mailbox):
-        """Look again at whom the owner has written to meanwhile, and at those who have
-        a contact in Odoo by now."""
+        """Look again at whom the owner has written to meanwhile, at those who have a
+        contact in Odoo by now, and at all that were left out, if rules have changed."""
+        rules_at = self.env["ir.config_parameter"].sudo().get_param(RULES_AT)
+        if rules_at and rules_at != mailbox.contact_rules_at:
+            self._mark_left_out(mailbox)
+            mailbox.contact_rules_at = rules_at
         self.env.flush_all()
         self.env.cr.execute(
             """
@@ -164,17 +218,23 @@ class GmailContacts(models.AbstractModel):
     def _look_again(self, user=None):
         """Have Google contacts without a part in Odoo settled anew, since rules have
         changed: of a user, or of everybody; when their mailbox is read next."""
+        if not user:
+            # They may be millions: each mailbox looks at its own.
+            now = fields.Datetime.to_string(fields.Datetime.now())
+            self.env["ir.config_parameter"].sudo().set_param(RULES_AT, now)
+            return
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        for mailbox in mailboxes.search([("user_id", "=", user.id)]):
+            self._mark_left_out(mailbox)
+
+    def _mark_left_out(self, mailbox):
         self.env.flush_all()
         self.env.cr.execute(
-            SQL(
-                """
-                UPDATE gmail_contact c SET is_pending = true
-                  FROM gmail_mailbox m
-                 WHERE m.id = c.mailbox_id AND c.is_applied IS NOT TRUE
-                   AND (%(user)s IS NULL OR m.user_id = %(user)s)
-                """,
-                user=user and user.id or None,
-            )
+            """
+            UPDATE gmail_contact SET is_pending = true
+             WHERE mailbox_id = %s AND is_applied IS NOT TRUE
+            """,
+            [mailbox.id],
         )
         self.env["gmail.contact"].invalidate_model(["is_pending"])
 
@@ -250,7 +310,7 @@ class GmailContacts(models.AbstractModel):
         elif not mailbox.contact_state:
             values["contact_state"] = "reading"
         mailbox.write(values)
-        self._settle(changed)
+        self._settle_each(changed)
 
     def _take(self, mailbox, contacts):
         """Keep contacts of Google; return those that are new or other than before."""
@@ -383,15 +443,9 @@ class GmailContacts(models.AbstractModel):
             """,
             [mailbox.id, mailbox.contact_round],
         )
-        # What has no part in Odoo may have one now: contacts came, rules went.
-        self.env.cr.execute(
-            """
-            UPDATE gmail_contact SET is_pending = true
-             WHERE mailbox_id = %s AND is_applied IS NOT TRUE
-            """,
-            [mailbox.id],
-        )
         self.env["gmail.contact"].invalidate_model()
+        # What has no part in Odoo may have one now: contacts came, rules went.
+        self._mark_left_out(mailbox)
 
     # ------------------------------------------------------------------
     # Who is who
@@ -403,10 +457,11 @@ class GmailContacts(models.AbstractModel):
         mailboxes whose import was confirmed, write what follows."""
         for mailbox, own in contacts.grouped("mailbox_id").items():
             self._find(mailbox, own)
-            self._decide(mailbox, self._persons(mailbox, own))
+            self._decide(mailbox, *self._persons(mailbox, own))
 
     def _persons(self, mailbox, contacts):
-        """Return the groups of Google contacts that are one person each."""
+        """Return the groups of Google contacts that are one person each, and those of
+        which it is not clear who they are."""
         self.env.flush_all()
         self.env.cr.execute(
             PERSONS,
@@ -416,24 +471,49 @@ class GmailContacts(models.AbstractModel):
                 "mailbox": mailbox.id,
             },
         )
-        found = contacts.browse(sorted(row_id for (row_id,) in self.env.cr.fetchall()))
-        parent = {contact.id: contact.id for contact in found}
+        ids = sorted(row_id for (row_id,) in self.env.cr.fetchall())
+        found = contacts.browse(ids)
+        keys = {
+            contact: [] if contact.choice else contact.key_ids.mapped("key")
+            for contact in found
+        }
+        persons, doubtful = [], self.env["gmail.contact"]
+        for person in joined(keys):
+            if self._is_mixed(person, keys):
+                single, unclear = self._unmixed(person, keys)
+                persons += single
+                doubtful |= unclear
+            else:
+                persons.append(person)
+        nobody = self.env["gmail.contact"]
+        return [nobody.union(*person) for person in persons], doubtful
 
-        def root(one):
-            while parent[one] != one:
-                parent[one] = parent[parent[one]]
-                one = parent[one]
-            return one
+    def _is_mixed(self, person, keys):
+        """Whether somebody tells two of some Google contacts apart: both are in one
+        address book, and share nothing."""
+        by_mailbox = defaultdict(list)
+        for contact in person:
+            by_mailbox[contact.mailbox_id].append(keys[contact])
+        return any(
+            set(one).isdisjoint(other)
+            for own in by_mailbox.values()
+            for one, other in itertools.combinations(own, 2)
+        )
 
-        first = {}
-        for contact in found:
-            if contact.choice:
-                continue
-            for key in contact.key_ids.mapped("key"):
-                other = first.setdefault(key, contact.id)
-                low, high = sorted((root(other), root(contact.id)))
-                parent[high] = low
-        return list(found.grouped(lambda c: root(c.id)).values())
+    def _unmixed(self, person, keys):
+        """Return the groups of Google contacts that share their main key, and those
+        that have the main key of another group too: one of them is a team's, or two
+        people's."""
+        main = {contact: keys[contact][:1] for contact in person}
+        mains = {key for own in main.values() for key in own}
+        unclear = [
+            contact
+            for contact in person
+            if mains.intersection(keys[contact]).difference(main[contact])
+        ]
+        clear = {c: own for c, own in main.items() if c not in unclear}
+        unclear = self.env["gmail.contact"].union(*unclear)
+        return [*joined(clear), *([contact] for contact in unclear)], unclear
 
     def _find(self, mailbox, contacts):
         """Note which contacts in Odoo, that Google did not make, are like some Google
@@ -551,10 +631,13 @@ class GmailContacts(models.AbstractModel):
     # What follows
     # ------------------------------------------------------------------
 
-    def _decide(self, mailbox, persons):
+    def _decide(self, mailbox, persons, doubtful):
         """Decide for groups of Google contacts that are one person each, since
         something of a mailbox has changed; others' are decided anew only by what their
-        owners have confirmed."""
+        owners have confirmed.
+
+        :param doubtful: those of which their owner has to say who they are
+        """
         values = self.env["gmail.contact.values"]
         everybody = self.env["gmail.contact"].union(*persons)
         seen = {one for c in everybody for one in (c.found or [()])[0]}
@@ -565,7 +648,10 @@ class GmailContacts(models.AbstractModel):
         def know(mailboxes):
             for box in mailboxes:
                 if box not in rules:
-                    rules[box] = Rules(self, box, by_mailbox[box], seen)
+                    own = by_mailbox[box]
+                    # Of those alone whose rules are asked.
+                    own.with_prefetch(own.ids).mapped("card")
+                    rules[box] = Rules(self, box, own, seen)
 
         know(mailbox & everybody.mailbox_id)
         made, todo = self._made_of(everybody), defaultdict(list)
@@ -573,11 +659,19 @@ class GmailContacts(models.AbstractModel):
         had = {c: c.partner_id.id for c in everybody.filtered("is_applied")}
         is_active = rules[mailbox].is_active if mailbox in rules else False
         settled = self.env["gmail.contact"]
-        for person in persons:
-            wanted = self._decide_one(person, made, rules)
+        # Persons that were one until now have one contact in Odoo, which one of them
+        # keeps.
+        taken = set()
+        for person in sorted(persons, key=lambda p: min(map(precedence, p))):
+            is_clear = person not in doubtful
+            own = sorted({c.partner_id.id for c in person} & made.keys() - taken)
+            decide = self._decide_one if is_clear else self._leave_open
+            wanted = decide(person, own, rules)
             if wanted is None:
                 know(person.mailbox_id)
-                wanted = self._decide_one(person, made, rules)
+                wanted = decide(person, own, rules)
+            if is_clear:
+                taken.update(own)
             for contact, (outcome, reason, partner) in wanted.items():
                 if not is_active and contact.mailbox_id != mailbox:
                     continue
@@ -605,20 +699,28 @@ class GmailContacts(models.AbstractModel):
         )
         return {origin.partner_id.id: origin for origin in origins}
 
-    def _decide_one(self, person, made, rules):
+    def _leave_open(self, contact, _own, rules):
+        """Return what ``_decide_one`` does, of one that its owner has to decide."""
+        if contact.mailbox_id not in rules:
+            return {} if contact.outcome in ("conflict", "skip") else None
+        out = rules[contact.mailbox_id].leaves_out(contact)
+        return {
+            contact: ("skip", out, False) if out else ("conflict", "several", False)
+        }
+
+    def _decide_one(self, person, own, rules):
         """Return {contact: (outcome, reason, id of the contact in Odoo or False)}.
 
         Rules cost statements, and hundreds of mailboxes may know one person: those of
         others' are asked only if what they have decided would change.
 
+        :param own: ids of the contacts that Google made of the person
         :return: None when rules are wanting for that
         """
-        decided, free, natives = {}, [], set()
-        for contact in person:
-            if contact.mailbox_id not in rules:
-                if self._is_native(contact):
-                    natives.add(contact.partner_id.id)
-                continue
+        others = [c for c in person if c.mailbox_id not in rules]
+        natives = {c.partner_id.id for c in others if self._is_native(c)}
+        decided, free = {}, []
+        for contact in person - self.env["gmail.contact"].union(*others):
             out = rules[contact.mailbox_id].leaves_out(contact)
             chosen = contact.choice == "link" and contact.chosen_id.id
             if out:
@@ -632,6 +734,9 @@ class GmailContacts(models.AbstractModel):
             ids = [one for one in found if rules[contact.mailbox_id].may_read(one)]
             if contact.choice == "create":
                 ids = []
+            if contact.is_applied and contact.partner_id.id in ids:
+                # Another that is like it came later.
+                ids = contact.partner_id.ids
             if len(ids) == 1:
                 natives.add(ids[0])
                 decided[contact] = ("match", reason, ids[0])
@@ -639,16 +744,12 @@ class GmailContacts(models.AbstractModel):
                 decided[contact] = ("conflict", "several", False)
         rest = [contact for contact in free if contact not in decided]
         target = next(iter(natives)) if len(natives) == 1 else False
-        own = sorted({c.partner_id.id for c in person} & made.keys())
-        for contact in person:
-            if contact.mailbox_id not in rules and not self._is_settled(
-                contact, target, own
-            ):
-                return None
+        if not all(self._is_settled(contact, target, own) for contact in others):
+            return None
         for contact in rest:
             rule = rules[contact.mailbox_id]
             mine = contact.partner_id.id
-            if contact.choice == "create" and mine in made:
+            if contact.choice == "create" and mine in own:
                 decided[contact] = ("create", "chosen", mine)
             elif contact.choice != "create" and target and rule.may_read(target):
                 decided[contact] = ("match", "other_address", target)
@@ -674,8 +775,10 @@ class GmailContacts(models.AbstractModel):
         :param target: id of the contact in Odoo that all of a person are, or False
         :param own: ids of the contacts that Google made of the person
         """
-        if contact.outcome == "conflict" or self._is_native(contact):
+        if self._is_native(contact):
             return True
+        if contact.outcome == "conflict":
+            return len((contact.found or [()])[0]) > 1
         if contact.outcome == "skip":
             is_seen = own and not contact.partner_id.browse(own[0]).gmail_is_private
             return contact.reason not in NOT_CREATED or not (target or is_seen)
@@ -688,9 +791,13 @@ class GmailContacts(models.AbstractModel):
 
     def _note(self, contact, outcome, reason, partner, rules):
         """Keep what was decided for a Google contact."""
-        is_active = rules[contact.mailbox_id].is_active
+        rule = rules[contact.mailbox_id]
+        is_active = rule.is_active
         if outcome == "create" and contact.choice == "create":
             reason = "chosen"
+        if not is_active and partner and not rule.may_read(partner):
+            # A colleague's, which an import joins; until then she learns of none.
+            partner = False
         if outcome == "match" and contact.is_applied and contact.outcome == "update":
             # It has completed it.
             outcome = "update"
@@ -804,12 +911,7 @@ class GmailContacts(models.AbstractModel):
                 self.env._("There is no import of the last 30 days to take back.")
             )
         mailbox.contact_state = "undone"
-        if mailbox.state == "connected" and mailbox.can_contacts:
-            self._settle_later(mailbox)
-        else:
-            # The scheduled action leaves such a mailbox alone.
-            contacts = self.env["gmail.contact"].sudo()
-            self.sudo()._settle(contacts.search([("mailbox_id", "=", mailbox.id)]))
+        self._settle_later(mailbox)
 
     @api.model
     def _preview_again(self, mailbox):
@@ -829,6 +931,29 @@ def keys(contact):
         phones = {plain_phone(phone["number"]) for phone in contact.card["phones"]}
         found = [f"{name}|{phone}" for phone in sorted(phones - {""})]
     return found
+
+
+def joined(keys):
+    """Return lists of those that share a key, also by way of others.
+
+    :param keys: {anything: its keys}
+    """
+    parent = {one: one for one in keys}
+
+    def root(one):
+        while parent[one] != one:
+            parent[one] = parent[parent[one]]
+            one = parent[one]
+        return one
+
+    first = {}
+    for one, own in keys.items():
+        for key in own:
+            parent[root(one)] = root(first.setdefault(key, one))
+    groups = defaultdict(list)
+    for one in keys:
+        groups[root(one)].append(one)
+    return list(groups.values())
 
 
 class Rules:
@@ -889,6 +1014,9 @@ class Rules:
             return "kept" if contact.reason == "kept" else "undone"
         if contact.choice == "skip":
             return "left_out"
+        # What was imported stays, whatever becomes of it in Google and in Odoo.
+        if contact.is_applied and contact.partner_id:
+            return "excluded" if self._is_excluded(contact) else None
         called = (
             contact.name or contact.company_name or emails or contact.card["phones"]
         )
@@ -896,11 +1024,9 @@ class Rules:
             return "unreachable"
         if contact.choice:
             return None
-        is_new = not contact.is_applied
-        if is_new and contact.is_gone:
+        if contact.is_gone:
             return "gone"
-        # What was imported stays, whatever becomes of its labels in Google.
-        if is_new and self._group and self._group not in contact.card["groups"]:
+        if self._group and self._group not in contact.card["groups"]:
             return "label"
         if not self._colleagues.isdisjoint(emails):
             return "colleague"
@@ -909,11 +1035,19 @@ class Rules:
             return "colleague"
         if not self._readable.isdisjoint(found) and self._living.isdisjoint(found):
             return "archived"
-        if emails and self._keeps_out(EPOCH, set(emails), False):
+        if self._is_excluded(contact):
             return "excluded"
         if not emails and not (contact.name and contact.card["phones"]):
             return "unreachable"
         return None
+
+    def _is_excluded(self, contact):
+        emails = contact.card["emails"]
+        return (
+            not contact.choice
+            and bool(emails)
+            and self._keeps_out(EPOCH, set(emails), False)
+        )
 
     def why_not_create(self, contact):
         """Return why a Google contact becomes no new contact in Odoo, or None."""

@@ -48,3 +48,8 @@ class GmailLeaving(models.AbstractModel):
             mailbox._delete()
             if not commit_progress(1):
                 return
+        visibility = self.env["gmail.contact.visibility"].sudo()
+        for user in visibility._left(limit):
+            while visibility._leave(user):
+                if not commit_progress(1):
+                    return

@@ -240,6 +240,8 @@ class GmailScheduler(models.AbstractModel):
     @api.model
     def _cron_contacts(self):
         """Bring in the contacts of the mailboxes that are due, for half a minute."""
+        if not self.env["gmail.setup"]._disabled():
+            self.env["gmail.contacts"].sudo()._settle_offline()
         self._work("contacts")
 
     def _work(self, lane):

@@ -91,7 +91,9 @@ class GmailWording(models.AbstractModel):
                 parts=", ".join(parts),
             )
         ]
-        gone = self._count_contacts(mailbox, ("is_gone", "=", True))
+        gone = self._count_contacts(
+            mailbox, ("is_gone", "=", True), ("is_applied", "=", True)
+        )
         if gone:
             said.append(self.env._("Deleted in Google, but still in Odoo: %s.", gone))
         kept = self._count_contacts(mailbox, ("reason", "=", "kept"))
@@ -101,9 +103,9 @@ class GmailWording(models.AbstractModel):
             )
         return " ".join(said)
 
-    def _count_contacts(self, mailbox, condition):
+    def _count_contacts(self, mailbox, *conditions):
         return self.env["gmail.contact"].search_count(
-            [("mailbox_id", "=", mailbox.id), condition]
+            [("mailbox_id", "=", mailbox.id), *conditions]
         )
 
     @api.model
