@@ -180,8 +180,9 @@ class GmailContactVisibility(models.AbstractModel):
         except ValueError:
             last = 0
         while True:
-            left = [*private, ("id", ">", last)]
-            some = partners.search(left, order="id", limit=AT_ONCE)
+            some = partners.search(
+                [*private, ("id", ">", last)], order="id", limit=AT_ONCE
+            )
             last = some[-1:].id or 0
             parameters.set_param(LAST, last)
             used = self._on_documents(some)
@@ -190,7 +191,8 @@ class GmailContactVisibility(models.AbstractModel):
             if not last:
                 progress(remaining=0)
                 return
-            if not progress(len(some), remaining=partners.search_count(left)):
+            left = partners.search_count([*private, ("id", ">", last)])
+            if not progress(len(some), remaining=left):
                 return
 
     def _on_documents(self, partners):

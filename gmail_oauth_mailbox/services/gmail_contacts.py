@@ -160,7 +160,12 @@ class GmailContacts(models.AbstractModel):
         ):
             own = pending.filtered(lambda c, p=pending: c.mailbox_id == p[0].mailbox_id)
             own.is_pending = False
-            self._settle_each(own)
+            try:
+                self._settle_each(own)
+            except CONFLICTS:
+                # Somebody changed the same contacts; the next run does it.
+                self.env.cr.rollback()
+                return
             if not self.env["ir.cron"]._commit_progress(len(own)):
                 self.env["gmail.scheduler"]._trigger("contacts")
                 return

@@ -240,9 +240,9 @@ class GmailScheduler(models.AbstractModel):
     @api.model
     def _cron_contacts(self):
         """Bring in the contacts of the mailboxes that are due, for half a minute."""
+        self._work("contacts")
         if not self.env["gmail.setup"]._disabled():
             self.env["gmail.contacts"].sudo()._settle_offline()
-        self._work("contacts")
 
     def _work(self, lane):
         if not self._is_able():
