@@ -27,8 +27,9 @@ class ResPartner(models.Model):
     )
 
     _gmail_domain_idx = models.Index("(split_part(email_normalized, '@', 2))")
-    _gmail_email_idx = models.Index("(email_normalized)")
-    _gmail_name_idx = models.Index("(lower(name))")
+    # A hash, since an address or a name may be longer than a tree takes.
+    _gmail_email_idx = models.Index("USING hash (email_normalized)")
+    _gmail_name_idx = models.Index("USING hash (lower(name))")
     _gmail_private_idx = models.Index("(id) WHERE gmail_is_private")
 
     @api.depends_context("uid")
