@@ -322,7 +322,9 @@ def large():
 
 
 def read_contacts(mailbox):
-    """Run the scheduled action of contacts until there is nothing more to read."""
+    """Run the scheduled action of contacts until there is nothing more to read, of
+    photos neither."""
+    photos = env["gmail.contact.photos"]
     for _round in range(500):
         env.cr.execute("UPDATE gmail_mailbox SET next_contacts = '2020-01-01'")
         env.cr.commit()
@@ -331,7 +333,8 @@ def read_contacts(mailbox):
         env.invalidate_all()
         if mailbox.contact_problem:
             raise SystemExit(mailbox.contact_problem)
-        if not (mailbox.contact_page or env["gmail.contact"].search_count(PENDING)):
+        waiting = env["gmail.contact"].search_count(PENDING)
+        if not (mailbox.contact_page or waiting or photos._wanted(mailbox)):
             return
     raise SystemExit("contacts are never all read")
 
@@ -368,10 +371,15 @@ def contacts(changes, origin):
     for one, other in zip(people[changes::2], people[changes + 1 :: 2], strict=False):
         if len(merges) == changes:
             break
-        emails = [*one.get("emailAddresses", ()), *other.get("emailAddresses", ())]
         was = [one["resourceName"], other["resourceName"]]
-        more = {"emailAddresses": emails, "metadata": {"previousResourceNames": was}}
-        merges.append({"names": one.get("names", []), **more})
+        values = {"names": one.get("names"), "phoneNumbers": one.get("phoneNumbers")}
+        values["emailAddresses"] = [
+            {"value": email["value"]}
+            for person in (one, other)
+            for email in person.get("emailAddresses", ())
+        ]
+        merge = {name: value for name, value in values.items() if value}
+        merges.append({**merge, "metadata": {"previousResourceNames": was}})
     gone = [
         name for merge in merges for name in merge["metadata"]["previousResourceNames"]
     ]
