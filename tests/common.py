@@ -1,5 +1,6 @@
 """What the tests on Odoo share: a stand-in Google, users, and the way to connect."""
 
+import json
 import os
 from email.message import EmailMessage
 from unittest.mock import patch
@@ -83,6 +84,42 @@ class GmailCase(HttpCase):
         set_param("google_gmail_client_secret", "standin-secret")
         cls.anna = cls._user("gmail_anna", "Anna Keller", ANNA)
         cls.ben = cls._user("gmail_ben", "Ben Schulz", BEN)
+
+    @classmethod
+    def _outsiders(cls):
+        """Return a portal user and an administrator, to whom no mail is addressed."""
+        return (
+            cls._user(
+                "gmail_portal",
+                "Portal",
+                "portal@customer-example.test",
+                "base.group_portal",
+            ),
+            cls._user(
+                "gmail_admin",
+                "Administrator",
+                "admin@corp-example.test",
+                "base.group_user,base.group_system,base.group_erp_manager",
+            ),
+        )
+
+    def ask_rpc(self, model, method, arguments, keywords):
+        """Return the response to a call over RPC, as whoever has logged in."""
+        return self.url_open(
+            f"/web/dataset/call_kw/{model}/{method}",
+            data=json.dumps(
+                {
+                    "jsonrpc": "2.0",
+                    "params": {
+                        "model": model,
+                        "method": method,
+                        "args": arguments,
+                        "kwargs": keywords,
+                    },
+                }
+            ),
+            headers={"Content-Type": "application/json"},
+        )
 
     @classmethod
     def _user(cls, login, name, email, groups="base.group_user"):

@@ -126,21 +126,7 @@ class TestAccessRpc(GmailCase):
         self.models = sorted(n for n in self.env.registry if n.startswith("gmail."))
 
     def call(self, model, method, arguments, keywords):
-        response = self.url_open(
-            f"/web/dataset/call_kw/{model}/{method}",
-            data=json.dumps(
-                {
-                    "jsonrpc": "2.0",
-                    "params": {
-                        "model": model,
-                        "method": method,
-                        "args": arguments,
-                        "kwargs": keywords,
-                    },
-                }
-            ),
-            headers={"Content-Type": "application/json"},
-        )
+        response = self.ask_rpc(model, method, arguments, keywords)
         return response.text
 
     def public_methods(self, model):

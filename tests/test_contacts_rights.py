@@ -61,18 +61,7 @@ class RightsCase(ContactsCase):
         super().setUpClass()
         # Without the right to create contacts, which ContactsCase gives Ben.
         cls.plain = cls._user("gmail_plain", "Plain", "plain@corp-example.test")
-        cls.portal = cls._user(
-            "gmail_portal",
-            "Portal",
-            "portal@customer-example.test",
-            "base.group_portal",
-        )
-        cls.admin = cls._user(
-            "gmail_admin",
-            "Administrator",
-            "admin@corp-example.test",
-            "base.group_user,base.group_system,base.group_erp_manager",
-        )
+        cls.portal, cls.admin = cls._outsiders()
 
     def setUp(self):
         super().setUp()
@@ -91,21 +80,7 @@ class RightsCase(ContactsCase):
 
     def ask(self, model, method, *arguments, **keywords):
         """Return what RPC answers, as text, and the name of the error or False."""
-        response = self.url_open(
-            f"/web/dataset/call_kw/{model}/{method}",
-            data=json.dumps(
-                {
-                    "jsonrpc": "2.0",
-                    "params": {
-                        "model": model,
-                        "method": method,
-                        "args": arguments,
-                        "kwargs": keywords,
-                    },
-                }
-            ),
-            headers={"Content-Type": "application/json"},
-        )
+        response = self.ask_rpc(model, method, arguments, keywords)
         error = response.json().get("error")
         return response.text, error and error["data"]["name"] or False
 

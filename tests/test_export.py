@@ -42,18 +42,7 @@ class ExportCase(GmailCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.portal = cls._user(
-            "gmail_portal",
-            "Portal",
-            "portal@customer-example.test",
-            "base.group_portal",
-        )
-        cls.admin = cls._user(
-            "gmail_admin",
-            "Administrator",
-            "admin@corp-example.test",
-            "base.group_user,base.group_system,base.group_erp_manager",
-        )
+        cls.portal, cls.admin = cls._outsiders()
 
     def stored(self):
         return self.env["gmail.message"].search([("mailbox_id", "=", self.box.id)])

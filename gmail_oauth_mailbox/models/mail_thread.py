@@ -59,18 +59,14 @@ class MailThread(models.AbstractModel):
     def create(self, vals_list):
         """Contacts on a document are everybody's."""
         records = super().create(vals_list)
-        self._gmail_open_contacts(records, {n for vals in vals_list for n in vals})
+        names = {name for vals in vals_list for name in vals}
+        self.env["gmail.contact.visibility"]._in_documents(records, names)
         return records
 
     def write(self, vals):
         result = super().write(vals)
-        self._gmail_open_contacts(self, vals)
+        self.env["gmail.contact.visibility"]._in_documents(self, vals)
         return result
-
-    def _gmail_open_contacts(self, records, names):
-        # Who works for a company, or is a user, is no document.
-        if records and records._name not in ("res.partner", "res.users"):
-            self.env["gmail.contact.visibility"]._in_documents(records, names)
 
     def message_subscribe(self, partner_ids=None, subtype_ids=None):
         """Nobody is made a follower by those who do not see her."""

@@ -5,7 +5,7 @@ from odoo.tools import SQL
 AT_ONCE = 5000
 # Where the scheduled action goes on.
 LAST = "gmail_oauth_mailbox.contact_visibility_last"
-# What belongs to people themselves.
+# Who works for a company, or is a user, is no document.
 NO_DOCUMENTS = ("res.partner", "res.users")
 # Contacts that are deleted in one transaction.
 AT_A_TIME = 200
@@ -149,7 +149,7 @@ class GmailContactVisibility(models.AbstractModel):
 
         :raises AccessError: the caller does not see one herself
         """
-        for name in names:
+        for name in () if records._name in NO_DOCUMENTS else names:
             field = records._fields.get(name)
             if field and field.comodel_name == "res.partner":
                 private = records.sudo()[name].filtered("gmail_is_private")
