@@ -43,7 +43,6 @@ SECRET = (
 SERVICES = (
     "gmail.addresses",
     "gmail.bounces",
-    "gmail.chatter",
     "gmail.compose",
     "gmail.check",
     "gmail.connect",
@@ -68,7 +67,7 @@ SERVICES = (
     "gmail.search",
     "gmail.sender",
     "gmail.setup",
-    "gmail.sharing",
+    "gmail.linking",
     "gmail.store",
     "gmail.sync",
     "gmail.wording",

@@ -1,4 +1,4 @@
-"""Votes, levels over time, keys, proofs of the sender: without a database."""
+"""Levels over time, proofs of the sender, subject rules: without a database."""
 
 import pytest
 from hypothesis import given
@@ -12,54 +12,17 @@ from odoo.addons.gmail_oauth_mailbox.lib.domains import (
     is_role,
     same_mailbox,
 )
-from odoo.addons.gmail_oauth_mailbox.lib.sharing import (
+from odoo.addons.gmail_oauth_mailbox.lib.rules.sharing import (
     LEVELS,
-    Filing,
-    Vote,
     changed,
-    demanded,
     level_at,
-    mail_key,
     rank,
-    same_words,
     stricter,
 )
 from odoo.addons.gmail_oauth_mailbox.lib.subject_rule import RuleError, parse_rule
 
 ADDRESS = "carla@customer-example.test"
-NOTE, REPLY = Filing(("res.partner", 1)), Filing(("crm.lead", 2), True)
 levels = st.sampled_from((False, *LEVELS))
-
-
-@given(st.lists(levels, min_size=1, max_size=6), levels)
-def test_the_strictest_wins_and_the_ceiling_holds(choices, ceiling):
-    votes = [Vote(level) for level in choices if level]
-    found = demanded(votes, [NOTE], ceiling)
-    explicit = sorted((level for level in choices if level), key=LEVELS.index)
-    wanted = explicit[0] if explicit else "nobody"
-    if ceiling:
-        wanted = min(wanted, ceiling, key=LEVELS.index)
-    if wanted == "nobody":
-        assert found == {}
-    else:
-        assert found[NOTE.document].level == wanted
-
-
-def test_an_answer_stands_whatever_the_level_but_a_veto():
-    assert demanded([Vote("nobody")], [NOTE, REPLY])[REPLY.document].is_reply
-    assert NOTE.document not in demanded([Vote("nobody")], [NOTE, REPLY])
-    assert demanded([], [REPLY], "nobody")[REPLY.document].level == "everything"
-    veto = Vote("nobody", is_veto=True)
-    assert demanded([veto, Vote("everything")], [NOTE, REPLY]) == {}
-
-
-def test_a_copy_that_may_be_forged_makes_nothing_public():
-    doubtful = Vote("everything", is_vouched=False)
-    assert demanded([doubtful], [NOTE])
-    assert not demanded([doubtful], [NOTE], is_vouched=True)
-    assert demanded([doubtful, Vote("subject")], [NOTE], is_vouched=True)
-    strict = Vote("nobody", is_vouched=False)
-    assert not demanded([strict, Vote("subject")], [NOTE], is_vouched=True)
 
 
 @given(st.lists(levels, max_size=8), st.integers(0, 20))
@@ -76,22 +39,6 @@ def test_less_acts_on_the_past_and_more_on_what_comes(choices, moment):
         wanted = stricter(wanted, level)
     assert level_at(steps, at) == wanted
     assert [rank(level) for _s, level in steps] == sorted(rank(x) for _s, x in steps)
-
-
-def test_keys():
-    first = ("<a@b.test>", ADDRESS, "Mon, 23 Nov 2026 10:00:00 +0100", "Hello\r\nAnna")
-    same = ("<a@b.test>", ADDRESS, "Mon, 23 Nov 2026 09:00:00 +0000", "Hello Anna")
-    assert mail_key(*first) == mail_key(*same)
-    for other in (
-        ("<x@b.test>", *first[1:]),
-        (first[0], "eve@x.test", *first[2:]),
-        (*first[:2], "Mon, 23 Nov 2026 11:00:00 +0100", first[3]),
-        (*first[:3], "Hello Ben"),
-    ):
-        assert mail_key(*other) != mail_key(*first)
-    assert mail_key("", *first[1:]) is None
-    assert mail_key("<a@b.test>", "", "no date", "\ud800")
-    assert not same_words("<p>pay 100</p>", "<p>pay 900</p>")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from odoo.tests import tagged
 from .common import ANNA, BEN, GmailCase, mail
 
 CARLA = "carla.roth@customer-example.test"
+LEVELS = (False, "metadata", "subject", "everything")
 PASS = (
     "mx.google.com; dkim=pass header.i=@customer-example.test;"
     " spf=pass smtp.mailfrom=carla.roth@customer-example.test;"
@@ -157,18 +158,100 @@ class TestReplies(LinkingCase):
     def answers(self):
         return self.posts(self.document)
 
-    def test_it_goes_to_its_document_whatever_the_level(self):
+    def state(self, box):
+        """Return {(state, reason)} of the links to the record that asked."""
+        links = self.thread(box).link_ids.filtered(
+            lambda x: x.res_id == self.document.id
+        )
+        return {(link.state, link.reason) for link in links}
+
+    def ask(self, user):
+        """Have a user write the email that is answered."""
+        self.question = (
+            self.document.with_user(user)
+            .sudo()
+            .message_post(
+                body="Which colour?",
+                partner_ids=self.carla.ids,
+                subtype_xmlid="mail.mt_comment",
+                message_type="comment",
+            )
+        )
+
+    def test_it_is_posted_at_every_level_but_nobody(self):
+        for level in LEVELS:
+            with self.subTest(level=level):
+                self.answer(Message_ID=f"<{level}@customer-example.test>")
+                box = self.box(level=level)
+                self.settle(box)
+                post = self.answers()[:1]
+                self.assertEqual(len(self.answers()), 1 + LEVELS.index(level))
+                self.assertIn("Blue, please", post.body)
+                self.assertEqual(post.subtype_id, self.env.ref("mail.mt_comment"))
+                self.assertEqual(post.author_id, self.carla)
+                self.assertEqual(post.parent_id, self.question)
+                # It arrived with older email.
+                self.assertFalse(post.notification_ids)
+                self.assertEqual(self.state(box), {("linked", False)})
+                box._delete()
+
+    def test_at_nobody_its_owner_is_asked(self):
         self.answer()
         box = self.box(level="nobody")
         self.settle(box)
-        post = self.answers()
-        self.assertEqual(len(post), 1)
-        self.assertIn("Blue, please", post.body)
-        self.assertEqual(post.subtype_id, self.env.ref("mail.mt_comment"))
-        self.assertEqual((post.author_id, post.parent_id), (self.carla, self.question))
-        # It came with older mail.
-        self.assertFalse(post.notification_ids)
-        self.assertFalse(self.posts(self.carla))
+        self.assertFalse(self.answers() | self.posts(self.carla))
+        self.assertEqual(self.state(box), {("suggested", "private")})
+        thread = self.thread(box).with_user(self.anna)
+        suggestion = thread.panel_documents()["suggestions"][0]
+        self.assertEqual(suggestion["res_id"], self.document.id)
+        self.assertIn("sharing setting", suggestion["reason"])
+        thread.panel_link("res.partner", self.document.id)
+        self.run_cron("file")
+        self.assertIn("Blue, please", self.answers().body)
+        self.assertEqual(self.answers().subtype_id, self.env.ref("mail.mt_comment"))
+        thread.panel_unlink("res.partner", self.document.id)
+        self.run_cron("file")
+        self.assertFalse(self.answers())
+
+    def test_at_nobody_an_answer_to_its_owners_own_email_is_posted(self):
+        for user, count in ((self.ben, 0), (self.anna, 1)):
+            with self.subTest(user=user.login):
+                self.ask(user)
+                self.answer(Message_ID=f"<{user.id}@customer-example.test>")
+                box = self.box(level="nobody")
+                self.settle(box)
+                self.assertEqual(len(self.answers()), count)
+                # The owner wrote it, and still keeps this conversation private.
+                self.thread(box).with_user(self.anna).panel_share_all("nobody")
+                self.run_cron("file")
+                self.assertFalse(self.answers())
+                box._delete()
+
+    def test_a_level_that_changes_asks_and_posts(self):
+        self.answer()
+        box = self.box()
+        self.settle(box)
+        self.assertEqual(len(self.answers()), 1)
+        box.with_user(self.anna).sharing_level = "nobody"
+        self.run_cron("file")
+        self.assertFalse(self.answers())
+        self.assertEqual(self.state(box), {("suggested", "private")})
+        self.thread(box).with_user(self.anna).panel_share("metadata")
+        self.run_cron("file")
+        self.assertEqual(len(self.answers()), 1)
+        self.assertEqual(self.state(box), {("linked", False)})
+
+    def test_an_answer_of_one_mailbox_decides_nothing_about_another(self):
+        self.answer(ANNA, BEN, to=f"{ANNA}, {BEN}")
+        anna = self.box(level="nobody")
+        ben = self.box(self.ben, BEN)
+        self.settle(anna, ben)
+        entry = self.env["gmail.entry"].search([])
+        self.assertEqual(entry.mailbox_id, ben)
+        self.assertEqual(self.state(anna), {("suggested", "private")})
+        self.thread(ben).with_user(self.ben).panel_share("nobody")
+        self.run_cron("file")
+        self.assertFalse(self.answers())
 
     def test_followers_learn_of_a_new_one_once(self):
         boxes = self.box(), self.box(self.ben, BEN)
@@ -281,7 +364,7 @@ class TestReplies(LinkingCase):
         self.run_cron("file")
         self.assertFalse(self.posts(self.carla))
         box.sharing_steps = [[None, "everything"]]
-        self.env["gmail.sharing"]._enqueue_mailbox(box)
+        self.env["gmail.linking"]._enqueue_mailboxes(box)
         self.run_cron("file")
         self.assertEqual(len(self.posts(self.carla)), 1)
         box.with_user(self.anna).sharing_level = "metadata"

@@ -168,7 +168,7 @@ class TestSpoofing(LinkingCase):
         self.assertFalse(self.posts(self.carla))
         # He may still say that his copy stays private.
         anna.sharing_steps = [[None, "everything"]]
-        self.env["gmail.sharing"]._enqueue_mailbox(anna)
+        self.env["gmail.linking"]._enqueue_mailboxes(anna)
         self.run_cron("file")
         self.assertEqual(len(self.posts(self.carla)), 1)
         ben.with_user(self.ben).sharing_level = "nobody"

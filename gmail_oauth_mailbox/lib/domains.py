@@ -122,10 +122,11 @@ def same_mailbox(one, other):
     >>> same_mailbox("anna.keller+shop@gmail.com", "annakeller@googlemail.com")
     True
     """
-    return bool(one and other) and _plain(one) == _plain(other)
+    return bool(one and other) and mailbox_key(one) == mailbox_key(other)
 
 
-def _plain(address):
+def mailbox_key(address):
+    """Return what all spellings of a mailbox's address share."""
     local, domain = _local(address).partition("+")[0], domain_of(address)
     if domain in DOTLESS:
         return local.replace(".", ""), "gmail.com"

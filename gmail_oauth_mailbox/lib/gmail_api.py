@@ -335,6 +335,9 @@ class GmailClient(ApiClient):
                 is_primary=bool(item.get("isPrimary")),
                 signature=item.get("signature") or "",
                 reply_to=item.get("replyToAddress") or "",
+                # Gmail names the state of addresses that somebody added.
+                is_verified=bool(item.get("isPrimary"))
+                or item.get("verificationStatus") == "accepted",
             )
             for item in answer.get("sendAs") or ()
             if item.get("sendAsEmail")

@@ -198,7 +198,10 @@ class SentMessage:
 
 @dataclass(frozen=True, slots=True)
 class SendAs:
-    """An address that the owner may send from; ``signature`` is HTML, unsanitised."""
+    """An address that the owner may send from; ``signature`` is HTML, unsanitised.
+
+    :ivar is_verified: its owner confirmed it to Gmail
+    """
 
     email: str
     display_name: str
@@ -206,6 +209,7 @@ class SendAs:
     is_primary: bool
     signature: str
     reply_to: str
+    is_verified: bool
 
 
 @dataclass(frozen=True, slots=True)

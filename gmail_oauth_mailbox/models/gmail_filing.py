@@ -2,31 +2,37 @@ from odoo import fields, models
 
 
 class GmailFiling(models.Model):
-    """A mailbox says that a mail belongs to a document.
+    """A mailbox links its copy of an email to a record.
 
-    It outlives the message: who deletes a mail in Gmail, or leaves, does not take it
-    out of the company's records.
+    It goes with the copy. What the record shows by then stays: see gmail.entry.
     """
 
     _name = "gmail.filing"
-    _description = "Filed Gmail Message"
+    _description = "Linked Gmail Message"
     _allow_sudo_commands = False
     _log_access = False
 
-    mail_key = fields.Char(required=True)
-    mailbox_id = fields.Many2one("gmail.mailbox", index=True, ondelete="set null")
-    former = fields.Char(
-        index="btree_not_null", help="User and address of the mailbox that is gone"
+    message_id = fields.Many2one("gmail.message", required=True, ondelete="cascade")
+    mailbox_id = fields.Many2one(
+        "gmail.mailbox", required=True, index=True, ondelete="cascade"
     )
     res_model = fields.Char(required=True)
     res_id = fields.Integer(required=True)
     kind = fields.Selection(
         [("note", "Note"), ("reply", "Answer"), ("sent", "Sent from it")], required=True
     )
-    notify = fields.Boolean(help="Followers learn of the answer.")
+    is_wanted = fields.Boolean(
+        help="The owner wrote the email that it answers, or linked the answer by hand."
+    )
+    notify = fields.Boolean(help="Followers are notified of the answer.")
     parent_id = fields.Integer(help="The mail.message that it answers")
+    way = fields.Char(
+        index="btree_not_null",
+        help="What links it: an address, a domain, or a rule. See gmail.offer.",
+    )
 
+    # Deleting a message looks it up by the first column.
     _once = models.Constraint(
-        "UNIQUE(mail_key, mailbox_id, res_model, res_id)", "A mail is filed once."
+        "UNIQUE(message_id, res_model, res_id)", "A message is linked to a record once."
     )
     _document_idx = models.Index("(res_model, res_id)")

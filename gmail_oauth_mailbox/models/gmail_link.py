@@ -43,7 +43,8 @@ class GmailLink(models.Model):
     reason = fields.Selection(
         [
             ("unverified", "The sender could not be verified"),
-            ("stranger", "The sender is nobody of the document"),
+            ("stranger", "The sender isn't involved in this record"),
+            ("private", "Your sharing setting keeps it private"),
         ],
         readonly=True,
         help="Why it is only suggested",

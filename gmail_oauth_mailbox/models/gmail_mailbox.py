@@ -438,7 +438,7 @@ class GmailMailbox(models.Model):
         result = super().write(vals)
         if "sharing_level" in vals:
             for mailbox in self.sudo():
-                self.env["gmail.sharing"].sudo()._note_level(mailbox)
+                self.env["gmail.linking"].sudo()._note_level(mailbox)
         if CONTACT_FIELDS & vals.keys():
             for mailbox in self.sudo().filtered("contact_state"):
                 self.env["gmail.contacts"]._settle_later(mailbox)
@@ -641,7 +641,7 @@ class GmailMailbox(models.Model):
                 [("mailbox_id", "=", mailbox.id), ("attachment_id", "!=", False)]
             )
             attachments.attachment_id.unlink()
-            self.env["gmail.sharing"]._let_go(mailbox)
+            self.env["gmail.linking"]._mailbox_deleted(mailbox)
             self.env["gmail.draft"].search([("mailbox_id", "=", mailbox.id)]).unlink()
             servers = mailbox.outgoing_server_id
             self.env["mail.mail"].search(

@@ -63,12 +63,21 @@ class GmailMessage(models.Model):
     mail_key = fields.Char(
         readonly=True,
         index="btree_not_null",
-        help="What copies of one mail in several mailboxes share",
+        help="What copies of one email in several mailboxes share: Message-ID and From",
+    )
+    header_date = fields.Datetime(
+        readonly=True, help="The Date header; empty when unknown"
+    )
+    content_digest = fields.Char(
+        readonly=True,
+        help="The same for copies that show the same; computed when they are compared",
     )
     is_authentic = fields.Boolean(
-        readonly=True, help="It is from whom it says: sent here, or Gmail checked it."
+        readonly=True,
+        help="Sent from one of the owner's verified addresses, or Gmail vouches for it",
     )
-    is_bcc = fields.Boolean(readonly=True, help="It names the owner nowhere.")
+    is_bcc = fields.Boolean(readonly=True, help="It doesn't name the owner.")
+    is_list = fields.Boolean("By List", readonly=True, help="A mailing list sent it.")
     is_automated = fields.Boolean(
         readonly=True, help="No person wrote it, or it went to very many."
     )

@@ -10,7 +10,7 @@ class MailMessage(models.Model):
         result = super().write(vals)
         if "res_id" in vals or "model" in vals:
             # Documents were merged.
-            self.env["gmail.sharing"].sudo()._moved(self)
+            self.env["gmail.linking"].sudo()._posts_moved(self)
         return result
 
     def _export_rows(self, fields, *, _is_toplevel_call=True):

@@ -150,13 +150,13 @@ class MailThread(models.AbstractModel):
     @api.model
     def _message_route_process(self, message, message_dict, routes):
         """An answer that a mailbox brought first is not posted twice."""
-        chatter = self.env["gmail.chatter"].sudo()
-        copies = chatter._at_gateway(message_dict)
+        linking = self.env["gmail.linking"].sudo()
+        copies = linking._at_gateway(message_dict)
         if copies:
-            routes = chatter._routes_left(copies, routes)
+            routes = linking._routes_left(copies, routes)
         thread_id = super()._message_route_process(message, message_dict, routes)
         if copies:
-            self.env["gmail.sharing"].sudo()._enqueue(set(copies.mapped("mail_key")))
+            linking._enqueue(set(copies.mapped("mail_key")))
         return thread_id
 
     def _gmail_subtype(self, values):

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..lib.sharing import capped
+from ..lib.rules.sharing import capped
 from .gmail_mailbox import CONTACT_POLICIES, HISTORY_WINDOWS
 from .gmail_owned import SHARING_LEVELS
 
@@ -94,7 +94,7 @@ class ResConfigSettings(models.TransientModel):
     @api.depends("gmail_sharing_ceiling")
     def _compute_gmail_ceiling_preview(self):
         for settings in self:
-            mailboxes, threads = self.env["gmail.sharing"]._looser_than(
+            mailboxes, threads = self.env["gmail.linking"]._looser_than(
                 settings.gmail_sharing_ceiling
             )
             settings.gmail_ceiling_preview = False
@@ -191,11 +191,11 @@ class ResConfigSettings(models.TransientModel):
         if changed.keys() & set(CEILINGS):
             self.env["gmail.sync"].sudo()._obey_ceilings()
         if "gmail_sharing_ceiling" in changed:
-            self.env["gmail.sharing"]._obey_ceiling()
+            self.env["gmail.linking"]._obey_limit()
         if "gmail_contact_ceiling" in changed:
             self.env["gmail.contacts"].sudo()._look_again()
         if "gmail_own_domains" in changed:
-            self.env["gmail.sharing"]._enqueue_entries()
+            self.env["gmail.linking"]._enqueue_entries()
         self._set_gmail_client(client_id)
         return result
 

@@ -1,7 +1,6 @@
 from . import (
     gmail_addresses,
     gmail_bounces,
-    gmail_chatter,
     gmail_check,
     gmail_compose,
     gmail_connect,
@@ -26,10 +25,10 @@ from . import (
     gmail_search,
     gmail_sender,
     gmail_setup,
-    gmail_sharing,
     gmail_store,
     gmail_sync,
     gmail_wording,
+    linking,
 )
 
 # isort: split

@@ -13,7 +13,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import email_normalize
 
-from ..lib import errors, oauth, sharing
+from ..lib import errors, oauth
+from ..lib.rules import sharing
 
 _logger = logging.getLogger(__name__)
 
@@ -599,7 +600,7 @@ class GmailConnect(models.AbstractModel):
                     "sharing_steps": [[None, level]],
                 }
             )
-            self.env["gmail.sharing"].sudo()._take_back(mailbox)
+            self.env["gmail.linking"]._mailbox_connected(mailbox)
         if not mailboxes.search_count(
             [
                 ("user_id", "=", user.id),

@@ -2,9 +2,9 @@ from collections import Counter
 
 from odoo import api, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL, html2plaintext
+from odoo.tools import SQL, format_list, html2plaintext
 
-from ..lib import sharing
+from ..lib.rules import sharing
 
 MOST_FOUND = 8
 MOST_SUGGESTED = 6
@@ -59,7 +59,6 @@ class GmailDocuments(models.AbstractModel):
             [(x.res_model, x.res_id) for records in (links, entries) for x in records],
         )
         links = links.filtered(lambda x: (x.res_model, x.res_id) in readable)
-        entries = entries.filtered(lambda x: (x.res_model, x.res_id) in readable)
         stands = Counter((entry.res_model, entry.res_id) for entry in entries)
         linked = [
             {
@@ -78,7 +77,7 @@ class GmailDocuments(models.AbstractModel):
             "is_shared": bool(entries),
             "is_working": self._is_working(thread),
             "statement": (
-                self._what_stands(thread, env, entries)
+                self._who_reads(thread, env, entries, readable)
                 if entries
                 else self._why_private(thread, bool(linked))
             ),
@@ -108,6 +107,11 @@ class GmailDocuments(models.AbstractModel):
         }[link.origin]
 
     def _reason(self, link):
+        if link.reason == "private":
+            return self.env._(
+                "Reply to an email on this record. Your sharing setting keeps it "
+                "private until you link it."
+            )
         where = (
             self.env._("Named in the subject")
             if link.origin == "rule"
@@ -124,8 +128,11 @@ class GmailDocuments(models.AbstractModel):
         return [key for key in thread.sudo().message_ids.mapped("mail_key") if key]
 
     def _entries(self, thread):
-        """Return what stands of a conversation anywhere (gmail.entry, sudo)."""
-        return (
+        """Return what records show of a conversation's emails (gmail.entry, sudo), also
+        when a colleague's copy of the same email is what they show."""
+        messages = thread.sudo().message_ids
+        own = {(m.mail_key, m.content_digest) for m in messages if m.content_digest}
+        entries = (
             self.env["gmail.entry"]
             .sudo()
             .search(
@@ -135,6 +142,7 @@ class GmailDocuments(models.AbstractModel):
                 ]
             )
         )
+        return entries.filtered(lambda e: (e.mail_key, e.digest) in own)
 
     def _suggestions(self, thread, env, links):
         """Return documents that it might belong to: what was not trusted enough, then
@@ -231,7 +239,7 @@ class GmailDocuments(models.AbstractModel):
                 "Only you can read it in Odoo: it came to you as a hidden copy."
             )
         if all(
-            self.env["gmail.sharing"]._is_internal(message)
+            self.env["gmail.linking"]._is_internal(message)
             for message in thread.message_ids
         ):
             return self.env._(
@@ -249,54 +257,79 @@ class GmailDocuments(models.AbstractModel):
             "has it, keeps it private."
         )
 
-    def _what_stands(self, thread, env, entries):
-        """Return the sentence on who can read what in the documents of entries."""
+    def _who_reads(self, thread, env, entries, readable):
+        """Return the sentence on who can read what of a conversation.
+
+        :param readable: (model, id) of the records that its owner may read; the others
+            are counted, not named
+        """
         places = {(entry.res_model, entry.res_id) for entry in entries}
-        names = [env[model].browse(i).display_name or "" for model, i in places]
+        named = sorted(
+            env[model].browse(i).display_name or "" for model, i in places & readable
+        )
+        who = self._people_with_access(named, len(places - readable))
         texts = {
-            "everything": self.env._("Whoever may read %(names)s can read it there."),
+            "everything": self.env._("%(who)s can read this email."),
             "subject": self.env._(
-                "Whoever may read %(names)s sees its subject there, and who wrote to "
-                "whom, but no text."
+                "%(who)s can see the subject and participants of this email, but not "
+                "its text."
             ),
             "metadata": self.env._(
-                "Whoever may read %(names)s sees there who wrote to whom, and when."
+                "%(who)s can see the participants and date of this email."
             ),
         }
         most = max(entries.mapped("level"), key=sharing.rank)
-        sentence = texts[most] % {"names": ", ".join(sorted(names))}
-        shared, all_ = (
-            len(set(entries.mapped("mail_key"))),
-            len(thread.sudo().message_ids),
-        )
-        if shared == all_:
+        sentence = texts[most] % {"who": who}
+        shared = len({(entry.mail_key, entry.digest) for entry in entries})
+        all_ = len({(m.mail_key, m.content_digest) for m in thread.sudo().message_ids})
+        if shared >= all_:
             return sentence
         how_many = self.env._(
             "Messages: %(shared)s of %(all)s.", shared=shared, all=all_
         )
         return f"{sentence} {how_many}"
 
+    def _people_with_access(self, names, others):
+        """Return who can read records: those with these names, and so many others."""
+        if not others:
+            return self.env._("Anyone with access to %s", self._listed(names))
+        if not names:
+            if others == 1:
+                return self.env._("Anyone with access to 1 record that you can't see")
+            return self.env._(
+                "Anyone with access to %s records that you can't see", others
+            )
+        if others == 1:
+            return self.env._(
+                "Anyone with access to %s, and people with access to 1 other record,",
+                self._listed(names),
+            )
+        return self.env._(
+            "Anyone with access to %(names)s, and people with access to %(count)s "
+            "other records,",
+            names=self._listed(names),
+            count=others,
+        )
+
+    def _listed(self, names):
+        """Return names as a reader writes them: "A", "B", or "C"."""
+        quoted = [f'"{name}"' for name in names]
+        return format_list(self.env, quoted, style="or")
+
     @api.model
     def _share(self, threads, level):
         """Set how much of conversations is shared, for what is there and what comes.
 
-        :param level: one of lib.sharing's LEVELS, or False for the mailbox's
+        :param level: one of lib.rules.sharing's LEVELS; False for the mailbox's
         :raises UserError: more than the administrator allows
         """
-        level = level or False
-        if level and level not in sharing.LEVELS:
-            raise UserError(self.env._("Choose how much to share."))
-        ceiling = self.env["gmail.setup"]._sharing_ceiling()
-        if sharing.capped(level, ceiling) != level:
-            raise UserError(
-                self.env._("Your administrator does not allow to share that much.")
-            )
+        linking = self.env["gmail.linking"].sudo()
+        level = linking._check_level(level)
         threads = threads.sudo()
         threads.sharing_level = level
-        service = self.env["gmail.sharing"].sudo()
         for mailbox, own in threads.grouped("mailbox_id").items():
-            service._vote(mailbox, SQL("m.thread_id = ANY(%s)", own.ids))
-        service._enqueue(self._keys(threads))
+            linking._record_messages(mailbox, SQL("m.thread_id = ANY(%s)", own.ids))
+        linking._enqueue(self._keys(threads))
 
     # ------------------------------------------------------------------
     # Linking
@@ -352,20 +385,30 @@ class GmailDocuments(models.AbstractModel):
             )
         thread = thread.sudo()
         self._set_state(thread, document, "linked", origin)
+        # Their own act agrees to what the linker only offered.
+        self.env.cr.execute(
+            """
+            UPDATE gmail_filing SET is_wanted = true, way = NULL
+             WHERE message_id = ANY(%s) AND res_model = %s AND res_id = %s
+            """,
+            [thread.message_ids.ids, *document],
+        )
         filings = [
             {
-                "mail_key": message.mail_key,
+                "message_id": message.id,
                 "res_model": document[0],
                 "res_id": document[1],
                 "kind": "note",
+                "is_wanted": True,
                 "notify": False,
                 "parent_id": None,
+                "way": None,
             }
             for message in thread.message_ids
-            if message.mail_key and not message.is_bcc
+            if not message.is_bcc
         ]
         linker._store_filings(thread.mailbox_id, filings)
-        self.env["gmail.sharing"].sudo()._enqueue(self._keys(thread))
+        self.env["gmail.linking"].sudo()._enqueue(self._keys(thread))
 
     def _set_state(self, thread, document, state, origin):
         links = self.env["gmail.link"].sudo()
@@ -399,13 +442,12 @@ class GmailDocuments(models.AbstractModel):
         self.env.cr.execute(
             """
             DELETE FROM gmail_filing
-             WHERE (mailbox_id = %s OR mailbox_id IS NULL)
-               AND res_model = %s AND res_id = %s AND mail_key = ANY(%s)
+             WHERE message_id = ANY(%s) AND res_model = %s AND res_id = %s
             """,
-            # What a mailbox said that is gone is for those to change who have the mail.
-            [thread.mailbox_id.id, *document, self._keys(thread)],
+            [thread.message_ids.ids, *document],
         )
-        self.env["gmail.sharing"].sudo()._enqueue(self._keys(thread))
+        self.env["gmail.filing"].invalidate_model()
+        self.env["gmail.linking"].sudo()._enqueue(self._keys(thread))
 
     # ------------------------------------------------------------------
     # Making documents
@@ -457,7 +499,7 @@ class GmailDocuments(models.AbstractModel):
         """
         message, other = self._beginning(thread)
         person = other.name or other.address or self.env._("Unknown")
-        most = self._most(message)
+        most = self.env["gmail.linking"]._limit_of(message)
         subject = (
             thread.subject if sharing.rank(most) >= sharing.rank("subject") else ""
         )
@@ -469,21 +511,6 @@ class GmailDocuments(models.AbstractModel):
             "partner": self._contact(other, env).id or False,
             "text": text[:MOST_TEXT],
         }
-
-    def _most(self, message):
-        """Return how much of a message (sudo) its owner may bring to a document by her
-        own hand: what nobody who has it, nor the administrator, keeps back."""
-        if message.is_bcc:
-            # Nobody else is to know that the owner has it.
-            return "nobody"
-        votes = (
-            self.env["gmail.vote"].sudo().search([("mail_key", "=", message.mail_key)])
-        )
-        chosen = message.thread_id.sharing_level or "everything"
-        return sharing.capped(
-            min([*votes.mapped("level"), chosen], key=sharing.rank),
-            self.env["gmail.setup"]._sharing_ceiling(),
-        )
 
     def _beginning(self, thread):
         """Return the mail (sudo) that a document is made of, and the person outside."""

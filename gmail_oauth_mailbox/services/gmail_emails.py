@@ -105,11 +105,12 @@ class GmailEmails(models.AbstractModel):
         own = mailboxes.search([("user_id", "=", self.env.uid)]).ids
         shared = SQL(
             """
-            SELECT DISTINCT ON (e.mail_key) 1 AS kind, e.id, e.mail_key, e.date
+            SELECT DISTINCT ON (e.mail_key, e.digest) 1 AS kind, e.id, e.mail_key,
+                   e.date
               FROM gmail_entry e
              WHERE e.res_model = %(model)s AND e.res_id = ANY(%(ids)s)
                AND e.mail_message_id IS NOT NULL
-             ORDER BY e.mail_key, e.id
+             ORDER BY e.mail_key, e.digest, e.id
             """,
             model=record._name,
             ids=family.ids,
@@ -145,7 +146,9 @@ class GmailEmails(models.AbstractModel):
                  WHERE m.id IN (%(belongs)s)
                    AND NOT EXISTS (
                        SELECT FROM gmail_entry e
-                        WHERE e.mail_key = m.mail_key AND e.res_model = %(model)s
+                        WHERE e.mail_key = m.mail_key
+                          AND e.digest = m.content_digest
+                          AND e.res_model = %(model)s
                           AND e.res_id = ANY(%(ids)s)
                           AND e.mail_message_id IS NOT NULL)) o
              WHERE %(condition)s
@@ -166,7 +169,7 @@ class GmailEmails(models.AbstractModel):
         keys = [key for _kind, _id, key, _date in rows if key]
         messages = self.env["gmail.message"]
         own = {
-            message.mail_key: message
+            (message.mail_key, message.content_digest): message
             for message in messages.search(
                 [("mail_key", "in", keys), ("mailbox_id.user_id", "=", self.env.uid)]
             )
@@ -191,7 +194,9 @@ class GmailEmails(models.AbstractModel):
             if not kind:
                 found.append(self._own(unshared[number]))
             elif post := posts.get(entries[number].mail_message_id.id):
-                found.append(self._shared(entries[number], post, own.get(key), record))
+                entry = entries[number]
+                mine = own.get((key, entry.digest))
+                found.append(self._shared(entry, post, mine, record))
         return found
 
     def _own(self, message):

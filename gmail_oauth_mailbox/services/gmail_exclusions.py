@@ -151,8 +151,7 @@ class GmailExclusions(models.AbstractModel):
             """
             SELECT e.id, NULL
               FROM gmail_entry e
-              JOIN gmail_message m ON m.mail_key = e.mail_key
-              JOIN gmail_participant p ON p.message_id = m.id
+              JOIN gmail_participant p ON p.message_id = e.message_id
              WHERE p.address = ANY(%(addresses)s) AND e.mail_message_id IS NOT NULL
              UNION
             SELECT id, NULL FROM gmail_entry
@@ -199,7 +198,7 @@ class GmailExclusions(models.AbstractModel):
             {"pattern": pattern.text, "user_id": user.id, "is_pending": True}
         )
         self.env["gmail.contacts"].sudo()._look_again(user)
-        self.env["gmail.sharing"].sudo()._trigger()
+        self.env["gmail.linking"]._wake()
 
     @api.model
     def _erase(self, addresses):
@@ -218,7 +217,7 @@ class GmailExclusions(models.AbstractModel):
                 for address in addresses
             ]
         )
-        self.env["gmail.sharing"].sudo()._trigger()
+        self.env["gmail.linking"]._wake()
 
     def _hash(self, address):
         return hmac(self.env(su=True), SCOPE, address)
@@ -291,7 +290,7 @@ class GmailExclusions(models.AbstractModel):
                 if model._name == "gmail.erasure":
                     row.address = False
             else:
-                self.env["gmail.sharing"]._trigger(ends)
+                self.env["gmail.linking"]._wake(ends)
         return False
 
     def _sweep_exclusion(self, exclusion):
@@ -315,7 +314,7 @@ class GmailExclusions(models.AbstractModel):
                 """,
                 [mailbox_id, list(of_mailbox)],
             )
-        self.env["gmail.sharing"]._enqueue(set().union(*keys.values()))
+        self.env["gmail.linking"]._enqueue(set().union(*keys.values()))
         exclusion.removed += count
         return count == PAGE
 
@@ -326,22 +325,17 @@ class GmailExclusions(models.AbstractModel):
         entries = self._entries_of(addresses, erasure.until)
         entries = entries.filtered(lambda entry: entry.kind != "stock")[:PAGE]
         documents = {(entry.res_model, entry.res_id) for entry in entries}
-        for entry in entries:
-            self.env["gmail.chatter"]._remove(entry)
+        self.env["gmail.linking"]._remove_entries(entries)
         self.env["gmail.correspondence"]._recount(documents)
         erasure.entries += len(entries)
         if len(entries) == PAGE:
             return True
         condition = SQL("%s AND m.date <= %s", self._with(addresses, []), erasure.until)
         keys, count = self._bury_page(condition)
-        everybody = list(set().union(*keys.values()))
-        for table in ("gmail_vote", "gmail_filing"):
+        for mailbox_id, of_mailbox in keys.items():
             self.env.cr.execute(
-                SQL(
-                    "DELETE FROM %s WHERE mail_key = ANY(%s)",
-                    SQL.identifier(table),
-                    everybody,
-                )
+                "DELETE FROM gmail_vote WHERE mailbox_id = %s AND mail_key = ANY(%s)",
+                [mailbox_id, list(of_mailbox)],
             )
         erasure.messages += count
         return count == PAGE

@@ -66,7 +66,7 @@ class GmailFiles(models.AbstractModel):
                 self.env._("You cannot save to this document. Reload the page.")
             )
         message = attachment.sudo().message_id
-        if self.env["gmail.documents"]._most(message) != "everything":
+        if self.env["gmail.linking"]._limit_of(message) != "everything":
             raise UserError(
                 self.env._(
                     "This mail is kept private by you, by a colleague who has it, or "

@@ -185,9 +185,37 @@ class GmailLinker(models.AbstractModel):
         page.reached(messages.filtered(lambda m: m.id in is_new))
         self._store_links(mailbox, page.links.values())
         self._store_filings(mailbox, page.filings.values())
-        self.env["gmail.sharing"]._remember_vetoes(messages)
-        self.env["gmail.sharing"]._vote(mailbox, SQL("m.id = ANY(%s)", messages.ids))
-        self.env["gmail.sharing"]._enqueue(set(messages.mapped("mail_key")))
+        linking = self.env["gmail.linking"]
+        linking._restore_private(messages)
+        linking._record_messages(mailbox, SQL("m.id = ANY(%s)", messages.ids))
+        linking._enqueue(set(messages.mapped("mail_key")))
+
+    @api.model
+    def _relink(self, message, document, entry):
+        """Link a copy that was imported again to the document that still shows it.
+
+        :param message: gmail.message (sudo)
+        :param entry: gmail.entry (sudo) that an earlier copy left
+        """
+        place = {
+            "thread_id": message.thread_id.id,
+            "res_model": document[0],
+            "res_id": document[1],
+        }
+        self._store_links(
+            message.mailbox_id,
+            [{**place, "state": "linked", "origin": "hand", "reason": None}],
+        )
+        filing = {
+            **place,
+            "message_id": message.id,
+            "kind": entry.kind,
+            "is_wanted": entry.is_wanted,
+            "notify": False,
+            "parent_id": entry.mail_message_id.parent_id.id or None,
+            "way": None,
+        }
+        self._store_filings(message.mailbox_id, [filing])
 
     @api.model
     def _store_links(self, mailbox, links):
@@ -216,25 +244,30 @@ class GmailLinker(models.AbstractModel):
 
     @api.model
     def _store_filings(self, mailbox, filings):
-        """Insert filings; of two for one mail and document, the one that says more
+        """Insert filings; of two for one message and document, the one that says more
         stays.
 
-        :param filings: dicts with mail_key, res_model, res_id, kind, notify, parent_id
+        :param filings: dicts with message_id, res_model, res_id, kind, is_wanted,
+            notify, parent_id, way
         """
         for filing in filings:
             self.env.cr.execute(
                 """
-                INSERT INTO gmail_filing (mail_key, mailbox_id, res_model, res_id, kind,
-                            notify, parent_id)
-                VALUES (%(mail_key)s, %(mailbox)s, %(res_model)s, %(res_id)s, %(kind)s,
-                        %(notify)s, %(parent_id)s)
-                    ON CONFLICT (mail_key, mailbox_id, res_model, res_id)
-                    DO UPDATE SET kind = EXCLUDED.kind, notify = EXCLUDED.notify,
-                                  parent_id = EXCLUDED.parent_id
+                INSERT INTO gmail_filing (message_id, mailbox_id, res_model, res_id,
+                            kind, is_wanted, notify, parent_id, way)
+                VALUES (%(message_id)s, %(mailbox)s, %(res_model)s, %(res_id)s,
+                        %(kind)s, %(is_wanted)s, %(notify)s, %(parent_id)s, %(way)s)
+                    ON CONFLICT (message_id, res_model, res_id)
+                    DO UPDATE SET kind = EXCLUDED.kind,
+                                  is_wanted = EXCLUDED.is_wanted,
+                                  notify = EXCLUDED.notify,
+                                  parent_id = EXCLUDED.parent_id,
+                                  way = EXCLUDED.way
                         WHERE gmail_filing.kind = 'note' AND EXCLUDED.kind <> 'note'
                 """,
                 {**filing, "mailbox": mailbox.id},
             )
+        self.env["gmail.filing"].invalidate_model()
 
 
 class _Page:
@@ -243,7 +276,7 @@ class _Page:
 
     :ivar echoes: ids of Odoo's own notifications that came back
     :ivar links: {(thread id, document): values of gmail.link}
-    :ivar filings: {(mail key, document): values of gmail.filing}
+    :ivar filings: {(message id, document): values of gmail.filing}
     """
 
     def __init__(self, linker, mailbox, messages):
@@ -296,6 +329,7 @@ class _Page:
             if not self.sent[m.id]
             and (mail := by_id.get(real.get(m.message_id)) or by_id.get(m.message_id))
             and mail.message_type != "email"
+            and self._is_of_ours(m)
         }
         self.answered = {
             message_id: [
@@ -356,6 +390,24 @@ class _Page:
 
     # -- one message -----------------------------------------------------
 
+    def _is_of_ours(self, message):
+        """Whether Odoo can have sent a message: a user can give a post of theirs the
+        Message-ID of anyone's email, but not its sender."""
+        senders = self._senders(message)
+        own = self.linker._own_domains()
+        if any(address.rpartition("@")[2] in own for address in senders):
+            return True
+        users = self.env["res.users"].sudo().with_context(active_test=False)
+        return bool(
+            users.search_count(
+                [
+                    ("partner_id.email_normalized", "in", list(senders)),
+                    ("share", "=", False),
+                ],
+                limit=1,
+            )
+        )
+
     def _outside(self, message):
         """Return (address, partner id) of those whom a message proves: who sent it,
         or whom the owner wrote to."""
@@ -369,7 +421,8 @@ class _Page:
     def link(self, message, is_new):
         """Find the documents of one message."""
         sent = self.sent[message.id]
-        if sent and (sent.model, sent.res_id) in self.readable:
+        is_own = message.direction == "out" and message.is_authentic
+        if sent and is_own and (sent.model, sent.res_id) in self.readable:
             self._add(message, (sent.model, sent.res_id), "sent", kind="sent")
         if not message.is_bcc:
             self._by_reference(message, is_new)
@@ -444,6 +497,7 @@ class _Page:
                 document,
                 "reply",
                 kind="reply",
+                is_wanted=mail.author_id == self.mailbox.user_id.partner_id,
                 notify=bool(is_new and fresh and not message.is_automated),
                 parent_id=mail.id,
             )
@@ -538,7 +592,15 @@ class _Page:
             self.links[place] = self._link(place, "suggested", origin, reason)
 
     def _add(
-        self, message, document, origin, kind="note", notify=False, parent_id=None
+        self,
+        message,
+        document,
+        origin,
+        kind="note",
+        is_wanted=False,
+        notify=False,
+        parent_id=None,
+        way=None,
     ):
         """Link the conversation, and file the message."""
         place = (message.thread_id.id, document)
@@ -548,17 +610,19 @@ class _Page:
             self.links[place] = self._link(place, "linked", origin, None)
             self.known[place] = "linked"
         if message.is_bcc:
-            # Its sender hid this copy: nothing of it may come to light.
+            # Bcc copy: never show it on a record.
             return
-        filing = (message.mail_key, document)
+        filing = (message.id, document)
         if kind != "note" or filing not in self.filings:
             self.filings[filing] = {
-                "mail_key": message.mail_key,
+                "message_id": message.id,
                 "res_model": document[0],
                 "res_id": document[1],
                 "kind": kind,
+                "is_wanted": is_wanted,
                 "notify": notify,
                 "parent_id": parent_id,
+                "way": way,
             }
 
     def _link(self, place, state, origin, reason):

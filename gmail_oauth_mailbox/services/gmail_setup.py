@@ -6,7 +6,8 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools import config, email_normalize, str2bool
 
-from ..lib import oauth, sharing
+from ..lib import oauth
+from ..lib.rules import sharing
 from ..lib.transport import Transport
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
@@ -34,6 +35,7 @@ SHARING_CEILING = "gmail_oauth_mailbox.max_sharing_level"
 OWN_DOMAINS = "gmail_oauth_mailbox.own_domains"
 LEAVER_DAYS = "gmail_oauth_mailbox.leaver_days"
 DISABLED = "gmail_oauth_mailbox.disabled"
+EARLIER_KEYS = "gmail_oauth_mailbox.earlier_keys"
 BATCH_POLLING = "gmail_oauth_mailbox.batch_polling"
 PRIVACY_URL = "gmail_oauth_mailbox.privacy_url"
 # A user waits for these: shorter than what mail may take.
@@ -127,6 +129,12 @@ class GmailSetup(models.AbstractModel):
     # ------------------------------------------------------------------
     # The administrator's choices
     # ------------------------------------------------------------------
+
+    @api.model
+    def _has_earlier_keys(self):
+        """Whether choices or entries of 19.0.1.0.0 wait for their email to be imported
+        again; see lib/rules/same_email."""
+        return bool(self._param(EARLIER_KEYS))
 
     @api.model
     def _disabled(self):
@@ -228,7 +236,7 @@ class GmailSetup(models.AbstractModel):
 
     @api.model
     def _sharing_ceiling(self):
-        """Return the most that anybody may share, one of lib.sharing's LEVELS, or
+        """Return the most that anybody may share, one of lib.rules.sharing's LEVELS, or
         False for no ceiling."""
         level = self._param(SHARING_CEILING)
         return level if level in sharing.LEVELS else False

@@ -18,9 +18,9 @@ from odoo.tools import SQL, email_normalize
 
 from ..lib import sync_plan
 from ..lib.authentication import is_authentic
-from ..lib.domains import is_automated_address, is_freemail, same_mailbox
+from ..lib.domains import is_automated_address, is_freemail, mailbox_key, same_mailbox
+from ..lib.rules.same_email import earlier_key, header_date, mail_key
 from ..lib.search import fold
-from ..lib.sharing import mail_key
 
 _logger = logging.getLogger(__name__)
 
@@ -63,8 +63,10 @@ MESSAGE_COLUMNS = {
     "is_starred": "bool",
     "has_attachments": "bool",
     "mail_key": "text",
+    "header_date": "timestamp",
     "is_authentic": "bool",
     "is_bcc": "bool",
+    "is_list": "bool",
     "is_automated": "bool",
     "failed_recipients": "text",
     "search_text": "text",
@@ -372,11 +374,37 @@ class GmailStore(models.AbstractModel):
             ],
             mailbox,
         )
+        self._find_earlier(mailbox, [message for _row_id, message in new])
         self._have_filed(mailbox, [row_id for row_id, _m in new], is_new)
         touched = set(thread_ids.values())
         self._refresh_threads(touched)
         self._changed()
         return touched
+
+    def _find_earlier(self, mailbox, messages):
+        """Find what 19.0.1.0.0 kept of messages that are imported again."""
+        if not self.env["gmail.setup"]._has_earlier_keys():
+            return
+        keys = {
+            earlier_key(
+                text(message.message_id),
+                _normalized(text(message.from_.address)) if message.from_ else "",
+                message.date_header,
+                message.body_text,
+            ): self._mail_key(mailbox, message)
+            for message in messages
+            if message.message_id
+        }
+        if keys:
+            self.env["gmail.linking"]._rename_earlier(keys)
+
+    def _mail_key(self, mailbox, message):
+        sender = text(message.from_.address) if message.from_ else ""
+        return mail_key(
+            text(message.message_id),
+            _normalized(sender) or sender,
+            f"{mailbox.email} {message.gmail_id}",
+        )
 
     def _have_filed(self, mailbox, ids, is_new):
         """Have messages filed in documents, by the scheduled action."""
@@ -388,7 +416,7 @@ class GmailStore(models.AbstractModel):
                 """,
                 [mailbox.id, is_new, ids],
             )
-            self.env["gmail.sharing"]._trigger()
+            self.env["gmail.linking"]._wake()
 
     def _insert(self, table, columns, rows, mailbox, conflict=None, returning=None):
         """Insert rows of a mailbox with one statement; return what it returns.
@@ -424,7 +452,12 @@ class GmailStore(models.AbstractModel):
         sender = message.from_
         from_email = text(sender.address) if sender else ""
         is_sent = "SENT" in message.label_ids
-        vouched = is_sent or self._is_authentic(mailbox, message, from_email)
+        # The label proves nothing of others: an owner can insert any message.
+        vouched = (
+            mailbox_key(from_email) in map(mailbox_key, mailbox._addresses())
+            if is_sent
+            else self._is_authentic(mailbox, message, from_email)
+        )
         own = vouched and _normalized(from_email) == _normalized(mailbox.email)
         reply_to = message.reply_to[0].address if message.reply_to else ""
         body = text(message.body_html)
@@ -448,14 +481,11 @@ class GmailStore(models.AbstractModel):
             "is_unread": "UNREAD" in message.label_ids,
             "is_starred": "STARRED" in message.label_ids,
             "has_attachments": any(not a.is_inline for a in message.attachments),
-            "mail_key": mail_key(
-                text(message.message_id),
-                _normalized(from_email),
-                message.date_header,
-                message.body_text,
-            ),
+            "mail_key": self._mail_key(mailbox, message),
+            "header_date": header_date(message.date_header),
             "is_authentic": vouched,
             "is_bcc": self._is_bcc(mailbox, message),
+            "is_list": bool(message.list_id),
             "is_automated": message.is_bulk
             or bool(message.auto_submitted)
             or is_automated_address(from_email),

@@ -107,7 +107,12 @@ class GmailSync(models.AbstractModel):
     def _take_aliases(self, mailbox, client):
         """Bring the other addresses of the account up to date: mail to one of them is
         no hidden copy."""
-        own = (email_normalize(alias.email) for alias in client.send_as())
+        # An address that is still to be confirmed may be anyone's.
+        own = (
+            email_normalize(alias.email)
+            for alias in client.send_as()
+            if alias.is_verified
+        )
         others = sorted({address for address in own if address} - {mailbox.email})
         aliases = " ".join(others) or False
         if mailbox.alias_addresses != aliases:

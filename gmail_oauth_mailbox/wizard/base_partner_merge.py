@@ -15,7 +15,7 @@ class MergePartnerAutomatic(models.TransientModel):
             dst_record,
             additional_update_records=additional_update_records,
         )
-        self.env["gmail.sharing"].sudo()._merged(
+        self.env["gmail.linking"]._records_merged(
             referenced_model, src_records.ids, dst_record.id
         )
         if referenced_model == "res.partner":

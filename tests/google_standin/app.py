@@ -29,6 +29,7 @@ COMMAND_LINE = ("keep_message_id", "history_retention")
 ACCOUNT_KEYS = (
     "sub",
     "aliases",
+    "pending_aliases",
     "signature",
     "email_verified",
     "gmail",

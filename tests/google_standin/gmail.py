@@ -640,6 +640,18 @@ def send_as_list(call):
                 "signature": account.signature if address == account.email else "",
                 "isPrimary": address == account.email,
                 "isDefault": address == account.email,
+                # Gmail says so of the addresses that a user added.
+                **(
+                    {}
+                    if address == account.email
+                    else {
+                        "verificationStatus": (
+                            "pending"
+                            if address in account.pending_aliases
+                            else "accepted"
+                        )
+                    }
+                ),
             }
             for address in (account.email, *account.aliases)
         ]

@@ -232,6 +232,8 @@ class Account:
     drafts: dict = field(default_factory=dict)
     # Its other addresses.
     aliases: list = field(default_factory=list)
+    # Those of them that their owner has not confirmed yet.
+    pending_aliases: list = field(default_factory=list)
     signature: str = ""
     history_floor: int = 0
     # The last number of its history; each account counts for itself.
@@ -528,7 +530,7 @@ class Store:
             parsed = email.message_from_bytes(raw, policy=email.policy.compat32)
             original = str(parsed.get("Message-ID") or "").strip()
             sender = getaddresses([str(parsed.get("From") or "")])
-            own = (account.email, *account.aliases)
+            own = {account.email, *account.aliases} - {*account.pending_aliases}
             if not sender or sender[0][1].lower() not in own:
                 del parsed["From"]
                 parsed["From"] = f"{account.name} <{account.email}>"

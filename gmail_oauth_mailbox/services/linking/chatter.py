@@ -1,0 +1,482 @@
+"""The entries that the chatter of a record has for emails.
+
+A chatter message has one text for all its readers, so an entry holds what its level
+allows and nothing else, and all of it comes from one copy. Notes are internal and
+notify no one. Answers to Odoo's own mail are what the stock gateway would have posted.
+"""
+
+import re
+
+from markupsafe import Markup, escape
+
+from odoo.tools import email_normalize, formataddr
+
+from ...lib.rules import same_email, sharing
+from ...lib.sanitize import unremote_html
+from ..gmail_files import AS_IT_IS
+
+PICTURE = re.compile(r'<img [^>]*?data-cid="([^"]*)"[^>]*>')
+# Names on one line of a note; more are counted.
+MAX_NAMES = 10
+
+
+class Chatter:
+    """Writes, rewrites, and removes entries.
+
+    :param env_su: superuser environment
+    """
+
+    def __init__(self, env_su):
+        self.env = env_su
+
+    # ------------------------------------------------------------------
+    # Entries
+    # ------------------------------------------------------------------
+
+    def post(self, key, record, target, copy):
+        """Post an entry, unless Odoo's gateway posted the email already.
+
+        :param key: of the email
+        :param record: (model, id)
+        :param target: lib.rules.sharing.Target
+        :param copy: gmail.message that the entry is made from
+        """
+        document = self._browse(record)
+        if not document:
+            return
+        post = self.gateway_post(document, copy)
+        if post:
+            self.note_stock(key, record, post, copy)
+            return
+        is_reply = target.place.kind == "reply"
+        if is_reply:
+            post = self._post_reply(document, copy, target)
+        else:
+            post = self._post_note(document, copy, target)
+        self.env["gmail.entry"].create(
+            {
+                **self._facts(key, record, copy),
+                **self._source(target, copy),
+                "mail_message_id": post.id,
+                "kind": "reply" if is_reply else "note",
+                "level": target.level,
+                "is_folded": target.is_folded,
+            }
+        )
+
+    def rewrite(self, entry, target, copy):
+        """Have an entry show what its target says.
+
+        :param copy: gmail.message that the entry is made from; empty when it is gone
+        """
+        document = self._browse((entry.res_model, entry.res_id))
+        if not document:
+            self.remove(entry)
+            return
+        message = entry.mail_message_id
+        if not copy:
+            self._reduce(entry, target.level)
+            return
+        message.attachment_ids.unlink()
+        values = self._content(document, copy, target)
+        values["attachment_ids"] = [(6, 0, values["attachment_ids"])]
+        author, email_from = self._author(copy)
+        message.write(
+            {**values, "author_id": author, "email_from": email_from, "date": copy.date}
+        )
+        self._forget_translations(message)
+        facts = self._facts(entry.mail_key, (entry.res_model, entry.res_id), copy)
+        entry.write(
+            {
+                **facts,
+                **self._source(target, copy),
+                "level": target.level,
+                "is_folded": target.is_folded,
+            }
+        )
+
+    def remove(self, entry):
+        """Remove an entry and its attachments from the chatter."""
+        message = entry.mail_message_id
+        message.attachment_ids.unlink()
+        message.unlink()
+        entry.unlink()
+
+    def give_way(self, entry, copy):
+        """Remove a note when Odoo's gateway has posted the same email since; return
+        whether it has."""
+        document = self._browse((entry.res_model, entry.res_id))
+        post = copy and document and self.gateway_post(document, copy)
+        if not post:
+            return False
+        note = entry.mail_message_id
+        entry.write(
+            {"mail_message_id": post.id, "kind": "stock", "level": "everything"}
+        )
+        note.attachment_ids.unlink()
+        note.unlink()
+        return True
+
+    def adopt_sent(self, key, record, copy):
+        """Note that a record shows an email that was sent from it.
+
+        :param copy: gmail.message of the mailbox that sent it
+        """
+        model, res_id = record
+        if self.env["gmail.entry"].search_count(
+            [
+                ("mail_key", "=", key),
+                ("res_model", "=", model),
+                ("res_id", "=", res_id),
+                ("digest", "in", (copy.content_digest, False)),
+            ],
+            limit=1,
+        ):
+            return False
+        post = self.env["mail.message"].search(
+            [
+                ("message_id", "=", copy.sent_message_id),
+                ("model", "=", model),
+                ("res_id", "=", res_id),
+            ],
+            limit=1,
+        )
+        if post:
+            self.note_stock(key, record, post, copy)
+        return bool(post)
+
+    def note_stock(self, key, record, post, copy):
+        """Note that a message of Odoo's own shows an email.
+
+        :param post: mail.message
+        """
+        self.env["gmail.entry"].create(
+            {
+                **self._facts(key, record, copy),
+                "mail_message_id": post.id,
+                "kind": "stock",
+                "level": "everything",
+            }
+        )
+
+    # ------------------------------------------------------------------
+    # Odoo's gateway
+    # ------------------------------------------------------------------
+
+    def gateway_post(self, document, copy):
+        """Return the mail.message that Odoo's gateway posted of the same email on a
+        record."""
+        if not copy.message_id:
+            return self.env["mail.message"]
+        posts = self.env["mail.message"].search(
+            [
+                ("message_id", "=", copy.message_id),
+                ("model", "=", document._name),
+                ("res_id", "=", document.id),
+                ("message_type", "=", "email"),
+            ]
+        )
+        return posts.filtered(
+            lambda post: (
+                email_normalize(post.email_from) == email_normalize(copy.from_email)
+                and same_email.same_words(post.body, copy.body)
+            )
+        )[:1]
+
+    def at_gateway(self, message_dict):
+        """Return the copies (gmail.message) of an email that Odoo's gateway received.
+
+        :param message_dict: as ``mail.thread.message_parse`` returns it
+        """
+        message_id = message_dict.get("message_id")
+        if not message_id:
+            return self.env["gmail.message"]
+        copies = self.env["gmail.message"].search([("message_id", "=", message_id)])
+        sender = email_normalize(message_dict.get("email_from"))
+        return copies.filtered(
+            lambda copy: (
+                email_normalize(copy.from_email) == sender
+                and same_email.same_words(copy.body, message_dict.get("body"))
+            )
+        )
+
+    def routes_left(self, copies, routes):
+        """Return the gateway's routes of an email to records where no mailbox has
+        posted these copies of it as an answer to Odoo's mail.
+
+        :param copies: gmail.message of that email
+        """
+        entries = self.env["gmail.entry"].search(
+            [("message_id", "in", copies.ids), ("kind", "=", "reply")]
+        )
+        posted = {(entry.res_model, entry.res_id) for entry in entries}
+        return [route for route in routes or () if (route[0], route[1]) not in posted]
+
+    # ------------------------------------------------------------------
+    # Texts
+    # ------------------------------------------------------------------
+
+    def _facts(self, key, record, copy):
+        """Return what an entry notes of its copy."""
+        return {
+            "mail_key": key,
+            "digest": copy.content_digest,
+            "res_model": record[0],
+            "res_id": record[1],
+            "addresses": " ".join(
+                p.address for p in copy.participant_ids if p.role != "bcc"
+            ),
+            "date": copy.date,
+            "header_date": copy.header_date,
+            # A sender that Gmail doesn't vouch for may be anyone.
+            "direction": copy.direction if copy.is_authentic else "in",
+            "is_automated": copy.is_automated,
+            "is_list": copy.is_list,
+        }
+
+    def _source(self, target, copy):
+        return {
+            "message_id": copy.id,
+            "mailbox_id": copy.mailbox_id.id,
+            "former": False,
+            "is_wanted": target.place.is_wanted,
+        }
+
+    def _content(self, document, copy, target):
+        """Return subject, body and attachment_ids of an entry."""
+        if target.place.kind == "reply":
+            files, pictures = self._attach(document, copy)
+            content = {
+                "subject": copy.subject or False,
+                "body": self._body(copy, pictures) + self._missing(copy),
+                "attachment_ids": files.ids,
+            }
+        elif target.level == "everything":
+            files, pictures = self._attach(document, copy)
+            content = {
+                "subject": copy.subject or False,
+                "body": self._people_line(copy)
+                + self._body(copy, pictures)
+                + self._missing(copy),
+                "attachment_ids": files.ids,
+            }
+        else:
+            content = {
+                "subject": target.level == "subject" and copy.subject,
+                "body": self._people_line(copy) + self._withheld(target.level),
+                "attachment_ids": [],
+            }
+        if target.is_folded:
+            content["body"] = self._fold(copy, content["body"])
+        return content
+
+    def _fold(self, copy, body):
+        """Return a body that a click opens, below a line that says what it is."""
+        return Markup("<details><summary>{}</summary>{}</details>").format(
+            self.env._(
+                "Another version of this email, shared from %s",
+                copy.mailbox_id.email,
+            ),
+            body,
+        )
+
+    def _withheld(self, level):
+        sentence = (
+            self.env._("Its text is not shared.")
+            if level == "subject"
+            else self.env._("Its subject and text are not shared.")
+        )
+        return Markup("<p><i>{}</i></p>").format(sentence)
+
+    def _people_line(self, copy):
+        """Return who wrote to whom, without Bcc, and from whose mailbox it is."""
+        people = {"from": [], "to": [], "cc": []}
+        for participant in copy.participant_ids:
+            if participant.role in people:
+                people[participant.role].append(participant.name or participant.address)
+        parts = [(self.env._("From"), people["from"]), (self.env._("To"), people["to"])]
+        if people["cc"]:
+            parts.append((self.env._("Cc"), people["cc"]))
+        parts.append((self.env._("Shared from"), [copy.mailbox_id.email]))
+        return Markup("<p class='text-muted small'>{}</p>").format(
+            Markup("<br/>").join(
+                Markup("{}: {}").format(label, self._names(names))
+                for label, names in parts
+            )
+        )
+
+    def _names(self, names):
+        shown = ", ".join(names[:MAX_NAMES])
+        if len(names) > MAX_NAMES:
+            more = self.env._("and %s more", len(names) - MAX_NAMES)
+            shown = f"{shown} {more}"
+        return shown
+
+    def _body(self, copy, pictures):
+        """Return the text for a page without a frame: nothing remote in it, pictures
+        of the email itself from the attachments."""
+
+        def picture(match):
+            file = pictures.get(match[1])
+            return f'<img src="/web/image/{file.id}">' if file else ""
+
+        body = PICTURE.sub(picture, unremote_html(copy.body or ""))
+        if copy.is_folded:
+            body += escape(self.env._("This is the beginning of a long text."))
+        return Markup(body)  # nosec B704 - the sanitizer's output
+
+    def _missing(self, copy):
+        """Return a line that names attachments that Gmail did not give."""
+        names = copy.attachment_ids.filtered(lambda a: not a.attachment_id)
+        if not names:
+            return Markup()
+        return Markup("<p><i>{}</i></p>").format(
+            self.env._(
+                "Not here, as Gmail did not give them: %s",
+                ", ".join(names.mapped("name")),
+            )
+        )
+
+    def _attach(self, document, copy):
+        """Return (files, by_content_id): the copy's attachments as ir.attachment on
+        the record, and {Content-ID: file}. A stranger may give one id to many."""
+        files, by_content_id = self.env["ir.attachment"], {}
+        for attachment in copy.attachment_ids.filtered("attachment_id"):
+            source = attachment.attachment_id
+            # Odoo would serve a stranger's HTML or SVG as such; as text it is inert.
+            file = files.with_context(**AS_IT_IS).create(
+                {
+                    "name": attachment.name,
+                    "raw": source.raw,
+                    "mimetype": source.mimetype,
+                    "res_model": document._name,
+                    "res_id": document.id,
+                    "public": False,
+                }
+            )
+            files |= file.with_env(files.env)
+            if attachment.content_id:
+                by_content_id[attachment.content_id] = file
+        return files, by_content_id
+
+    def _reduce(self, entry, level):
+        """Have an entry whose copy is gone show less of what it shows."""
+        message = entry.mail_message_id
+        if sharing.rank(level) >= sharing.rank(entry.level):
+            return
+        message.attachment_ids.unlink()
+        values = {"body": self._withheld(level)}
+        if sharing.rank(level) < sharing.rank("subject"):
+            values["subject"] = False
+        message.write(values)
+        self._forget_translations(message)
+        entry.level = level
+
+    def _forget_translations(self, message):
+        self.env["mail.message.translation"].search(
+            [("message_id", "=", message.id)]
+        ).unlink()
+
+    def _browse(self, record):
+        model, res_id = record
+        if model not in self.env.registry:
+            return None
+        return self.env[model].browse(res_id).exists()
+
+    # ------------------------------------------------------------------
+    # Posting
+    # ------------------------------------------------------------------
+
+    def _author(self, copy):
+        """Return (partner id or False, From) of a copy.
+
+        An internal user is the author only of what their own mailbox sent, a contact
+        only of what Gmail vouches for. Everything else has a name and no author.
+        """
+        email_from = formataddr((copy.from_name or "", copy.from_email or ""))
+        if not copy.is_authentic:
+            return False, email_from
+        if copy.direction == "out":
+            return copy.mailbox_id.user_id.partner_id.id, email_from
+        sender = copy.participant_ids.filtered(lambda p: p.role == "from")[:1]
+        partner = sender.partner_id
+        return partner.partner_share and partner.id, email_from
+
+    def _post_note(self, document, copy, target):
+        """Post a silent internal note on a record."""
+        author, email_from = self._author(copy)
+        content = self._content(document, copy, target)
+        return self.env["mail.message"].create(
+            {
+                **content,
+                "attachment_ids": [(6, 0, content["attachment_ids"])],
+                "model": document._name,
+                "res_id": document.id,
+                "author_id": author,
+                "email_from": email_from,
+                "date": copy.date,
+                "message_type": "email",
+                "subtype_id": self.env.ref("mail.mt_note").id,
+                "is_internal": True,
+                "reply_to": False,
+            }
+        )
+
+    def _post_reply(self, document, copy, target):
+        """Post an answer to Odoo's mail as the stock gateway would. Followers are
+        notified when it is new, except those who received the email themselves."""
+        author, email_from = self._author(copy)
+        content = self._content(document, copy, target)
+        attachment_ids = content.pop("attachment_ids")
+        values = {
+            **content,
+            "author_id": author,
+            "email_from": email_from,
+            "date": copy.date,
+            "message_type": "email",
+            "parent_id": target.place.parent or False,
+            "incoming_email_to": self._addresses(copy, "to"),
+            "incoming_email_cc": self._addresses(copy, "cc"),
+        }
+        if not target.place.notify or target.is_folded:
+            return self.env["mail.message"].create(
+                {
+                    **values,
+                    "attachment_ids": [(6, 0, attachment_ids)],
+                    "model": document._name,
+                    "res_id": document.id,
+                    "subtype_id": self.env.ref("mail.mt_comment").id,
+                }
+            )
+        document = document.with_user(self.env.ref("base.user_root")).with_context(
+            mail_create_nosubscribe=True,
+            mail_post_autofollow_author_skip=not author,
+        )
+        document.message_update(self._as_parsed(copy, values))
+        return document.message_post(
+            **values, subtype_xmlid="mail.mt_comment", attachment_ids=attachment_ids
+        )
+
+    def _as_parsed(self, copy, values):
+        """Return what the stock gateway hands to ``message_update``."""
+        return {
+            **{k: v for k, v in values.items() if not k.startswith("incoming")},
+            "message_id": copy.message_id,
+            "in_reply_to": copy.in_reply_to or "",
+            "references": copy.references or "",
+            "from": values["email_from"],
+            "to": values["incoming_email_to"],
+            "cc": values["incoming_email_cc"],
+            "recipients": ",".join(
+                filter(None, (values["incoming_email_to"], values["incoming_email_cc"]))
+            ),
+            "attachments": [],
+            "is_internal": False,
+        }
+
+    def _addresses(self, copy, role):
+        return ",".join(
+            formataddr((p.name or "", p.address))
+            for p in copy.participant_ids
+            if p.role == role
+        )

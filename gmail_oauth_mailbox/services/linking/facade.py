@@ -1,0 +1,233 @@
+from odoo import api, models
+from odoo.exceptions import UserError
+from odoo.fields import Datetime
+
+from ...lib.rules import sharing
+from .chatter import Chatter
+from .choices import Choices, steps_of
+from .moves import Moves
+from .queue import Queue
+from .sharing import Sharing
+
+
+class GmailLinking(models.AbstractModel):
+    """Which records an email belongs to, and what they show of it.
+
+    All of it is done by one scheduled action from the rows of gmail.pending, so that no
+    user waits, nothing is lost, and two workers take turns on an email.
+    """
+
+    _name = "gmail.linking"
+    _description = "Gmail Linking"
+
+    # ------------------------------------------------------------------
+    # The parts
+    # ------------------------------------------------------------------
+
+    def _make_chatter(self, env_su):
+        return Chatter(env_su)
+
+    def _make_choices(self, env_su):
+        return Choices(env_su)
+
+    def _make_moves(self, env_su):
+        return Moves(env_su, self._make_chatter(env_su))
+
+    def _make_queue(self, env_su):
+        return Queue(env_su)
+
+    def _make_sharing(self, env_su):
+        return Sharing(
+            env_su,
+            self._make_chatter(env_su),
+            self._make_choices(env_su),
+            self._make_moves(env_su),
+        )
+
+    # ------------------------------------------------------------------
+    # Work
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _cron_link(self):
+        """Link new email to records, and bring up to date what they show."""
+        if not self.env["gmail.setup"]._disabled():
+            self._make_queue(self.env(su=True)).run()
+
+    @api.model
+    def _enqueue(self, keys):
+        """Have emails settled that a record may show."""
+        self._make_queue(self.env(su=True)).add_emails(keys)
+
+    @api.model
+    def _enqueue_mailboxes(self, mailboxes):
+        """Have the choices of mailboxes recorded anew, and their emails settled."""
+        self._make_queue(self.env(su=True)).add_mailboxes(mailboxes)
+
+    @api.model
+    def _enqueue_entries(self):
+        """Have all emails settled that a record shows: a setting changed."""
+        self._make_queue(self.env(su=True)).add_all_entries()
+
+    @api.model
+    def _wake(self, at=None):
+        """Have the scheduled action run."""
+        self._make_queue(self.env(su=True)).wake(at)
+
+    @api.model
+    def _settle(self, key, give_up=False):
+        """Bring what records show of an email in line; see Sharing.settle."""
+        return self._make_sharing(self.env(su=True)).settle(key, give_up)
+
+    # ------------------------------------------------------------------
+    # Choices
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _check_level(self, level):
+        """Return a sharing level that a user chose.
+
+        :raises UserError: it is none, or more than the administrator allows
+        """
+        level = level or False
+        if level and level not in sharing.LEVELS:
+            raise UserError(self.env._("Choose how much to share."))
+        limit = self.env["gmail.setup"]._sharing_ceiling()
+        if sharing.capped(level, limit) != level:
+            names = dict(self.env["gmail.setup"]._sharing_choices())
+            raise UserError(
+                self.env._(
+                    'Your administrator limits sharing to "%s". Choose that level or '
+                    "a lower one.",
+                    names.get(limit, limit),
+                )
+            )
+        return level
+
+    @api.model
+    def _note_level(self, mailbox):
+        """Note since when the level of a mailbox (sudo) applies."""
+        level = self._check_level(mailbox.sharing_level)
+        now = Datetime.now().isoformat()
+        before = steps_of(mailbox)
+        steps = sharing.changed(before or ((None, False),), level, now)
+        if steps != before:
+            mailbox.sharing_steps = steps
+            self._enqueue_mailboxes(mailbox)
+
+    @api.model
+    def _record_messages(self, mailbox, which):
+        """Record the choices of a mailbox for messages.
+
+        :param which: SQL condition on gmail_message ``m``
+        """
+        self._make_choices(self.env(su=True)).record(mailbox, which)
+
+    @api.model
+    def _record_choices(self, mailbox):
+        """Record all choices of a mailbox anew, and have its emails settled."""
+        self._make_choices(self.env(su=True)).record_all(mailbox)
+        self._make_queue(self.env(su=True)).add_emails_of(mailbox)
+
+    @api.model
+    def _restore_private(self, messages):
+        """Keep conversations private that were so before; see Choices."""
+        self._make_choices(self.env(su=True)).restore_private(messages)
+
+    @api.model
+    def _rename_earlier(self, keys):
+        """Have what an earlier version left name the keys of emails; see Choices."""
+        self._make_choices(self.env(su=True)).rename_earlier(keys)
+
+    @api.model
+    def _mailbox_deleted(self, mailbox):
+        """Keep the choices and entries of a mailbox that is about to be deleted."""
+        self._make_choices(self.env(su=True)).keep_after(mailbox)
+
+    @api.model
+    def _mailbox_connected(self, mailbox):
+        """Give a mailbox what the deleted one of the same account left."""
+        self._make_choices(self.env(su=True)).restore(mailbox)
+
+    @api.model
+    def _looser_than(self, limit):
+        """Return (mailboxes, conversations) (sudo) that share more than a limit."""
+        looser = [
+            level
+            for level in sharing.LEVELS
+            if limit and sharing.rank(level) > sharing.rank(limit)
+        ]
+        which = [("sharing_level", "in", looser)]
+        return (
+            self.env["gmail.mailbox"].sudo().search(which),
+            self.env["gmail.thread"].sudo().search(which),
+        )
+
+    @api.model
+    def _obey_limit(self):
+        """Apply a changed limit: less applies to all email immediately, more is for the
+        owners to choose."""
+        limit = self.env["gmail.setup"]._sharing_ceiling()
+        mailboxes, threads = self._looser_than(limit)
+        # "nobody" would be a choice of the owner's, which the limit isn't.
+        level = limit != "nobody" and limit
+        threads.sharing_level = level
+        # Which has their choices recorded anew.
+        mailboxes.sharing_level = level
+        self._enqueue_mailboxes(threads.mailbox_id - mailboxes)
+        # Entries whose copies are gone, too.
+        self._enqueue_entries()
+
+    # ------------------------------------------------------------------
+    # Questions
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _limit_of(self, message):
+        """Return how much of a message (sudo) its owner may put on a record by hand."""
+        return self._make_sharing(self.env(su=True)).limit_of(message.sudo())
+
+    @api.model
+    def _is_internal(self, message):
+        """Whether all people on a message are colleagues."""
+        return self._make_sharing(self.env(su=True)).is_internal(message.sudo())
+
+    # ------------------------------------------------------------------
+    # Records
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _records_merged(self, model, sources, target):
+        """Move links to the record that remains.
+
+        :param sources: ids of records of ``model``
+        """
+        self._make_moves(self.env(su=True)).merge(model, sources, target)
+
+    @api.model
+    def _posts_moved(self, posts):
+        """Have links follow mail.message records that moved to other records."""
+        entries = self.env["gmail.entry"].sudo()
+        entries = entries.search([("mail_message_id", "in", posts.ids)])
+        self._enqueue(set(entries.mapped("mail_key")))
+
+    @api.model
+    def _remove_entries(self, entries):
+        """Remove entries (gmail.entry) from the chatter."""
+        chatter = self._make_chatter(self.env(su=True))
+        for entry in entries.sudo():
+            chatter.remove(entry)
+
+    # ------------------------------------------------------------------
+    # Odoo's gateway
+    # ------------------------------------------------------------------
+
+    @api.model
+    def _at_gateway(self, message_dict):
+        """Return the copies (gmail.message) of an email at Odoo's gateway."""
+        return self._make_chatter(self.env(su=True)).at_gateway(message_dict)
+
+    @api.model
+    def _routes_left(self, copies, routes):
+        """Return the gateway's routes where no mailbox has posted these copies."""
+        return self._make_chatter(self.env(su=True)).routes_left(copies, routes)

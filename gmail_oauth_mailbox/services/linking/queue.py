@@ -1,0 +1,251 @@
+"""Work left for linking and sharing, done page by page by one scheduled action."""
+
+import logging
+from collections import defaultdict
+from datetime import timedelta
+
+import psycopg2
+
+from odoo import fields
+from odoo.tools import SQL
+
+from ...lib import errors
+
+_logger = logging.getLogger(__name__)
+
+CRON = "gmail_oauth_mailbox.ir_cron_gmail_file"
+# Messages linked in one transaction.
+PAGE = 100
+# Attempts to fetch attachments, or after an error of Odoo. The pauses double.
+MAX_ATTEMPTS = 6
+FIRST_PAUSE = timedelta(minutes=1)
+
+
+class Queue:
+    """Rows of gmail.pending: a message to link, an email to settle, or a mailbox whose
+    choices are to be recorded anew. Adding a row blocks no other transaction.
+
+    :param env_su: superuser environment
+    """
+
+    def __init__(self, env_su):
+        self.env = env_su
+
+    # ------------------------------------------------------------------
+    # Adding
+    # ------------------------------------------------------------------
+
+    def add_emails(self, keys):
+        """Have emails settled that a record may show.
+
+        :param keys: iterable of same_email.mail_key
+        """
+        if not keys:
+            return
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            INSERT INTO gmail_pending (mail_key)
+            SELECT DISTINCT m.mail_key FROM gmail_message m
+              JOIN gmail_filing f ON f.message_id = m.id
+             WHERE m.mail_key = ANY(%(keys)s)
+               AND (f.kind <> 'note' OR EXISTS (SELECT FROM gmail_vote v
+                                                 WHERE v.mail_key = m.mail_key))
+             UNION
+            SELECT mail_key FROM gmail_entry WHERE mail_key = ANY(%(keys)s)
+            """,
+            {"keys": list(keys)},
+        )
+        if self.env.cr.rowcount:
+            self.wake()
+
+    def add_mailboxes(self, mailboxes):
+        """Have the choices of mailboxes recorded anew, and their emails settled."""
+        if mailboxes:
+            self.env["gmail.pending"].create(
+                [{"mailbox_id": mailbox.id} for mailbox in mailboxes]
+            )
+            self.wake()
+
+    def add_emails_of(self, mailbox):
+        """Have the emails of a mailbox settled that a record may show."""
+        self.env.cr.execute(
+            """
+            INSERT INTO gmail_pending (mail_key)
+            SELECT DISTINCT m.mail_key FROM gmail_message m
+             WHERE m.mail_key IN (SELECT mail_key FROM gmail_message
+                                   WHERE mailbox_id = %(mailbox)s
+                                   UNION
+                                  SELECT mail_key FROM gmail_vote
+                                   WHERE mailbox_id = %(mailbox)s)
+               AND EXISTS (SELECT FROM gmail_filing f WHERE f.message_id = m.id)
+             UNION
+            SELECT e.mail_key FROM gmail_entry e
+             WHERE e.mailbox_id = %(mailbox)s
+                OR EXISTS (SELECT FROM gmail_vote v WHERE v.mail_key = e.mail_key
+                                                      AND v.mailbox_id = %(mailbox)s)
+            """,
+            {"mailbox": mailbox.id},
+        )
+
+    def add_all_entries(self):
+        """Have all emails settled that a record shows."""
+        self.env.cr.execute(
+            "INSERT INTO gmail_pending (mail_key)"
+            " SELECT DISTINCT mail_key FROM gmail_entry"
+        )
+        self.wake()
+
+    def wake(self, at=None):
+        """Have the scheduled action run.
+
+        :param at: moment in UTC, or None for now
+        """
+        cron = self.env.ref(CRON, raise_if_not_found=False)
+        if cron:
+            cron._trigger(at)
+
+    # ------------------------------------------------------------------
+    # Doing
+    # ------------------------------------------------------------------
+
+    def run(self):
+        """Do what is left, in committed pages, until the time of the pass ends."""
+        commit_progress = self.env["ir.cron"]._commit_progress
+        sweep_page = self.env["gmail.exclusions"]._sweep_page
+        steps = (
+            sweep_page,
+            self._link_page,
+            self._record_page,
+            self._settle_page,
+        )
+        for step in steps:
+            more = True
+            while more:
+                more = step()
+                if not commit_progress(1):
+                    self.wake()
+                    return
+        self._wake_later()
+
+    def _wake_later(self):
+        self.env.cr.execute("SELECT min(retry_at) FROM gmail_pending")
+        (later,) = self.env.cr.fetchone()
+        if later:
+            self.wake(max(later, fields.Datetime.now()))
+
+    def _transaction(self):
+        return self.env["gmail.connect"]._short_transaction()
+
+    def _claim(self, env, what, limit):
+        """Return rows of gmail.pending that are due, locked. Others skip them."""
+        env.cr.execute(
+            SQL(
+                """
+                SELECT id, mailbox_id, message_id, is_new, mail_key, attempts
+                  FROM gmail_pending
+                 WHERE %s AND (retry_at IS NULL OR retry_at <= %s)
+                 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+                """,
+                what,
+                fields.Datetime.now(),
+                limit,
+            )
+        )
+        return env.cr.dictfetchall()
+
+    def _done(self, env, rows):
+        env.cr.execute(
+            "DELETE FROM gmail_pending WHERE id = ANY(%s)", [[r["id"] for r in rows]]
+        )
+
+    def _link_page(self):
+        """Link a page of messages; return whether there may be more."""
+        with self._transaction() as env:
+            rows = self._claim(env, SQL("message_id IS NOT NULL"), PAGE)
+            if not rows:
+                return False
+            by_mailbox = defaultdict(list)
+            for row in rows:
+                by_mailbox[row["mailbox_id"]].append(row)
+            for mailbox_id, of_mailbox in by_mailbox.items():
+                mailbox = env["gmail.mailbox"].browse(mailbox_id)
+                self._link_rows(env, mailbox, of_mailbox)
+        return True
+
+    def _link_rows(self, env, mailbox, rows):
+        """Link messages of a mailbox. When one can't be linked, the others are."""
+        try:
+            with env.cr.savepoint():
+                messages = env["gmail.message"].browse(r["message_id"] for r in rows)
+                is_new = {r["message_id"] for r in rows if r["is_new"]}
+                env["gmail.linker"]._file(mailbox, messages, is_new)
+                self._done(env, rows)
+        except psycopg2.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            env.invalidate_all(flush=False)
+            if len(rows) > 1:
+                for row in rows:
+                    self._link_rows(env, mailbox, [row])
+                return
+            self._note_error(env, rows[0], error)
+
+    def _note_error(self, env, row, error):
+        """Log the place of an error without its text, which may quote email, and try
+        again later, a few times."""
+        _logger.error("Filing %s: %s", row["id"], errors.place(error))
+        self._postpone(env, row)
+
+    def _postpone(self, env, row):
+        """Try again later, or give up after MAX_ATTEMPTS."""
+        attempts = row["attempts"] or 0
+        if attempts + 1 >= MAX_ATTEMPTS:
+            self._done(env, [row])
+            return
+        env.cr.execute(
+            "UPDATE gmail_pending SET attempts = %s, retry_at = %s WHERE id = %s",
+            [
+                attempts + 1,
+                fields.Datetime.now() + FIRST_PAUSE * 2**attempts,
+                row["id"],
+            ],
+        )
+
+    def _record_page(self):
+        """Record the choices of one mailbox; return whether there may be more."""
+        with self._transaction() as env:
+            what = SQL("message_id IS NULL AND mail_key IS NULL")
+            rows = self._claim(env, what, 1)
+            for row in rows:
+                mailbox = env["gmail.mailbox"].browse(row["mailbox_id"])
+                if mailbox.exists():
+                    env["gmail.linking"]._record_choices(mailbox)
+            self._done(env, rows)
+        return bool(rows)
+
+    def _settle_page(self):
+        """Settle one email; return whether there may be more."""
+        with self._transaction() as env:
+            rows = self._claim(env, SQL("mail_key IS NOT NULL"), 1)
+            if not rows:
+                return False
+            [row] = rows
+            key = row["mail_key"]
+            try:
+                with env.cr.savepoint():
+                    # Another worker on this email commits first, and is seen then.
+                    env.cr.execute(
+                        "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key]
+                    )
+                    give_up = (row["attempts"] or 0) + 1 >= MAX_ATTEMPTS
+                    if env["gmail.linking"]._settle(key, give_up):
+                        self._done(env, rows)
+                    else:
+                        self._postpone(env, row)
+            except psycopg2.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001
+                env.invalidate_all(flush=False)
+                self._note_error(env, row, error)
+        return True
