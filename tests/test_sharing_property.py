@@ -1,5 +1,5 @@
-"""One email in several mailboxes, forged copies of it, and Odoo's gateway, in any order:
-what the record shows at the end is what the rules demand."""
+"""One email in several mailboxes, forged copies of it, and Odoo's gateway, in any
+order: what the record shows at the end is what the rules demand."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -280,12 +280,16 @@ def _standing(copy):
 
 
 def _order(target):
-    """The first of copies that show the same makes the entry, whatever came first."""
+    """The first of copies that show the same makes the entry, whatever came first.
+
+    An entry whose copy is gone stays its owner's: another mailbox that took it over
+    could remove it.
+    """
     copy = target.copy
     return (
+        copy.id is not None,
         -rank(target.level),
         target.place.kind != "reply",
-        copy.id is None,
         _standing(copy),
         copy.mailbox,
         copy.received or datetime.max,

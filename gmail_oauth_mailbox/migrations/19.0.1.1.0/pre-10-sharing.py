@@ -9,7 +9,8 @@ computed from stored columns, so nothing is downloaded again.
 # What lib.rules.same_email.mail_key returns, in SQL. Its parts end with a zero byte.
 MAIL_KEY = r"""
     left(encode(sha256(
-        CASE WHEN COALESCE(m.message_id, '') = '' THEN 'copy'::bytea ELSE 'id'::bytea END
+        CASE WHEN COALESCE(m.message_id, '') = ''
+             THEN 'copy'::bytea ELSE 'id'::bytea END
         || '\x00'::bytea
         || convert_to(COALESCE(NULLIF(m.message_id, ''),
                                b.email || ' ' || m.gmail_id), 'UTF8')
@@ -20,24 +21,28 @@ MAIL_KEY = r"""
                  ORDER BY p.id LIMIT 1), ''), 'UTF8')
         || '\x00'::bytea), 'hex'), 32)
 """
-# An address without what spellings of one mailbox differ in.
-PLAIN = """
-    CASE WHEN split_part(%(a)s, '@', 2) IN ('gmail.com', 'googlemail.com')
-         THEN replace(split_part(split_part(%(a)s, '@', 1), '+', 1), '.', '')
-              || '@gmail.com'
-         ELSE split_part(split_part(%(a)s, '@', 1), '+', 1) || '@'
-              || split_part(%(a)s, '@', 2) END
-"""
-OWN = f"""
-    EXISTS (SELECT FROM unnest(
-                string_to_array(lower(b.email), ' ')
-                || string_to_array(COALESCE(lower(b.alias_addresses), ''), ' ')) AS own
-             WHERE {PLAIN % {"a": "own"}} = {PLAIN % {"a": "lower(p.address)"}})
+# Whether a participant ``p`` is a verified address of the mailbox ``b``: without what
+# the spellings of a Gmail address, and of an address with a tag, differ in.
+OWN_ADDRESSES = """
+    CREATE FUNCTION pg_temp.gmail_plain(address text) RETURNS text
+        LANGUAGE sql IMMUTABLE AS $$
+        SELECT CASE WHEN split_part(a, '@', 2) IN ('gmail.com', 'googlemail.com')
+                    THEN replace(split_part(split_part(a, '@', 1), '+', 1), '.', '')
+                         || '@gmail.com'
+                    ELSE split_part(split_part(a, '@', 1), '+', 1) || '@'
+                         || split_part(a, '@', 2) END
+          FROM lower(address) AS a $$;
+    CREATE TEMPORARY TABLE gmail_own_address ON COMMIT DROP AS
+    SELECT DISTINCT b.id AS mailbox_id, pg_temp.gmail_plain(x) AS address
+      FROM gmail_mailbox b
+CROSS JOIN LATERAL unnest(string_to_array(
+               concat_ws(' ', b.email, b.alias_addresses), ' ')) AS x;
 """
 
 
 def migrate(cr, version):
     """Compute the keys, and have links and entries name copies."""
+    cr.execute(OWN_ADDRESSES)
     _add_columns(cr)
     _compute_keys(cr)
     _prove_senders(cr)
@@ -73,9 +78,11 @@ def _compute_keys(cr):
     """Give every message its key, also those that never had one, and note which came
     by a mailing list: it names its owner nowhere, and isn't a hidden copy."""
     cr.execute(
-        f"""
+        """
         CREATE TEMPORARY TABLE gmail_new_key ON COMMIT DROP AS
-        SELECT m.id, m.mailbox_id, m.mail_key AS former, {MAIL_KEY} AS key
+        SELECT m.id, m.mailbox_id, m.mail_key AS former, """
+        + MAIL_KEY  # nosec B608 - a constant
+        + """ AS key
           FROM gmail_message m
           JOIN gmail_mailbox b ON b.id = m.mailbox_id;
         CREATE INDEX ON gmail_new_key (former);
@@ -87,10 +94,12 @@ def _compute_keys(cr):
                is_list = m.direction = 'in' AND m.is_bcc IS NOT TRUE
                          AND NOT EXISTS (
                              SELECT FROM gmail_participant p
-                              WHERE p.message_id = m.id AND p.role IN ('to', 'cc')
-                                AND {OWN})
-          FROM gmail_new_key k, gmail_mailbox b
-         WHERE k.id = m.id AND b.id = m.mailbox_id
+                               JOIN gmail_own_address o
+                                 ON o.mailbox_id = m.mailbox_id
+                                AND o.address = pg_temp.gmail_plain(p.address)
+                              WHERE p.message_id = m.id AND p.role IN ('to', 'cc'))
+          FROM gmail_new_key k
+         WHERE k.id = m.id
         """
     )
 
@@ -98,12 +107,14 @@ def _compute_keys(cr):
 def _prove_senders(cr):
     """Gmail's label SENT vouches only for the mailbox's own verified addresses."""
     cr.execute(
-        f"""
+        """
         UPDATE gmail_message m SET is_authentic = false
-          FROM gmail_mailbox b
-         WHERE b.id = m.mailbox_id AND m.direction = 'out' AND m.is_authentic
+         WHERE m.direction = 'out' AND m.is_authentic
            AND NOT EXISTS (SELECT FROM gmail_participant p
-                            WHERE p.message_id = m.id AND p.role = 'from' AND {OWN})
+                             JOIN gmail_own_address o
+                               ON o.mailbox_id = m.mailbox_id
+                              AND o.address = pg_temp.gmail_plain(p.address)
+                            WHERE p.message_id = m.id AND p.role = 'from')
         """
     )
 
@@ -153,9 +164,7 @@ def _rename_keys(cr):
             SELECT id, row_number() OVER (
                        PARTITION BY mail_key, mailbox_id
                        ORDER BY is_veto DESC NULLS LAST,
-                                array_position(
-                                    ARRAY['nobody', 'metadata', 'subject', 'everything'],
-                                    level::text),
+                                strpos('nobody metadata subject everything', level),
                                 id) AS number
               FROM gmail_vote WHERE mailbox_id IS NOT NULL) x
          WHERE x.id = v.id AND x.number > 1;
@@ -196,7 +205,8 @@ def _rename_service(cr):
         UPDATE ir_model_data
            SET name = replace(name, 'gmail_sharing', 'gmail_linking')
          WHERE module = 'gmail_oauth_mailbox'
-           AND (name = 'model_gmail_sharing' OR name LIKE 'field\\_gmail\\_sharing\\_\\_%');
+           AND (name = 'model_gmail_sharing'
+                OR starts_with(name, 'field_gmail_sharing__'));
         UPDATE ir_act_server a
            SET code = replace(a.code, '_cron_file()', '_cron_link()')
           FROM ir_model m
