@@ -71,6 +71,7 @@ SERVICES = (
     "gmail.sharing",
     "gmail.store",
     "gmail.sync",
+    "gmail.version",
     "gmail.wording",
 )
 OTHERS = (

@@ -29,6 +29,7 @@ from . import (
     gmail_sharing,
     gmail_store,
     gmail_sync,
+    gmail_version,
     gmail_wording,
 )
 

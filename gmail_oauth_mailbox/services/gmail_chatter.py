@@ -123,6 +123,8 @@ class GmailChatter(models.AbstractModel):
     @api.model
     def _at_gateway(self, message_dict):
         """Return the copies (gmail.message) of a mail that came to Odoo's gateway."""
+        if self.env["gmail.version"]._is_outdated():
+            return self.env["gmail.message"]
         copies = self.env["gmail.message"].search(
             [
                 ("message_id", "=", message_dict.get("message_id") or ""),

@@ -191,7 +191,9 @@ class GmailSharing(models.AbstractModel):
 
         :param sources: ids of documents of ``model``
         :param keys: only these mails
+        :raises UserError: the database is to be updated first, or links would be lost
         """
+        self.env["gmail.version"]._check()
         self.env.flush_all()
         only = keys is not None
         for table, same, of_keys in (
@@ -247,6 +249,9 @@ class GmailSharing(models.AbstractModel):
     @api.model
     def _moved(self, messages):
         """Messages came to other documents: have what is known of them follow."""
+        if self.env["gmail.version"]._is_outdated():
+            # They follow when the email is next compared.
+            return
         entries = self.env["gmail.entry"].sudo()
         entries = entries.search([("mail_message_id", "in", messages.ids)])
         self._enqueue(set(entries.mapped("mail_key")))
@@ -356,6 +361,8 @@ class GmailSharing(models.AbstractModel):
     @api.model
     def _looser_than(self, ceiling):
         """Return (mailboxes, conversations) (sudo) that share more than a ceiling."""
+        if self.env["gmail.version"]._is_outdated():
+            return self.env["gmail.mailbox"].sudo(), self.env["gmail.thread"].sudo()
         looser = [
             level
             for level in sharing.LEVELS
