@@ -1,7 +1,8 @@
 """
 ./dev lint: every check of the code, side by side.
 
-With --fix the tools first repair what they can.
+With --fix the tools first repair what they can. With --record the present models and
+data files become those of the manifest's version, and nothing is checked.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import subprocess
 
 import node_env
 import python_env
+import version_check
 from console import say
 from places import ADDON, REPOSITORY, TOOLS
 
@@ -61,6 +63,7 @@ def checks(tree=REPOSITORY):
         "ruff check": _ruff("check"),
         "ruff format": _ruff("format", "--check"),
         "files": [python_env.python(), TOOLS / "file_check.py"],
+        "version": [python_env.python(), TOOLS / "version_check.py"],
         "pylint-odoo": _python("pylint", f"--rcfile={SETTINGS}", ADDON),
         "bandit": _python("bandit", "-q", "-c", SETTINGS, "-r", ADDON),
         **_oca(tree),
@@ -118,12 +121,21 @@ def parse(arguments):
     """Read the options of the command."""
     parser = argparse.ArgumentParser(prog="./dev lint", description=__doc__)
     parser.add_argument("--fix", action="store_true", help="repair what tools can")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="note models and data of a version that is unreleased",
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments=()):
     """Run every check; returns 0 when all of them pass."""
-    if parse(arguments).fix:
+    options = parse(arguments)
+    if options.record:
+        say(f"lint: recorded {version_check.record(REPOSITORY)}")
+        return 0
+    if options.fix:
         for name, command in fixes().items():
             say(f"lint: {name}")
             # What is left to be done by hand is told by the checks below.

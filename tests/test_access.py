@@ -70,6 +70,7 @@ SERVICES = (
     "gmail.linking",
     "gmail.store",
     "gmail.sync",
+    "gmail.version",
     "gmail.wording",
 )
 OTHERS = (

@@ -14,6 +14,8 @@ import cmd_run
 import debian
 import node_env
 import pytest
+import version_check
+from console import Problem
 
 from .bench import bench, corpus, dovecot, memory, profile, take_in, units
 
@@ -166,6 +168,8 @@ FAULTS = [
     ("files", "README.rst", "A\r\n", "line ends of Windows"),
     ("files", "pyproject.toml", "a = 1 \n", "blank space"),
     ("files", "setup.py", "a = 1", "no newline"),
+    ("version", ".dev/versions.json", '{"19.0.1.0.0": "0"}\n', "Bump the version"),
+    ("version", ".dev/versions.json", '{"19.0.2.0.0": "0"}\n', "is lower than"),
 ]
 
 
@@ -191,6 +195,81 @@ def test_lint_sees_a_fault(tmp_path, check, name, text, finding):
 
 def test_every_check_is_seen_to_fail():
     assert {check for check, *_ in FAULTS} == set(cmd_lint.checks())
+
+
+def addon(tree, version="19.0.1.1.0"):
+    """Write an addon with a model, a view and access lines below a tree."""
+    for name, text in {
+        f"{ADDON}/models/a.py": "A = 1\n",
+        f"{ADDON}/wizard/b.py": "B = 1\n",
+        f"{ADDON}/services/c.py": "C = 1\n",
+        f"{ADDON}/views/a.xml": "<odoo />\n",
+        f"{ADDON}/security/ir.model.access.csv": "id\n",
+        f"{ADDON}/__manifest__.py": str(
+            {"name": "A", "version": version, "data": ["views/a.xml"]}
+        ),
+    }.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    (tree / ".dev").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_watched"),
+    [
+        ("models/a.py", True),
+        ("models/new.py", True),
+        ("wizard/b.py", True),
+        ("views/a.xml", True),
+        ("security/ir.model.access.csv", True),
+        ("data/neutralize.sql", True),
+        ("services/c.py", False),
+        ("views/not_in_the_manifest.xml", False),
+    ],
+)
+def test_a_version_holds_its_models_and_data(tmp_path, name, is_watched):
+    addon(tmp_path)
+    assert version_check.finding(tmp_path) is None, "nothing is recorded yet"
+    assert version_check.record(tmp_path) == "19.0.1.1.0"
+    assert version_check.finding(tmp_path) is None
+    path = tmp_path / ADDON / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("changed\n")
+    assert bool(version_check.finding(tmp_path)) is is_watched
+    if is_watched:
+        assert "`./dev lint --record`" in version_check.finding(tmp_path)
+        version_check.record(tmp_path)
+        assert version_check.finding(tmp_path) is None
+
+
+def test_a_higher_version_may_change_and_a_lower_one_fails(tmp_path):
+    addon(tmp_path)
+    version_check.record(tmp_path)
+    addon(tmp_path, "19.0.1.10.0")
+    (tmp_path / ADDON / "models" / "a.py").write_text("A = 2\n")
+    assert version_check.finding(tmp_path) is None
+    version_check.record(tmp_path)
+    assert list(version_check.records(tmp_path)) == ["19.0.1.1.0", "19.0.1.10.0"]
+    addon(tmp_path, "19.0.1.9.0")
+    assert "is lower than 19.0.1.10.0" in version_check.finding(tmp_path)
+
+
+def test_the_first_version_is_final(tmp_path):
+    addon(tmp_path, "19.0.1.0.0")
+    with pytest.raises(Problem, match="Version 19.0.1.0.0 is final"):
+        version_check.record(tmp_path)
+    (tmp_path / version_check.RECORDS).write_text('{"19.0.1.0.0": "0"}')
+    assert "Bump the version" in version_check.finding(tmp_path)
+    assert "--record" not in version_check.finding(tmp_path)
+    assert "19.0.1.0.0" in version_check.records(REPOSITORY)
+
+
+def test_lint_records(monkeypatch, tmp_path, capfd):
+    addon(tmp_path)
+    monkeypatch.setattr(cmd_lint, "REPOSITORY", tmp_path)
+    assert cmd_lint.main(["--record"]) == 0
+    assert list(version_check.records(tmp_path)) == ["19.0.1.1.0"]
+    assert "recorded 19.0.1.1.0" in capfd.readouterr().err
 
 
 def test_lint_repairs(tmp_path):

@@ -30,6 +30,7 @@ from . import (
     gmail_thread,
     gmail_tombstone,
     gmail_vote,
+    ir_cron,
     ir_mail_server,
     mail_mail,
     mail_message,

@@ -55,6 +55,8 @@ class GmailAuthorization(models.Model):
 
     @api.autovacuum
     def _gc_authorizations(self):
+        if self.env["gmail.version"]._is_outdated():
+            return
         self.search(
             [
                 ("expires_at", "<", fields.Datetime.now() - timedelta(days=1)),

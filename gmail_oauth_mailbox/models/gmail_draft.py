@@ -74,6 +74,8 @@ class GmailDraft(models.Model):
 
     @api.autovacuum
     def _gc_untouched(self):
+        if self.env["gmail.version"]._is_outdated():
+            return
         old = fields.Datetime.now() - UNTOUCHED_LIFE
         self.sudo().search(
             [

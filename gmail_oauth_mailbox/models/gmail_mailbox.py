@@ -482,6 +482,10 @@ class GmailMailbox(models.Model):
             raise AccessError(self.env._("Only its owner can use a mailbox."))
         return self.sudo()
 
+    def _check_access(self, operation):
+        refusal = self.env["gmail.version"]._refusal(self)
+        return refusal or super()._check_access(operation)
+
     def action_sync_now(self):
         """Ask the workers to synchronise at once."""
         mailbox = self._own()

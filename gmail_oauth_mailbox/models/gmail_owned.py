@@ -35,6 +35,10 @@ class GmailOwned(models.AbstractModel):
                 record.display_name = f"{self._name},{record.id}"
         return result
 
+    def _check_access(self, operation):
+        refusal = self.env["gmail.version"]._refusal(self)
+        return refusal or super()._check_access(operation)
+
     def _export_rows(self, fields, *, _is_toplevel_call=True):
         # Odoo itself takes care of some beginnings, in CSV only.
         rows = super()._export_rows(fields, _is_toplevel_call=_is_toplevel_call)

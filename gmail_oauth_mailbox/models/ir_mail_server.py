@@ -76,6 +76,7 @@ class IrMailServer(models.Model):
         mailbox = mail_server.gmail_mailbox_id
         if not mailbox:
             return
+        self.env["gmail.version"]._check()
         if email_normalize(smtp_from) not in map(email_normalize, mailbox._addresses()):
             raise UserError(
                 self.env._(

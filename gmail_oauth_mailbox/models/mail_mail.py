@@ -128,6 +128,16 @@ class MailMail(models.Model):
     def send(self, auto_commit=False, raise_exception=False, post_send_callback=None):
         """Put each mail of a mailbox on its server, and hold back what cannot leave
         now."""
+        if self.env["gmail.version"]._is_outdated():
+            # They wait as they are.
+            others = self.filtered(lambda mail: not mail.sudo().is_gmail)
+            if not others:
+                return True
+            return super(MailMail, others).send(
+                auto_commit=auto_commit,
+                raise_exception=raise_exception,
+                post_send_callback=post_send_callback,
+            )
         held = self.browse()
         for mail in self.filtered(lambda m: m.state == "outgoing"):
             mailbox = mail._gmail_mailbox()

@@ -246,14 +246,12 @@ class MailThread(models.AbstractModel):
             record.gmail_email_count = counts.get(record._origin.id, 0)
 
     def _compute_gmail_dates(self):
-        rows = (
-            self.env["gmail.correspondence"]
-            .sudo()
-            .search_fetch(
+        rows = self.env["gmail.correspondence"].sudo()
+        if not self.env["gmail.version"]._is_outdated():
+            rows = rows.search_fetch(
                 [("res_model", "=", self._name), ("res_id", "in", self._origin.ids)],
                 ["res_id", *DATES.values()],
             )
-        )
         by_id = {row.res_id: row for row in rows}
         for record in self:
             row = by_id.get(record._origin.id)
@@ -274,6 +272,8 @@ class MailThread(models.AbstractModel):
         if field_expr not in DATES or query is None or field.related:
             return super()._field_to_sql(alias, field_expr, query)
         self._check_field_access(field, "read")
+        if self.env["gmail.version"]._is_outdated():
+            return SQL("NULL::timestamp")
         joined = query.make_alias(alias, "gmail_correspondence")
         query.add_join(
             "LEFT JOIN",

@@ -177,6 +177,8 @@ class ResConfigSettings(models.TransientModel):
             "gmail_leaver_days": self.gmail_leaver_days,
         }
         changed = {n: v for n, v in wanted.items() if (v or False) != before[n]}
+        if changed:
+            self.env["gmail.version"]._check()
         self._check_gmail_choices(changed)
         for name, value in changed.items():
             if name == "gmail_default_contacts":

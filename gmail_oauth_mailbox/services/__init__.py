@@ -27,6 +27,7 @@ from . import (
     gmail_setup,
     gmail_store,
     gmail_sync,
+    gmail_version,
     gmail_wording,
     linking,
 )

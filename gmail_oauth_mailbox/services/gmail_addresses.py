@@ -31,6 +31,8 @@ class GmailAddresses(models.AbstractModel):
     @api.model
     def _cron_refresh(self):
         """Have mail with new contacts looked for, in mailboxes that want only such."""
+        if self.env["gmail.version"]._is_outdated():
+            return
         wanted = (
             self.env["gmail.mailbox"]
             .sudo()

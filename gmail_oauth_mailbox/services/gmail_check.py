@@ -23,6 +23,8 @@ class GmailCheck(models.AbstractModel):
         :return: a list of (status, name, sentence); status is ``ok``, ``warning`` or
             ``wrong``, the sentence says what to do
         """
+        if sentence := self.env["gmail.version"]._sentence():
+            return [("wrong", self.env._("Version"), sentence)]
         points = [
             self._point_switch(),
             self._point_client(),

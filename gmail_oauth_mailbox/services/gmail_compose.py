@@ -174,8 +174,8 @@ class GmailCompose(models.AbstractModel):
         :param emails: normalised
         """
         emails = set(filter(None, emails))
-        if not emails:
-            return emails
+        if not emails or self.env["gmail.version"]._is_outdated():
+            return set()
         mailboxes = self.env["gmail.mailbox"].sudo()
         aliases = [Domain("alias_addresses", "like", email) for email in emails]
         mailboxes = mailboxes.search(
@@ -832,7 +832,10 @@ class GmailCompose(models.AbstractModel):
     @api.model
     def _drafts_of(self, mails):
         """Return the drafts (sudo) that mails were made of."""
-        return self.env["gmail.draft"].sudo().search([("mail_id", "in", mails.ids)])
+        drafts = self.env["gmail.draft"].sudo()
+        if self.env["gmail.version"]._is_outdated():
+            return drafts
+        return drafts.search([("mail_id", "in", mails.ids)])
 
     @api.model
     def _settle_mails(self, mails):

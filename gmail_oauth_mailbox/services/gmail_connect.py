@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 SESSION_KEY = "gmail_oauth_mailbox"
 COMPLETE_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # How an attempt ends that has no user to tell: sentences of ``gmail.wording``.
-ENDINGS = ("start", "session", "unexpected")
+ENDINGS = ("start", "session", "unexpected", "outdated")
 ATTEMPT_LIFE = timedelta(minutes=10)
 # How an attempt may end, for its user.
 OUTCOMES = ("success", "warning", "info", "danger", "choice")
@@ -116,6 +116,7 @@ class GmailConnect(models.AbstractModel):
             the session id itself is rotated
         :raises UserError: an attempt of somebody else, used or out of date
         """
+        self.env["gmail.version"]._check()
         attempt = (
             self.env["gmail.authorization"]
             .sudo()
@@ -213,6 +214,8 @@ class GmailConnect(models.AbstractModel):
         state = params.get("state") or ""
         if not state or len(state) > 200:
             return None, "unexpected"
+        if self.env["gmail.version"]._is_outdated():
+            return None, "outdated"
         attempt = self._claim(state)
         if not attempt:
             return self._answered_before(state, session)

@@ -171,6 +171,8 @@ class GmailContactVisibility(models.AbstractModel):
     def _cron_open(self):
         """Let everybody see the contacts that stand on a document by now: what was
         computed, or came by mail, was no change that somebody made there."""
+        if self.env["gmail.version"]._is_outdated():
+            return
         partners = self.env["res.partner"].sudo().with_context(active_test=False)
         parameters = self.env["ir.config_parameter"].sudo()
         progress = self.env["ir.cron"]._commit_progress

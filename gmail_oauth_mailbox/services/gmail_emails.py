@@ -18,6 +18,8 @@ class GmailEmails(models.AbstractModel):
     @api.model
     def _counts(self, records):
         """Return {record id: number of emails}, up to ``MOST_COUNTED``."""
+        if self.env["gmail.version"]._is_outdated():
+            return {}
         if not self.env.user._is_internal():
             return {}
         counts = {}

@@ -188,6 +188,7 @@ class GmailExclusions(models.AbstractModel):
         :param user: whose mail; empty for everybody's (administrators)
         :raises UserError: excluded already
         """
+        self.env["gmail.version"]._check()
         exclusions = self.env["gmail.exclusion"].sudo()
         if not user and not self.env["gmail.setup"]._is_admin():
             raise AccessError(self.env._("Only administrators exclude for everybody."))
@@ -203,6 +204,7 @@ class GmailExclusions(models.AbstractModel):
     @api.model
     def _erase(self, addresses):
         """Erase the mail with addresses from all mailboxes and documents."""
+        self.env["gmail.version"]._check()
         if not self.env["gmail.setup"]._is_admin():
             raise AccessError(self.env._("Only administrators erase a person's mail."))
         now = fields.Datetime.now()

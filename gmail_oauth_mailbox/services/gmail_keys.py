@@ -201,6 +201,8 @@ class GmailKeys(models.AbstractModel):
         Synchronising goes on meanwhile: a row that is being renewed is skipped, and
         taken by the next round.
         """
+        if self.env["gmail.version"]._is_outdated():
+            return
         try:
             cipher = self._cipher(create=False)
         except errors.GoogleError as error:

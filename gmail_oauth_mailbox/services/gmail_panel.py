@@ -58,6 +58,8 @@ class GmailPanel(models.AbstractModel):
         setup = self.env["gmail.setup"]
         admin = setup._is_admin()
         internal = self.env.user._is_internal()
+        if sentence := self.env["gmail.version"]._sentence():
+            return self._stopped(sentence, internal, admin)
         mailboxes = (
             self.env["gmail.mailbox"].search([("user_id", "=", self.env.uid)])
             if internal
@@ -105,6 +107,23 @@ class GmailPanel(models.AbstractModel):
                 }
                 for mailbox in mailboxes
             ],
+        }
+
+    def _stopped(self, sentence, internal, admin):
+        """Return the state of a panel that shows a sentence, without reading mail."""
+        return {
+            "enabled": internal,
+            "configured": False,
+            "setup_message": sentence,
+            "redirect_uri": False,
+            "test_mode": self.env["gmail.setup"]._test_mode(),
+            "is_admin": admin,
+            "choice": False,
+            "senders": [],
+            "levels": [],
+            "trouble": False,
+            "drafts": 0,
+            "mailboxes": [],
         }
 
     def _contacts_wait(self, mailbox):

@@ -166,6 +166,8 @@ class GmailScheduler(models.AbstractModel):
     @api.model
     def _wake(self, mailboxes):
         """Have the mailboxes (sudo) synchronised as soon as a worker is free."""
+        if self.env["gmail.version"]._is_outdated():
+            return
         now = fields.Datetime.now()
         connected = mailboxes.filtered(lambda m: m.state == "connected")
         due = connected.filtered("can_read")
@@ -679,7 +681,9 @@ class GmailScheduler(models.AbstractModel):
 
     def _end_gone(self, mailbox_id):
         with self.env["gmail.connect"]._short_transaction() as env:
-            env["gmail.oauth"]._disconnect(env["gmail.mailbox"].browse(mailbox_id))
+            mailbox = env["gmail.mailbox"].browse(mailbox_id)
+            env["gmail.oauth"]._disconnect(mailbox)
+            env["gmail.leaving"]._note(mailbox.user_id)
 
     def _try_unused(self, mailbox_id):
         mailbox = self.env["gmail.mailbox"].sudo().browse(mailbox_id)

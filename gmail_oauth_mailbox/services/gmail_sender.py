@@ -113,7 +113,11 @@ class GmailSender(models.AbstractModel):
     def _mailboxes_of(self, user):
         """Return the mailboxes (sudo) that mail of ``user`` may leave by."""
         mailboxes = self.env["gmail.mailbox"].sudo()
-        if not user._is_internal() or self._is_off():
+        if (
+            self.env["gmail.version"]._is_outdated()
+            or not user._is_internal()
+            or self._is_off()
+        ):
             return mailboxes
         return mailboxes.search(
             [

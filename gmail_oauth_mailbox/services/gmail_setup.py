@@ -138,11 +138,14 @@ class GmailSetup(models.AbstractModel):
 
     @api.model
     def _disabled(self):
-        """Whether the administrator stopped everything at once.
+        """Whether everything is stopped: by the administrator, or until the database is
+        updated.
 
         Read from the database: of a parameter that is changed while another thread
         reads it, Odoo may remember the old value for ever.
         """
+        if self.env["gmail.version"]._is_outdated():
+            return True
         self.env["ir.config_parameter"].flush_model(["key", "value"])
         self.env.cr.execute(
             "SELECT value FROM ir_config_parameter WHERE key = %s", [DISABLED]
@@ -291,7 +294,7 @@ class GmailSetup(models.AbstractModel):
 
     @api.model
     def _switched_off(self):
-        return self.env._(
+        return self.env["gmail.version"]._sentence() or self.env._(
             "Gmail mailboxes are switched off on this database. Ask your administrator."
         )
 

@@ -424,6 +424,8 @@ class GmailWording(models.AbstractModel):
                 "This answer from Google belongs to another session. Log in to Odoo "
                 "in this browser and click Add new mailbox again."
             )
+        if name == "outdated":
+            return self.env["gmail.version"]._user_sentence()
         if name == "start":
             return self.env._("This attempt has ended. Click Add new mailbox again.")
         return self.env._(

@@ -152,6 +152,8 @@ class GmailLinking(models.AbstractModel):
     @api.model
     def _looser_than(self, limit):
         """Return (mailboxes, conversations) (sudo) that share more than a limit."""
+        if self.env["gmail.version"]._is_outdated():
+            return self.env["gmail.mailbox"].sudo(), self.env["gmail.thread"].sudo()
         looser = [
             level
             for level in sharing.LEVELS
@@ -201,12 +203,17 @@ class GmailLinking(models.AbstractModel):
         """Move links to the record that remains.
 
         :param sources: ids of records of ``model``
+        :raises UserError: the database is to be updated first, or links would be lost
         """
+        self.env["gmail.version"]._check()
         self._make_moves(self.env(su=True)).merge(model, sources, target)
 
     @api.model
     def _posts_moved(self, posts):
         """Have links follow mail.message records that moved to other records."""
+        if self.env["gmail.version"]._is_outdated():
+            # They follow when the email is next settled.
+            return
         entries = self.env["gmail.entry"].sudo()
         entries = entries.search([("mail_message_id", "in", posts.ids)])
         self._enqueue(set(entries.mapped("mail_key")))
@@ -225,6 +232,8 @@ class GmailLinking(models.AbstractModel):
     @api.model
     def _at_gateway(self, message_dict):
         """Return the copies (gmail.message) of an email at Odoo's gateway."""
+        if self.env["gmail.version"]._is_outdated():
+            return self.env["gmail.message"]
         return self._make_chatter(self.env(su=True)).at_gateway(message_dict)
 
     @api.model
