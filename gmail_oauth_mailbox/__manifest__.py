@@ -29,6 +29,7 @@
         "views/gmail_contact_views.xml",
         "views/gmail_exclusion_views.xml",
         "views/gmail_link_rule_views.xml",
+        "views/gmail_offer_views.xml",
         "views/gmail_mailbox_views.xml",
         "views/fetchmail_server_views.xml",
         "views/ir_mail_server_views.xml",

@@ -18,6 +18,7 @@ CONTENT = (
     "gmail.label",
     "gmail.link",
     "gmail.quarantine",
+    "gmail.offer",
     "gmail.contact",
     "gmail.contact.group",
 )
@@ -39,6 +40,7 @@ SECRET = (
     "gmail.image.sender",
     "gmail.pending",
     "gmail.vote",
+    "gmail.way",
 )
 SERVICES = (
     "gmail.addresses",
@@ -159,10 +161,12 @@ DOORS = {
     },
     "gmail.contact.link": {"action_confirm"},
     "gmail.label": {"action_ask_switch", "write"},
+    "gmail.link.rule": {"create", "write"},
     "gmail.erase": {"action_erase"},
     "gmail.exclude": {"action_exclude"},
     "gmail.label.switch": {"action_confirm"},
     "gmail.quarantine": {"action_open_in_gmail"},
+    "gmail.offer": {"action_share", "action_decline"},
     "gmail.mailbox.connect": {"action_continue", "action_open_settings"},
     "gmail.mailbox.disconnect": {"action_confirm"},
     "gmail.setup.check": {"action_check", "action_take_over", "action_forget_key"},
@@ -221,6 +225,14 @@ class TestAccess(GmailCase):
         )
         self.left_out = self.env["gmail.quarantine"].create(
             {"mailbox_id": self.box.id, "gmail_id": "18c0ffee", "code": "unreadable"}
+        )
+        self.offer = self.env["gmail.offer"].create(
+            {
+                "mailbox_id": self.box.id,
+                "way": "address:carla@customer-example.test",
+                "kind": "address",
+                "name": "carla@customer-example.test",
+            }
         )
 
     def rpc(self, user, model, method, args=(), kwargs=None):
@@ -368,6 +380,7 @@ class TestAccess(GmailCase):
             "gmail.message": self.message.id,
             "gmail.attachment": attachment.id,
             "gmail.quarantine": self.left_out.id,
+            "gmail.offer": self.offer.id,
             "gmail.label": self.box.label_ids[0].id,
             "gmail.draft": self.begun.id,
             "gmail.contact": self.google_contact.id,

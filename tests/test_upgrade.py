@@ -30,7 +30,7 @@ EXTERNAL_IDS = (
 )
 # Rows that an update may delete, or columns that it may change, by their reason.
 MAY_LOSE = {
-    "gmail_filing": "a link belongs to a copy since 19.0.1.1.0: LINKS_OF_COPIES has them",
+    "gmail_filing": "a link belongs to a copy since 19.0.1.1.0: see LINKS_OF_COPIES",
 }
 KEY = "it is Message-ID and From since 19.0.1.1.0"
 MAY_CHANGE = {

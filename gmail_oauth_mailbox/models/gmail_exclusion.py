@@ -33,6 +33,13 @@ class GmailExclusion(models.Model):
     _pending_idx = models.Index("(id) WHERE is_pending")
 
     @api.ondelete(at_uninstall=False)
+    def _note_withdrawn(self):
+        for exclusion in self:
+            self.env["gmail.linking"]._note_act(
+                f"exclusion:{exclusion.pattern}", str(exclusion.user_id.id or 0)
+            )
+
+    @api.ondelete(at_uninstall=False)
     def _let_contacts_in(self):
         # Google's contacts with the address may come again.
         for exclusion in self:

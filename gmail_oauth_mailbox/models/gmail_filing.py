@@ -26,9 +26,11 @@ class GmailFiling(models.Model):
     )
     notify = fields.Boolean(help="Followers are notified of the answer.")
     parent_id = fields.Integer(help="The mail.message that it answers")
-    way = fields.Char(
+    offer_id = fields.Many2one(
+        "gmail.offer",
         index="btree_not_null",
-        help="What links it: an address, a domain, or a rule. See gmail.offer.",
+        ondelete="set null",
+        help="Its owner is asked first, so the record doesn't show it.",
     )
 
     # Deleting a message looks it up by the first column.

@@ -49,6 +49,7 @@ class GmailLink(models.Model):
         readonly=True,
         help="Why it is only suggested",
     )
+    way = fields.Char(readonly=True, help="What led here: see gmail.way")
 
     # Every look-up by conversation has it too.
     _document_unique = models.Constraint(

@@ -52,6 +52,20 @@ class GmailLinkRule(models.Model):
             )
             rule.try_out = "\n".join(lines) or False
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        rules = super().create(vals_list)
+        for rule in rules:
+            self.env["gmail.linking"]._note_act(f"rule:{rule.id}", rule.name)
+        return rules
+
+    def write(self, vals):
+        result = super().write(vals)
+        if {"name", "model_id", "active"} & vals.keys():
+            for rule in self:
+                self.env["gmail.linking"]._note_act(f"rule:{rule.id}", rule.name)
+        return result
+
     def _try_on(self, pattern, subject):
         """Return what the rule finds in a subject, with the rights of who asks."""
         names = pattern.find(subject)

@@ -198,6 +198,21 @@ class GmailMailbox(models.Model):
         groups="base.group_system",
         help="Since when mail is shared at which level",
     )
+    sharing_chosen_at = fields.Datetime(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="When the owner last chose how much to share: contacts and rules of that "
+        "time are covered by the choice",
+    )
+    sharing_before_limit = fields.Char(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="What the owner shared before the administrator's maximum lowered it",
+    )
+    offer_ids = fields.One2many("gmail.offer", "mailbox_id", "Sharing Requests")
+    offer_count = fields.Integer(compute="_compute_offer_count")
     left_at = fields.Datetime(
         "Owner Left",
         readonly=True,
@@ -378,6 +393,12 @@ class GmailMailbox(models.Model):
             ._read_group([("mailbox_id", "in", self.ids)], ["mailbox_id"], ["__count"])
         )
         return {mailbox.id: count for mailbox, count in groups}
+
+    @api.depends("offer_ids.state")
+    def _compute_offer_count(self):
+        for mailbox in self:
+            asked = mailbox.offer_ids.filtered(lambda offer: offer.state == "asked")
+            mailbox.offer_count = len(asked)
 
     @api.depends("quarantine_ids")
     def _compute_quarantine_count(self):

@@ -17,6 +17,7 @@ class GmailPending(models.Model):
     mailbox_id = fields.Many2one("gmail.mailbox", index=True, ondelete="cascade")
     message_id = fields.Many2one("gmail.message", index=True, ondelete="cascade")
     is_new = fields.Boolean(help="It came as new mail, not with older mail.")
+    is_choice = fields.Boolean(help="The mailbox's owner chose how much to share.")
     mail_key = fields.Char(index="btree_not_null")
     attempts = fields.Integer()
     retry_at = fields.Datetime()

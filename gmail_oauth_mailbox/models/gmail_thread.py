@@ -29,6 +29,9 @@ class GmailThread(models.Model):
         readonly=True,
         help="The owner's choice for this conversation, in place of the mailbox's",
     )
+    sharing_chosen_at = fields.Datetime(
+        readonly=True, help="When the owner last chose how much of it to share"
+    )
     link_ids = fields.One2many("gmail.link", "thread_id", "Documents", readonly=True)
     message_ids = fields.One2many("gmail.message", "thread_id", readonly=True)
 

@@ -197,6 +197,7 @@ class ResConfigSettings(models.TransientModel):
         if "gmail_contact_ceiling" in changed:
             self.env["gmail.contacts"].sudo()._look_again()
         if "gmail_own_domains" in changed:
+            self.env["gmail.linking"]._compare_ways(actor=self.env.user)
             self.env["gmail.linking"]._enqueue_entries()
         self._set_gmail_client(client_id)
         return result

@@ -30,9 +30,14 @@ class GmailAddresses(models.AbstractModel):
 
     @api.model
     def _cron_refresh(self):
-        """Have mail with new contacts looked for, in mailboxes that want only such."""
+        """Have mail with new contacts looked for, in mailboxes that want only such, and
+        note which contacts are new to those who share."""
         if self.env["gmail.version"]._is_outdated():
             return
+        mailboxes = self.env["gmail.mailbox"].sudo()
+        if mailboxes.search_count([("sharing_chosen_at", "!=", False)], limit=1):
+            with self.env["gmail.connect"]._short_transaction() as env:
+                env["gmail.linking"]._compare_ways()
         wanted = (
             self.env["gmail.mailbox"]
             .sudo()

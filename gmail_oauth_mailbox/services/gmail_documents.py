@@ -327,6 +327,7 @@ class GmailDocuments(models.AbstractModel):
         level = linking._check_level(level)
         threads = threads.sudo()
         threads.sharing_level = level
+        linking._note_choice(threads)
         for mailbox, own in threads.grouped("mailbox_id").items():
             linking._record_messages(mailbox, SQL("m.thread_id = ANY(%s)", own.ids))
         linking._enqueue(self._keys(threads))
@@ -388,7 +389,7 @@ class GmailDocuments(models.AbstractModel):
         # Their own act agrees to what the linker only offered.
         self.env.cr.execute(
             """
-            UPDATE gmail_filing SET is_wanted = true, way = NULL
+            UPDATE gmail_filing SET is_wanted = true, offer_id = NULL
              WHERE message_id = ANY(%s) AND res_model = %s AND res_id = %s
             """,
             [thread.message_ids.ids, *document],
@@ -402,7 +403,7 @@ class GmailDocuments(models.AbstractModel):
                 "is_wanted": True,
                 "notify": False,
                 "parent_id": None,
-                "way": None,
+                "offer_id": None,
             }
             for message in thread.message_ids
             if not message.is_bcc
@@ -412,7 +413,7 @@ class GmailDocuments(models.AbstractModel):
 
     def _set_state(self, thread, document, state, origin):
         links = self.env["gmail.link"].sudo()
-        values = {"state": state, "origin": origin, "reason": False}
+        values = {"state": state, "origin": origin, "reason": False, "way": False}
         link = links.search(
             [
                 ("thread_id", "=", thread.id),

@@ -199,6 +199,7 @@ class GmailExclusions(models.AbstractModel):
             {"pattern": pattern.text, "user_id": user.id, "is_pending": True}
         )
         self.env["gmail.contacts"].sudo()._look_again(user)
+        self.env["gmail.linking"]._forget_way(f"exclusion:{pattern.text}")
         self.env["gmail.linking"]._wake()
 
     @api.model

@@ -183,9 +183,11 @@ class GmailLinker(models.AbstractModel):
             elif message.id not in page.echoes:
                 page.link(message, message.id in is_new)
         page.reached(messages.filtered(lambda m: m.id in is_new))
+        linking = self.env["gmail.linking"]
+        for place, offer in linking._check_offers(mailbox, page.filings).items():
+            page.filings[place]["offer_id"] = offer
         self._store_links(mailbox, page.links.values())
         self._store_filings(mailbox, page.filings.values())
-        linking = self.env["gmail.linking"]
         linking._restore_private(messages)
         linking._record_messages(mailbox, SQL("m.id = ANY(%s)", messages.ids))
         linking._enqueue(set(messages.mapped("mail_key")))
@@ -204,7 +206,15 @@ class GmailLinker(models.AbstractModel):
         }
         self._store_links(
             message.mailbox_id,
-            [{**place, "state": "linked", "origin": "hand", "reason": None}],
+            [
+                {
+                    **place,
+                    "state": "linked",
+                    "origin": "hand",
+                    "reason": None,
+                    "way": None,
+                }
+            ],
         )
         filing = {
             **place,
@@ -213,7 +223,7 @@ class GmailLinker(models.AbstractModel):
             "is_wanted": entry.is_wanted,
             "notify": False,
             "parent_id": entry.mail_message_id.parent_id.id or None,
-            "way": None,
+            "offer_id": None,
         }
         self._store_filings(message.mailbox_id, [filing])
 
@@ -227,14 +237,14 @@ class GmailLinker(models.AbstractModel):
             self.env.cr.execute(
                 """
                 INSERT INTO gmail_link (mailbox_id, thread_id, res_model, res_id, state,
-                            origin, reason, create_uid, write_uid, create_date,
+                            origin, reason, way, create_uid, write_uid, create_date,
                             write_date)
                 VALUES (%(mailbox)s, %(thread_id)s, %(res_model)s, %(res_id)s,
-                        %(state)s, %(origin)s, %(reason)s, %(uid)s, %(uid)s,
+                        %(state)s, %(origin)s, %(reason)s, %(way)s, %(uid)s, %(uid)s,
                         now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')
                     ON CONFLICT (thread_id, res_model, res_id)
                     DO UPDATE SET state = EXCLUDED.state, origin = EXCLUDED.origin,
-                                  reason = EXCLUDED.reason
+                                  reason = EXCLUDED.reason, way = EXCLUDED.way
                         WHERE gmail_link.state = 'suggested'
                           AND EXCLUDED.state = 'linked'
                 """,
@@ -248,22 +258,25 @@ class GmailLinker(models.AbstractModel):
         stays.
 
         :param filings: dicts with message_id, res_model, res_id, kind, is_wanted,
-            notify, parent_id, way
+            notify, parent_id, offer_id
         """
         for filing in filings:
             self.env.cr.execute(
                 """
                 INSERT INTO gmail_filing (message_id, mailbox_id, res_model, res_id,
-                            kind, is_wanted, notify, parent_id, way)
+                            kind, is_wanted, notify, parent_id, offer_id)
                 VALUES (%(message_id)s, %(mailbox)s, %(res_model)s, %(res_id)s,
-                        %(kind)s, %(is_wanted)s, %(notify)s, %(parent_id)s, %(way)s)
+                        %(kind)s, %(is_wanted)s, %(notify)s, %(parent_id)s,
+                        %(offer_id)s)
                     ON CONFLICT (message_id, res_model, res_id)
                     DO UPDATE SET kind = EXCLUDED.kind,
                                   is_wanted = EXCLUDED.is_wanted,
                                   notify = EXCLUDED.notify,
                                   parent_id = EXCLUDED.parent_id,
-                                  way = EXCLUDED.way
-                        WHERE gmail_filing.kind = 'note' AND EXCLUDED.kind <> 'note'
+                                  offer_id = EXCLUDED.offer_id
+                        WHERE gmail_filing.kind = 'note'
+                          AND (EXCLUDED.kind <> 'note'
+                               OR gmail_filing.offer_id IS NOT NULL)
                 """,
                 {**filing, "mailbox": mailbox.id},
             )
@@ -289,10 +302,11 @@ class _Page:
             row = (participant.address, participant.partner_id.id)
             self.people[participant.message_id.id][participant.role].append(row)
         self._read_odoo_mail(messages)
+        self._compare_ways()
         self._read_partners(messages)
         self._read_threads(messages)
         self._rules = [
-            (parse_rule(rule.name), rule.model_id.model)
+            (f"rule:{rule.id}", parse_rule(rule.name), rule.model_id.model)
             for rule in self.env["gmail.link.rule"].sudo().search([])
             if rule.model_id.model in self.env.registry
         ]
@@ -350,6 +364,15 @@ class _Page:
         }
         self.readable = self.linker._readable(self.owner, documents)
 
+    def _compare_ways(self):
+        addresses = {
+            address
+            for people in self.people.values()
+            for rows in people.values()
+            for address, _partner in rows
+        }
+        self.env["gmail.linking"]._compare_ways(addresses)
+
     def _read_partners(self, messages):
         partners = {
             partner
@@ -381,9 +404,11 @@ class _Page:
             .sudo()
             .search([("thread_id", "in", messages.thread_id.ids)])
         )
-        self.known = {}
+        self.known, self.ways = {}, {}
         for link in links:
-            self.known[link.thread_id.id, (link.res_model, link.res_id)] = link.state
+            place = (link.thread_id.id, (link.res_model, link.res_id))
+            self.known[place] = link.state
+            self.ways[place] = link.way or None
         documents = [(link.res_model, link.res_id) for link in links]
         self.readable |= self.linker._readable(self.owner, documents)
         self._talking = {}
@@ -429,9 +454,11 @@ class _Page:
         for address, partner in self._outside(message):
             document = ("res.partner", partner)
             if partner in self.contacts and document in self.readable:
-                self._add(message, document, "contact")
+                self._add(message, document, "contact", way=f"address:{address}")
             elif company := self.companies.get(address):
-                self._add(message, ("res.partner", company), "company")
+                domain = address.rpartition("@")[2]
+                document = ("res.partner", company)
+                self._add(message, document, "company", way=f"domain:{domain}")
         self._by_rule(message)
         self._by_conversation(message)
 
@@ -504,7 +531,7 @@ class _Page:
             return
 
     def _by_rule(self, message):
-        for rule, model in self._rules:
+        for way, rule, model in self._rules:
             names = rule.find(message.subject or "")
             records = self.owner[model]
             if not names or not records.has_access("read") or not records._rec_name:
@@ -519,7 +546,7 @@ class _Page:
                 elif message.direction == "out" or self._senders(
                     message
                 ) & self._people(document):
-                    self._add(message, document, "rule")
+                    self._add(message, document, "rule", way=way)
                 else:
                     self._suggest(message, document, "rule", "stranger")
 
@@ -541,7 +568,8 @@ class _Page:
                 or self._senders(message) & earlier
                 or self._senders(message) & self._people(document)
             ):
-                self._add(message, document, None)
+                way = self.ways.get((thread, document))
+                self._add(message, document, None, way=way)
 
     # -- who ---------------------------------------------------------------
 
@@ -607,8 +635,11 @@ class _Page:
         if self.known.get(place) == "removed":
             return
         if origin:
-            self.links[place] = self._link(place, "linked", origin, None)
+            known = self.known.get(place) == "linked"
+            way = way if not known else way and self.ways.get(place)
+            self.links[place] = self._link(place, "linked", origin, None, way)
             self.known[place] = "linked"
+            self.ways[place] = way
         if message.is_bcc:
             # Bcc copy: never show it on a record.
             return
@@ -623,9 +654,13 @@ class _Page:
                 "notify": notify,
                 "parent_id": parent_id,
                 "way": way,
+                "offer_id": None,
             }
+        elif not way:
+            # What the owner linked themselves is shared whatever else leads there.
+            self.filings[filing]["way"] = None
 
-    def _link(self, place, state, origin, reason):
+    def _link(self, place, state, origin, reason, way=None):
         thread, (model, res_id) = place
         return {
             "thread_id": thread,
@@ -634,4 +669,5 @@ class _Page:
             "state": state,
             "origin": origin,
             "reason": reason,
+            "way": way,
         }

@@ -6,6 +6,13 @@ class MergePartnerAutomatic(models.TransientModel):
 
     _inherit = "base.partner.merge.automatic.wizard"
 
+    def _merge(self, partner_ids, dst_partner=None, extra_checks=True):
+        result = super()._merge(partner_ids, dst_partner, extra_checks)
+        remaining = self.env["res.partner"].sudo().browse(partner_ids).exists()
+        addresses = set(remaining.mapped("email_normalized")) - {False}
+        self.env["gmail.linking"]._compare_ways(addresses, self.env.user)
+        return result
+
     def _update_reference_fields_generic(
         self, referenced_model, src_records, dst_record, additional_update_records=None
     ):

@@ -3,6 +3,8 @@ them into the linking queue."""
 
 import logging
 
+from odoo import SUPERUSER_ID, api
+
 _logger = logging.getLogger(__name__)
 
 
@@ -19,4 +21,17 @@ def migrate(cr, version):
          ORDER BY m.id
         """
     )
-    _logger.info("Emails queued for linking: %s.", cr.rowcount)
+    queued = cr.rowcount
+    env = api.Environment(cr, SUPERUSER_ID, {})
+    env["gmail.linking"]._compare_ways()
+    # What leads to records by now is covered by the choices that owners have made.
+    cr.execute(
+        """
+        UPDATE gmail_mailbox
+           SET sharing_chosen_at = clock_timestamp() AT TIME ZONE 'UTC';
+        UPDATE gmail_thread
+           SET sharing_chosen_at = clock_timestamp() AT TIME ZONE 'UTC'
+         WHERE sharing_level IS NOT NULL;
+        """
+    )
+    _logger.info("Emails queued for linking: %s.", queued)

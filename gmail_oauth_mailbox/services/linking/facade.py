@@ -1,11 +1,13 @@
 from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.fields import Datetime
+from odoo.tools import SQL
 
 from ...lib.rules import sharing
 from .chatter import Chatter
 from .choices import Choices, steps_of
 from .moves import Moves
+from .offers import Offers
 from .queue import Queue
 from .sharing import Sharing
 
@@ -32,6 +34,9 @@ class GmailLinking(models.AbstractModel):
 
     def _make_moves(self, env_su):
         return Moves(env_su, self._make_chatter(env_su))
+
+    def _make_offers(self, env_su):
+        return Offers(env_su)
 
     def _make_queue(self, env_su):
         return Queue(env_su)
@@ -60,9 +65,12 @@ class GmailLinking(models.AbstractModel):
         self._make_queue(self.env(su=True)).add_emails(keys)
 
     @api.model
-    def _enqueue_mailboxes(self, mailboxes):
-        """Have the choices of mailboxes recorded anew, and their emails settled."""
-        self._make_queue(self.env(su=True)).add_mailboxes(mailboxes)
+    def _enqueue_mailboxes(self, mailboxes, is_choice=False):
+        """Have the choices of mailboxes recorded anew, and their emails settled.
+
+        :param is_choice: their owner has just chosen
+        """
+        self._make_queue(self.env(su=True)).add_mailboxes(mailboxes, is_choice)
 
     @api.model
     def _enqueue_entries(self):
@@ -113,7 +121,11 @@ class GmailLinking(models.AbstractModel):
         steps = sharing.changed(before or ((None, False),), level, now)
         if steps != before:
             mailbox.sharing_steps = steps
-            self._enqueue_mailboxes(mailbox)
+        is_choice = self.env.uid == mailbox.user_id.id
+        if is_choice:
+            mailbox.sharing_before_limit = False
+        if is_choice or steps != before:
+            self._enqueue_mailboxes(mailbox, is_choice)
 
     @api.model
     def _record_messages(self, mailbox, which):
@@ -124,10 +136,36 @@ class GmailLinking(models.AbstractModel):
         self._make_choices(self.env(su=True)).record(mailbox, which)
 
     @api.model
-    def _record_choices(self, mailbox):
-        """Record all choices of a mailbox anew, and have its emails settled."""
+    def _record_choices(self, mailbox, is_choice=False):
+        """Record all choices of a mailbox anew, and have its emails settled.
+
+        :param is_choice: its owner chose: that covers what leads to records by now
+        """
+        if is_choice:
+            self._compare_ways()
+            self._stamp_choice(mailbox)
         self._make_choices(self.env(su=True)).record_all(mailbox)
         self._make_queue(self.env(su=True)).add_emails_of(mailbox)
+
+    def _stamp_choice(self, records):
+        """Note that the owner of mailboxes or conversations has just chosen."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                "UPDATE %s SET sharing_chosen_at = clock_timestamp() AT TIME ZONE 'UTC'"
+                " WHERE id = ANY(%s)",
+                SQL.identifier(records._table),
+                records.ids,
+            )
+        )
+        records.invalidate_recordset(["sharing_chosen_at"])
+
+    @api.model
+    def _note_choice(self, threads):
+        """Note that owners chose how much of conversations to share."""
+        people = threads.sudo().message_ids.participant_ids
+        self._compare_ways(set(people.mapped("address")))
+        self._stamp_choice(threads)
 
     @api.model
     def _restore_private(self, messages):
@@ -173,12 +211,61 @@ class GmailLinking(models.AbstractModel):
         mailboxes, threads = self._looser_than(limit)
         # "nobody" would be a choice of the owner's, which the limit isn't.
         level = limit != "nobody" and limit
+        for mailbox in mailboxes.filtered(lambda m: not m.sharing_before_limit):
+            mailbox.sharing_before_limit = mailbox.sharing_level
+        self._offer_raised_limit(limit)
         threads.sharing_level = level
         # Which has their choices recorded anew.
         mailboxes.sharing_level = level
         self._enqueue_mailboxes(threads.mailbox_id - mailboxes)
         # Entries whose copies are gone, too.
         self._enqueue_entries()
+
+    # ------------------------------------------------------------------
+    # Asking owners before others share more of their email
+    # ------------------------------------------------------------------
+
+    def _offer_raised_limit(self, limit):
+        """Offer owners what they shared before a limit that is higher now."""
+        offers = self._make_offers(self.env(su=True))
+        lowered = self.env["gmail.mailbox"].sudo()
+        for mailbox in lowered.search([("sharing_before_limit", "!=", False)]):
+            level = sharing.capped(mailbox.sharing_before_limit, limit)
+            is_more = sharing.rank(level) > sharing.rank(mailbox.sharing_level)
+            if is_more and mailbox.user_id != self.env.user:
+                offers.offer_limit(mailbox, level, self.env.user)
+
+    @api.model
+    def _compare_ways(self, addresses=None, actor=None):
+        """Bring the snapshot of what leads to records up to date; see Offers."""
+        self._make_offers(self.env(su=True)).compare(addresses, actor)
+
+    @api.model
+    def _note_act(self, key, signature=""):
+        """Note that the current user made a way lead to records."""
+        offers = self._make_offers(self.env(su=True))
+        offers.note_act(key, signature, self.env.user)
+
+    @api.model
+    def _forget_way(self, key):
+        """Note that a way leads nowhere any more."""
+        self._make_offers(self.env(su=True)).forget(key)
+
+    @api.model
+    def _check_offers(self, mailbox, links):
+        """Return the offers that keep links from being shared; see Offers.check."""
+        return self._make_offers(self.env(su=True)).check(mailbox, links)
+
+    @api.model
+    def _answer(self, offers, state):
+        """Note what the owner of offers (sudo) answers: "accepted" or "declined"."""
+        self._make_offers(self.env(su=True)).answer(offers, state)
+        self._wake()
+
+    @api.model
+    def _offer_reason(self, offer):
+        """Return what happened that an owner is asked about."""
+        return self._make_offers(self.env).reason(offer)
 
     # ------------------------------------------------------------------
     # Questions

@@ -59,11 +59,14 @@ class Queue:
         if self.env.cr.rowcount:
             self.wake()
 
-    def add_mailboxes(self, mailboxes):
-        """Have the choices of mailboxes recorded anew, and their emails settled."""
+    def add_mailboxes(self, mailboxes, is_choice=False):
+        """Have the choices of mailboxes recorded anew, and their emails settled.
+
+        :param is_choice: their owner has just chosen
+        """
         if mailboxes:
             self.env["gmail.pending"].create(
-                [{"mailbox_id": mailbox.id} for mailbox in mailboxes]
+                [{"mailbox_id": m.id, "is_choice": is_choice} for m in mailboxes]
             )
             self.wake()
 
@@ -115,8 +118,9 @@ class Queue:
         sweep_page = self.env["gmail.exclusions"]._sweep_page
         steps = (
             sweep_page,
-            self._link_page,
+            # Emails are linked by what their owners have chosen.
             self._record_page,
+            self._link_page,
             self._settle_page,
         )
         for step in steps:
@@ -142,7 +146,7 @@ class Queue:
         env.cr.execute(
             SQL(
                 """
-                SELECT id, mailbox_id, message_id, is_new, mail_key, attempts
+                SELECT id, mailbox_id, message_id, is_new, is_choice, mail_key, attempts
                   FROM gmail_pending
                  WHERE %s AND (retry_at IS NULL OR retry_at <= %s)
                  ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
@@ -220,7 +224,8 @@ class Queue:
             for row in rows:
                 mailbox = env["gmail.mailbox"].browse(row["mailbox_id"])
                 if mailbox.exists():
-                    env["gmail.linking"]._record_choices(mailbox)
+                    is_choice = row["is_choice"]
+                    env["gmail.linking"]._record_choices(mailbox, is_choice)
             self._done(env, rows)
         return bool(rows)
 

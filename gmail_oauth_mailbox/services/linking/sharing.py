@@ -173,6 +173,7 @@ class Sharing:
                     record=(filing.res_model, filing.res_id),
                     kind=filing.kind,
                     is_wanted=filing.is_wanted,
+                    is_offered=bool(filing.offer_id),
                     notify=filing.notify,
                     parent=filing.parent_id or None,
                 )
