@@ -1,4 +1,4 @@
-"""Break each point of OAuth security in the code, and see its test fail.
+"""Break each point of OAuth security and of sharing in the code, and see its test fail.
 
     python tests/break_points.py [POINT …]
 
@@ -18,6 +18,8 @@ ADDON = "gmail_oauth_mailbox"
 POINTS = "tests/test_oauth_points.py::TestOauthPoints::test_"
 WIRE = "tests/test_lib_wire.py::test_point_22_"
 REAL = "tests/test_real_transactions.py::test_"
+DECISIONS = "tests/test_lib_sharing_decisions.py::test_"
+ATTACKS = "tests/test_sharing_attacks.py::TestForgedCopies::test_"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Break:
 
 CONNECT, OAUTH = "services/gmail_connect.py", "services/gmail_oauth.py"
 SETUP, LIB = "services/gmail_setup.py", "lib/oauth.py"
+SHARING = "lib/rules/sharing.py"
 BREAKS = (
     Break(
         "1",
@@ -315,6 +318,88 @@ BREAKS = (
         "for attempt in attempts.browse():",
         "tests/test_connecting.py::TestConnecting::"
         "test_the_account_that_was_picked_can_be_let_go",
+    ),
+    Break(
+        "sharing",
+        "a copy is shown though its own mailbox chose nothing",
+        SHARING,
+        "    level = copy.level\n    if not level:\n        return False\n",
+        '    level = copy.level or "everything"\n',
+        f"{DECISIONS}a_record_never_shows_more_of_a_copy_than_its_own_choice_allows",
+    ),
+    Break(
+        "sharing",
+        "any mailbox that holds a copy restrains it",
+        SHARING,
+        "return copy.by_list or not choice.addresses.isdisjoint(copy.people)",
+        "return True",
+        f"{DECISIONS}a_mailbox_that_a_copy_does_not_name_changes_nothing_of_it",
+    ),
+    Break(
+        "sharing",
+        "a copy that differs replaces another",
+        SHARING,
+        "        first, *others = sorted(left, key=_position) or [None]\n",
+        "        first, *others = sorted(left, key=_position)[:1] or [None]\n",
+        f"{DECISIONS}an_answer_of_another_mailbox_decides_nothing_about_a_copy",
+    ),
+    Break(
+        "sharing",
+        "a banner or a footer makes another email",
+        "lib/rules/same_email.py",
+        "    return _without_footer(_without_banner(text))",
+        "    return text",
+        "tests/test_lib_same_email.py::test_what_servers_add_makes_no_other_email",
+    ),
+    Break(
+        "sharing",
+        "the order of arrival decides which copy is shown",
+        SHARING,
+        "        copy.mailbox,\n        copy.received or datetime.max,\n"
+        "        copy.id or 0,\n",
+        "",
+        f"{DECISIONS}any_order_decides_the_same",
+    ),
+    Break(
+        "sharing",
+        "the label SENT vouches for any sender",
+        "services/gmail_store.py",
+        "mailbox_key(from_email) in map(mailbox_key, mailbox._addresses())\n",
+        "True\n",
+        f"{ATTACKS}the_label_sent_vouches_for_nobody_else",
+    ),
+    Break(
+        "sharing",
+        "a colleague is the author of a copy in another mailbox",
+        "services/linking/chatter.py",
+        "return partner.partner_share and partner.id, email_from",
+        "return partner.id, email_from",
+        f"{ATTACKS}a_colleague_is_the_author_of_their_own_copy_alone",
+    ),
+    Break(
+        "sharing",
+        "an answer is posted though its owner shares with nobody",
+        SHARING,
+        'if copy.level == "nobody" and not place.is_wanted:',
+        "if False:",
+        f"{DECISIONS}answers_are_posted_unless_nobody_shall_see_them",
+    ),
+    Break(
+        "sharing",
+        "acts of others share more without a question",
+        "lib/rules/consent.py",
+        "    return ASK\n",
+        "    return OPEN\n",
+        "tests/test_lib_consent.py::test_nothing_of_others_is_open_without_a_later_yes",
+    ),
+    Break(
+        "sharing",
+        "records that the owner cannot read are not counted",
+        "services/gmail_documents.py",
+        "self._people_with_access(named, len(places - readable))",
+        "self._people_with_access(named, 0)",
+        "tests/test_sharing_attacks.py::TestOneEntry::"
+        "test_who_can_read_counts_records_that_the_owner_cannot_read",
     ),
 )
 

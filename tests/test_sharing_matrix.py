@@ -1,11 +1,11 @@
-"""Who sees what of a shared mail: level × reader × road, generated."""
+"""Who sees what of a shared mail: level × what happened × reader × road, generated."""
 
 import json
 from base64 import b64encode
 
 from odoo.tests import JsonRpcException, tagged
 
-from .common import ANNA
+from .common import ANNA, BEN, mail
 from .test_export import with_file
 from .test_linking import PASS, LinkingCase
 
@@ -20,6 +20,9 @@ SHOWN = {
     "everything": {SUBJECT, TEXT, FILE.decode()},
 }
 ALL = SHOWN["everything"]
+# What happens to a mail: nothing, a colleague forges a copy and shares it, or its
+# record is merged into another one.
+VARIANTS = ("plain", "forged", "moved")
 CONTENT = (
     "gmail.thread",
     "gmail.message",
@@ -48,17 +51,42 @@ class TestSharingMatrix(LinkingCase):
             "base.group_user,base.group_system,base.group_erp_manager",
         )
         self.env.company.partner_id.company_id = False
-        self.carla.company_id = self.env.company
-        self.carla.message_subscribe(self.portal.partner_id.ids)
+        self.prepare_carla()
         self.cells = 0
 
-    def share(self, level):
+    def prepare_carla(self):
+        self.carla.company_id = self.env.company
+        self.carla.message_subscribe(self.portal.partner_id.ids)
+
+    def forge(self, message_id):
+        """Have a colleague share a copy with the same id, and words of their own."""
+        raw = mail(
+            subject="Forged", body="Forged", Message_ID=message_id, to=f"{ANNA}, {BEN}"
+        )
+        self.google.add_message(BEN, raw, labels=["SENT"])
+        box = self.box(self.ben, BEN, "everything")
+        self.settle(box)
+        for thread in self.thread(box).with_user(self.ben):
+            thread.panel_link("res.partner", self.carla.id)
+            thread.panel_share("everything")
+        self.run_cron("file")
+        return box
+
+    def move(self):
+        other = self.env["res.partner"].create({"name": "Carla R"})
+        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
+        wizard._merge((self.carla | other).ids, other)
+        self.run_cron("file")
+        self.carla = other
+        self.prepare_carla()
+
+    def share(self, level, variant="plain"):
         """Let the mail arrive in a mailbox of that level; return (mailbox, posts)."""
         raw = with_file(SUBJECT, "plan.pdf", FILE).replace(
             b"see the file", TEXT.encode()
         )
         head = (
-            f"Message-ID: <{level}@customer-example.test>\r\n"
+            f"Message-ID: <{level}{variant}@customer-example.test>\r\n"
             f"Authentication-Results: {PASS}\r\n"
         )
         raw = raw.replace(b"From: ", head.encode() + b"From: ", 1)
@@ -189,41 +217,56 @@ class TestSharingMatrix(LinkingCase):
         self.assertLessEqual(seen, shown if may else set(), cell)
 
     def test_matrix(self):
-        for level, shown in SHOWN.items():
-            box, posts = self.share(level)
-            own = self.env["gmail.attachment"].search([("mailbox_id", "=", box.id)])
-            originals = own.attachment_id.ids
-            files = posts.attachment_ids.ids + originals
-            self.env.flush_all()
-            notified = self.env["mail.notification"].search_count(
-                [("mail_message_id", "in", posts.ids)]
-            )
-            self.assertFalse(notified)
-            bus = self.env["bus.bus"].search([]).mapped("message")
-            self.look((level, "bus"), " ".join(bus), set())
-            for user, part in (
-                (self.anna, ALL),
-                (self.ben, shown),
-                (self.admin, shown),
-                (self.stranger, set()),
-                (self.portal, set()),
-            ):
-                self.may_read = user not in (self.stranger, self.portal)
-                self.authenticate(user.login, user.login)
-                reached = set()
-                for road, found in self.roads(posts, files):
-                    self.look((level, user.login, road), found, part)
-                    reached |= {p for p in ALL if p in found}
-                for road, found in self.private():
-                    mine = ALL if user == self.anna else set()
-                    self.look((level, user.login, road), found, mine)
-                    reached |= {p for p in ALL if p in found}
-                # Else nothing could be found wrong.
-                least = part - {FILE.decode()} if user == self.anna else part
-                self.assertLessEqual(least, reached, (level, user.login))
-            posts.unlink()
-            box._delete()
-        self.assertGreater(self.cells, 5 * 5 * 20)
+        for variant in VARIANTS:
+            for level, shown in SHOWN.items():
+                with self.subTest(variant=variant, level=level):
+                    self.check(variant, level, shown)
+        self.assertGreater(self.cells, 3 * 5 * 5 * 20)
+
+    def check(self, variant, level, shown):
+        box, posts = self.share(level, variant)
+        forger = self.env["gmail.mailbox"]
+        if variant == "forged":
+            forger = self.forge(f"<{level}{variant}@customer-example.test>")
+            self.assertGreater(len(self.posts(self.carla)), len(posts))
+            posts = self.posts(self.carla)
+        elif variant == "moved":
+            self.move()
+            self.assertEqual(bool(self.posts(self.carla)), bool(posts))
+            posts = self.posts(self.carla)
+        own = self.env["gmail.attachment"].search([("mailbox_id", "=", box.id)])
+        originals = own.attachment_id.ids
+        files = posts.attachment_ids.ids + originals
+        self.env.flush_all()
+        notified = self.env["mail.notification"].search_count(
+            [("mail_message_id", "in", posts.ids)]
+        )
+        self.assertFalse(notified)
+        bus = self.env["bus.bus"].search([]).mapped("message")
+        self.look((level, "bus"), " ".join(bus), set())
+        for user, part in (
+            (self.anna, ALL),
+            (self.ben, shown),
+            (self.admin, shown),
+            (self.stranger, set()),
+            (self.portal, set()),
+        ):
+            self.may_read = user not in (self.stranger, self.portal)
+            self.authenticate(user.login, user.login)
+            reached = set()
+            for road, found in self.roads(posts, files):
+                self.look((variant, level, user.login, road), found, part)
+                reached |= {p for p in ALL if p in found}
+            for road, found in self.private():
+                mine = ALL if user == self.anna else set()
+                self.look((variant, level, user.login, road), found, mine)
+                reached |= {p for p in ALL if p in found}
+            # Else nothing could be found wrong.
+            least = part - {FILE.decode()} if user == self.anna else part
+            self.assertLessEqual(least, reached, (level, user.login))
+        posts.attachment_ids.unlink()
+        posts.unlink()
+        (box | forger)._delete()
 
     def test_what_was_remembered_gives_nothing_more(self):
         box, posts = self.share("everything")
