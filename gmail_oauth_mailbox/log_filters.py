@@ -7,7 +7,8 @@ from psycopg2.errors import LockNotAvailable, SerializationFailure
 
 CALLBACK = "/gmail_oauth_mailbox/callback"
 CONFLICTS = (LockNotAvailable, SerializationFailure)
-TABLE = re.compile(r"\bgmail_\w+")
+# Entries of emails, and their files, are in tables of Odoo's.
+TABLE = re.compile(r"\b(?:gmail_\w+|mail_message|ir_attachment)\b")
 
 
 class CallbackFilter(logging.Filter):

@@ -41,6 +41,7 @@ SECRET = (
     "gmail.pending",
     "gmail.vote",
     "gmail.way",
+    "gmail.sent",
 )
 SERVICES = (
     "gmail.addresses",

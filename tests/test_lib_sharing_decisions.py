@@ -56,12 +56,10 @@ def copies(draw, mailbox=boxes):
         people=draw(people),
         addresses=frozenset({box}),
         is_from_owner=draw(st.booleans()),
-        is_vouched=draw(st.booleans()),
         is_hidden=draw(st.sampled_from((False, False, False, True))),
         by_list=draw(st.booleans()),
         is_internal=draw(st.sampled_from((False, False, True))),
         date=draw(dates),
-        received=DATE,
         places=draw(places()),
     )
 
@@ -262,7 +260,6 @@ def test_the_senders_own_copy_comes_first():
         "everything",
         people=frozenset({"anna", "ben"}),
         addresses=frozenset({"ben"}),
-        is_vouched=True,
         places=(Place(LEAD),),
     )
     of_anna = replace(

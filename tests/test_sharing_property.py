@@ -84,6 +84,8 @@ class TestSharingProperty(HttpCase):
         for box, level in zip(self.boxes, levels, strict=False):
             box.sharing_level = level
             box.sharing_steps = [[None, level]]
+            # Carla is there when they choose.
+            box.sharing_chosen_at = "2100-01-01"
             self.levels[box.id] = level
 
     def copies(self, box):

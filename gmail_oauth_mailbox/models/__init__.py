@@ -28,6 +28,7 @@ from . import (
     gmail_quarantine,
     gmail_quota,
     gmail_revocation,
+    gmail_sent,
     gmail_thread,
     gmail_tombstone,
     gmail_vote,

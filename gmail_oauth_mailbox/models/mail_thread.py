@@ -88,6 +88,9 @@ class MailThread(models.AbstractModel):
         :param gmail_from: another of her addresses, which the chatter offers
         :raises UserError: it is not hers
         """
+        if not self.env.su:
+            # Answers are found by it, so only Odoo chooses it.
+            kwargs.pop("message_id", None)
         sender = self.env["gmail.sender"]
         if (
             not author_id

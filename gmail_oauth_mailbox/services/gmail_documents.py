@@ -142,7 +142,9 @@ class GmailDocuments(models.AbstractModel):
                 ]
             )
         )
-        return entries.filtered(lambda e: (e.mail_key, e.digest) in own)
+        return entries.filtered(
+            lambda e: (e.mail_key, sharing.base(e.digest or "")) in own
+        )
 
     def _suggestions(self, thread, env, links):
         """Return documents that it might belong to: what was not trusted enough, then

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import SQL, html2plaintext
 
+from ..lib.rules.sharing import base
+
 PAGE = 40
 # Counted no further: "1000" is a lot of mail in any case.
 MOST_COUNTED = 1000
@@ -149,7 +151,7 @@ class GmailEmails(models.AbstractModel):
                    AND NOT EXISTS (
                        SELECT FROM gmail_entry e
                         WHERE e.mail_key = m.mail_key
-                          AND e.digest = m.content_digest
+                          AND split_part(e.digest, ' ', 1) = m.content_digest
                           AND e.res_model = %(model)s
                           AND e.res_id = ANY(%(ids)s)
                           AND e.mail_message_id IS NOT NULL)) o
@@ -197,7 +199,7 @@ class GmailEmails(models.AbstractModel):
                 found.append(self._own(unshared[number]))
             elif post := posts.get(entries[number].mail_message_id.id):
                 entry = entries[number]
-                mine = own.get((key, entry.digest))
+                mine = own.get((key, base(entry.digest or "")))
                 found.append(self._shared(entry, post, mine, record))
         return found
 

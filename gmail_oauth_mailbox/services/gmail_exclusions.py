@@ -317,6 +317,18 @@ class GmailExclusions(models.AbstractModel):
                 """,
                 [mailbox_id, list(of_mailbox)],
             )
+        for mailbox_id, of_mailbox in keys.items():
+            entries = self.env["gmail.entry"].search(
+                [
+                    ("mailbox_id", "=", mailbox_id),
+                    ("mail_key", "in", list(of_mailbox)),
+                    ("message_id", "=", False),
+                    ("kind", "=", "note"),
+                ]
+            )
+            documents = {(entry.res_model, entry.res_id) for entry in entries}
+            self.env["gmail.linking"]._remove_entries(entries)
+            self.env["gmail.correspondence"]._recount(documents)
         self.env["gmail.linking"]._enqueue(set().union(*keys.values()))
         exclusion.removed += count
         return count == PAGE

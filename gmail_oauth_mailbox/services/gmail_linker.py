@@ -121,8 +121,25 @@ class GmailLinker(models.AbstractModel):
     def _own_domains(self):
         """Return the domains that are the company's own."""
         domains = set(self.env["gmail.setup"]._own_domains())
+        # One user's account at a customer's makes no domain the company's.
         self.env.cr.execute(
-            "SELECT DISTINCT lower(split_part(email, '@', 2)) FROM gmail_mailbox"
+            """
+            SELECT domain
+              FROM (SELECT lower(split_part(b.email, '@', 2)) AS domain,
+                           count(DISTINCT b.user_id) > 1
+                           OR bool_or(lower(split_part(u.login, '@', 2))
+                                      = lower(split_part(b.email, '@', 2)))
+                               AS is_sure
+                      FROM gmail_mailbox b JOIN res_users u ON u.id = b.user_id
+                     GROUP BY 1) d
+             WHERE is_sure
+                OR NOT EXISTS (
+                   SELECT FROM res_partner p
+                    WHERE split_part(p.email_normalized, '@', 2) = d.domain
+                      AND p.partner_share AND p.active
+                      AND NOT EXISTS (SELECT FROM res_company c
+                                       WHERE c.partner_id = p.id))
+            """
         )
         domains.update(d for (d,) in self.env.cr.fetchall() if not is_freemail(d))
         self.env.cr.execute("SELECT lower(name) FROM mail_alias_domain")
@@ -335,7 +352,10 @@ class _Page:
         wanted.update(filter(None, messages.mapped("sent_message_id")))
         mails = self.env["mail.message"].sudo()
         mails = mails.search([("message_id", "in", list(wanted))], order="id")
-        by_id = {mail.message_id: mail for mail in mails}
+        by_id = {}
+        for mail in mails:
+            # The first one has it from Odoo.
+            by_id.setdefault(mail.message_id, mail)
         self.sent = {m.id: by_id.get(m.sent_message_id) for m in messages}
         self.echoes = {
             m.id
@@ -426,7 +446,8 @@ class _Page:
         return bool(
             users.search_count(
                 [
-                    ("partner_id.email_normalized", "in", list(senders)),
+                    # Users can change their own email address, not their login.
+                    ("login", "in", list(senders)),
                     ("share", "=", False),
                 ],
                 limit=1,
@@ -524,7 +545,7 @@ class _Page:
                 document,
                 "reply",
                 kind="reply",
-                is_wanted=mail.author_id == self.mailbox.user_id.partner_id,
+                is_wanted=mail.create_uid == self.mailbox.user_id,
                 notify=bool(is_new and fresh and not message.is_automated),
                 parent_id=mail.id,
             )

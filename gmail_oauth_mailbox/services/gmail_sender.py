@@ -315,6 +315,7 @@ class GmailSender(models.AbstractModel):
             with oauth._client(mailbox) as client:
                 gmail_id = check and self._find_sent(mailbox, client, ref, check)
                 if not gmail_id:
+                    self._note_sending(mailbox, message_id)
                     gmail_id = self._send(mailbox, client, raw, thread, ref)
                 self._read_back(mailbox, client, gmail_id, message_id)
         except errors.RetryLater as error:
@@ -327,6 +328,11 @@ class GmailSender(models.AbstractModel):
             raise NotSentYet(words._of(error, mailbox), RETRY_PAUSE) from error
         except errors.GoogleError as error:
             raise UserError(words._of(error, mailbox)) from error
+
+    def _note_sending(self, mailbox, message_id):
+        """Note that an email leaves by a mailbox, whatever becomes of the transaction."""
+        with self.env["gmail.connect"]._short_transaction() as env:
+            env["gmail.store"]._note_sent(mailbox, message_id)
 
     def _send(self, mailbox, client, raw, thread, ref):
         """Send, and settle an answer that never came; return the Gmail id."""

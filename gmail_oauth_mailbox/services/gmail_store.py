@@ -325,8 +325,9 @@ class GmailStore(models.AbstractModel):
                         "participants_left_out": max(
                             0, len(people[gmail_id]) - MOST_PEOPLE
                         ),
-                        "sent_message_id": sent_message_ids.get(gmail_id)
-                        or self._own_message_id(message),
+                        "sent_message_id": self._own_message_id(
+                            mailbox, message, sent_message_ids.get(gmail_id)
+                        ),
                     }
                     for gmail_id, message in wanted.items()
                 ],
@@ -523,15 +524,46 @@ class GmailStore(models.AbstractModel):
         words.append(message.body_text or "")
         return fold(text("\n".join(words)))[:MOST_SEARCHED]
 
-    def _own_message_id(self, message):
-        """Return Odoo's Message-ID of mail that left through Odoo, as References
-        keeps it; the reference in the header proves that it is the right one."""
-        if not message.odoo_send_id:
+    def _note_sent(self, mailbox, message_id):
+        """Note that Odoo sends an email through a mailbox."""
+        self.env.cr.execute(
+            """
+            INSERT INTO gmail_sent (user_id, email, message_id) VALUES (%s, %s, %s)
+                ON CONFLICT DO NOTHING
+            """,
+            [mailbox.user_id.id, mailbox.email, message_id],
+        )
+
+    def _own_message_id(self, mailbox, message, known=None):
+        """Return Odoo's Message-ID of an email that left through Odoo, as References
+        keeps it.
+
+        :param known: Odoo's Message-ID when Google has just answered with this message
+        """
+        if known:
+            self._note_sent(mailbox, known)
+        elif message.odoo_send_id:
+            ids = (message.message_id, *reversed(message.references))
+            matching = (i for i in ids if i and send_ref(i) == message.odoo_send_id)
+            known = next(matching, None)
+        if not known:
             return None
-        for message_id in (message.message_id, *reversed(message.references)):
-            if message_id and send_ref(message_id) == message.odoo_send_id:
-                return message_id
-        return None
+        # One message each: a second one with the same header isn't Odoo's.
+        self.env.cr.execute(
+            """
+            UPDATE gmail_sent SET gmail_id = %(gmail_id)s
+             WHERE user_id = %(user)s AND email = %(email)s
+               AND message_id = %(message_id)s
+               AND (gmail_id IS NULL OR gmail_id = %(gmail_id)s)
+            """,
+            {
+                "gmail_id": message.gmail_id,
+                "user": mailbox.user_id.id,
+                "email": mailbox.email,
+                "message_id": known,
+            },
+        )
+        return known if self.env.cr.rowcount else None
 
     def _people(self, message):
         senders = (message.from_,) if message.from_ else ()

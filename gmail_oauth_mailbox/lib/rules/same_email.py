@@ -21,18 +21,21 @@ from ..sanitize import clean_html_to_text
 WORD = re.compile(r"\w+")
 # "[list]" behind any number of "Re:": added by lists and gateways.
 REPLY = r"(?:(?:re|aw|sv|vs|antw|fwd?|wg|tr|rv)\s*:\s*)"
-SUBJECT_TAG = re.compile(rf"^(\s*{REPLY}*)\[[^\]]{{1,60}}\]\s*", re.I)
+SUBJECT_TAG = re.compile(
+    rf"^(\s*{REPLY}*)"
+    r"\[(?:extern\w*(?: e-?mail| sender| message)?|[a-z][\w.-]{0,29})\]\s*",
+    re.I,
+)
 MAX_SUBJECT_TAGS = 3
 
 ANCHOR = re.compile(r'<a\b[^<>]{0,4000}?\shref="([^"]{0,8000})"', re.I)
 URL = re.compile(r"https?://[^\s<>\"']{1,4000}", re.I)
-# Styles that keep words from being seen, and characters that turn their order round.
-HIDING = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:"
-    r"|(?:font-size|(?:max-)?(?:height|width)|line-height)\s*:\s*0",
-    re.I,
-)
-DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Tags that change how words look, without an attribute.
+LOOKS = frozenset({"s", "strike", "del"})
+TAG = re.compile(r"<([a-z][a-z0-9]{0,20})\b[^<>]{0,8000}>", re.I)
+HREF = re.compile(r'\s*\bhref="[^"]{0,8000}"', re.I)
+# Unicode's private use area.
+FIRST_SIGN, SIGNS = 0xE000, 0xF8FF - 0xE000
 
 # Gateways that lead a link through themselves, and the parameter with its target.
 REWRITERS = {
@@ -48,43 +51,67 @@ PROOFPOINT_V3 = re.compile(r"/v3/__(.+?)__;")
 CISCO_HOST = "secure-web.cisco.com"
 MAX_UNWRAPPED = 4
 
-# What a gateway says before the text, a sentence at a time.
+# What a gateway says before the text, and a list below it: sentences of these words
+# and a few others, such as a name. Whatever else stands there is the email's.
 BANNER_ZONE = 1500
-MAX_BANNER_SENTENCES = 8
-OUTSIDE = (
-    r"(?:outside|external|extern\w*|außerhalb|unknown\ sender|extérieur\w*|fuera"
-    r"|esterno|buiten)"
+MAX_BANNER_SENTENCES = 12
+BANNER_WORDS = frozenset(
+    """
+    a absender achtung an and anhänge any are atención attachment attachments
+    attention attenzione auf außer außerhalb avertissement be been before came
+    careful caution cautious ce cet cette check click clicking company content
+    correo courriel d'extern dans de dem den der des di die diese dieser do don't e
+    e-mail e-mails el email emails en exercise expected expéditeur ext extern
+    external externe externen from gesendet has have hinweis identify if important
+    in is ist it it's its keine klicken know known kommt la le les like link links
+    look mail mensaje message messages n'ouvrez nachricht ne never not notice of on
+    open opening or organisation organization origin originated our outside pièces
+    please precaución provenant prudence que recognise recognize reply safe sender
+    sent sie source stammt suspicious t'extern that the think this trust trusted
+    twice unbekannten unexpected unknown unless use verify vient von vorsicht
+    warning was wenn were with wurde you your öffnen
+    """.split()
 )
-BANNER = re.compile(
-    rf"""[\s\W_]*(?:
-      \[\s*(?:external|extern\w*|ext)\b[^\]\n]{{0,40}}\]
-    | (?:external|extern\w*)\s+(?:e-?mail|message|mail|sender|nachricht)\b
-      [^\n.!]{{0,60}}
-    | (?:caution|warning|attention|alert|notice|important|be\s+careful|vorsicht|achtung
-       |warnung|hinweis|avertissement|prudence|precaución|atención|attenzione|let\s+op
-      )\b[^\w\n]*
-    | (?:this|the|diese|dies|cet|cette|ce|este|esta|questa|dit)\b[^\n.!]{{0,60}}
-      (?:e-?mail|message|nachricht|mail|courriel|correo|mensaje|messaggio|bericht)\b
-      [^\n.!]{{0,60}}{OUTSIDE}[^\n.!]{{0,80}}
-    | (?:please\s+)?(?:do\s+not|don['’]t|never|avoid|use\s+caution|exercise\s+caution
-       |be\s+cautious|think\s+before|klicken\s+sie|öffnen\s+sie|ne\s+cliquez|no\s+haga)
-      \b[^\n.!]{{0,60}}(?:link|attachment|click|anhang|anhänge|open|reply|lien|enlace)
-      [^\n.!]{{0,120}}
-    )[.!]*""",
-    re.I | re.X,
+BANNER_KEYS = frozenset(
+    """
+    achtung atención attachment attachments attention attenzione avertissement
+    careful caution click clicking ext extern external externe externen hinweis
+    links open opening outside precaución prudence unknown unless vorsicht warning
+    öffnen
+    """.split()
 )
-# What a list says below the text.
+MAX_OTHER_WORDS = 2
+# Blanks, brackets, rules, and the signs of tags around a banner.
+AROUND = re.compile(r"[\s\ue000-\uf8ff\[\](){}*_=|:.!-]*")
+SENTENCE = re.compile(r"[^\n.!?:]{0,300}[\n.!?:\]]?")
 FOOTER_ZONE = 2500
 MAX_FOOTER = 1500
 MAX_FOOTERS = 4
-LIST_WORDS = (
-    r"mailing\ ?-?list|unsubscribe|subscribed|subscription|listinfo|list-info"
-    r"|google\ groups|groups\.io|abmelden|abbestellen|verteiler|mailingliste"
-    r"|désabonner|désinscrire|liste\ de\ diffusion|darse\ de\ baja|lista\ de\ correo"
-    r"|uitschrijven|disiscri"
+FOOTER_WORDS = frozenset(
+    """
+    a abbestellen abmelden all an and archive archives are at aus baja because been
+    by click contact correo darse de del der desabonner die diese diesem diesen
+    dieser discussion disiscriversi désabonner désinscrire email emails following
+    for from google group groups groups.io here if in info is it la leave link links
+    list list-info lista liste listinfo lists mail mailing mailing-list mailinglist
+    mailingliste manage message messages more mute newsletter of on online options
+    or owner please post preferences receive received reply send sent settings sie
+    stop subscribed subscribing subscription survey the this to topic uitschrijven
+    unsub unsubscribe unsubscribing unsubscription update use verteiler view visit
+    vom von want was web were with you your zu zum
+    """.split()
 )
-SEPARATOR = re.compile(r"\n[ \t]*[_=*~#-]{2}[_=*~# \t-]*(?=\n|$)")
-LIST_WORD = re.compile(LIST_WORDS, re.I | re.X)
+FOOTER_KEYS = frozenset(
+    """
+    abbestellen abmelden baja disiscriversi désabonner désinscrire google groups.io
+    list-info listinfo mailing mailing-list mailinglist mailingliste subscribed
+    subscription uitschrijven unsub unsubscribe verteiler
+    """.split()
+)
+MAX_OTHER_FOOTER_WORDS = 3
+ADDRESS = re.compile(r"\S+@\S+|(?:https?://)?[\w-]+(?:\.[\w-]+)+(?:/\S*)?")
+NAME = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
+SEPARATOR = re.compile(r"\n[\s\ue000-\uf8ff]*[_=*~#-]{2}[_=*~# \t-]*(?=\n|$)")
 LIST_SENTENCE = re.compile(
     r"\n[^\n]{0,40}(?:you received this (?:e-?mail|message) because you are subscribed"
     r"|to unsubscribe (?:from this (?:list|group)|send))",
@@ -149,20 +176,38 @@ def digest(subject, people, html, files):
     return _hash(
         letters(bare_subject(subject)),
         "\n".join(sorted(f"{r} {a} {letters(name)}" for r, a, name in people)),
-        letters(bare_text(html)),
-        f"{len(HIDING.findall(html or ''))} {''.join(DIRECTION.findall(html or ''))}",
+        letters(bare_text(marked(html))),
         "\n".join(sorted(f"{size} {name}" for name, size in files)),
     )
 
 
 def letters(text):
-    """Return the words of a text without what mail servers change: blanks, line ends,
-    signs, capitals.
+    """Return a text without what mail servers change: blanks and line ends.
 
-    >>> letters("Hello,\\r\\n> Anna!")
-    'helloanna'
+    >>> letters("Hello,\\r\\n Anna!")
+    'Hello,Anna!'
     """
-    return "".join(WORD.findall(text or "")).lower()
+    return "".join((text or "").split())
+
+
+def marked(html):
+    """Return clean HTML with a sign behind each tag that changes how its words look: a
+    style, a colour, a picture's text, struck-out words.
+
+    The sign, of Unicode's private use area, depends on all of the tag.
+    """
+
+    def sign(match):
+        # Where a link leads is in the text already.
+        tag = HREF.sub("", match[0])
+        if "=" in tag or match[1].lower() in LOOKS:
+            number = int(
+                hashlib.sha256(tag.encode("utf-8", "replace")).hexdigest()[:8], 16
+            )
+            return f"{match[0]}{chr(FIRST_SIGN + number % SIGNS)}"
+        return match[0]
+
+    return TAG.sub(sign, html or "")
 
 
 def same_words(html, other):
@@ -238,28 +283,58 @@ def _unwrapped(url):
 def _without_banner(text):
     head, rest = text[:BANNER_ZONE], text[BANNER_ZONE:]
     for _sentence in range(MAX_BANNER_SENTENCES):
-        match = BANNER.match(head)
-        if not match:
+        match = SENTENCE.match(head)
+        sentence = match[0]
+        if not NAME.search(sentence):
+            if not sentence or not AROUND.fullmatch(sentence):
+                break
+        elif not _is_of(sentence, BANNER_WORDS, BANNER_KEYS, MAX_OTHER_WORDS):
             break
         head = head[match.end() :]
     return head + rest
+
+
+def _is_of(text, words, keys, most):
+    """Whether a text is made of words of a list, one of them a key, and few others."""
+    if re.search(r"\d", text):
+        return False
+    found = [word.lower() for word in NAME.findall(text)]
+    others = sum(word not in words for word in found)
+    return others <= most and any(word in keys for word in found)
+
+
+def _is_footer(text):
+    """Whether a text is what a mailing list adds: addresses, and lines of its words."""
+    if len(text) > MAX_FOOTER:
+        return False
+    bare = ADDRESS.sub(" ", text)
+    if re.search(r"\d", bare):
+        return False
+    has_key = False
+    for line in bare.splitlines():
+        found = [word.lower() for word in NAME.findall(line)]
+        if sum(word not in FOOTER_WORDS for word in found) > MAX_OTHER_FOOTER_WORDS:
+            return False
+        has_key = has_key or any(word in FOOTER_KEYS for word in found)
+    return has_key
 
 
 def _without_footer(text):
     head, tail = text[:-FOOTER_ZONE], text[-FOOTER_ZONE:]
     for _footer in range(MAX_FOOTERS):
         starts = (
-            m.start() for p in (SEPARATOR, LIST_SENTENCE) for m in p.finditer(tail)
+            match.start()
+            for pattern in (SEPARATOR, LIST_SENTENCE)
+            for match in pattern.finditer(tail)
         )
         # The last one first: the sender's signature is above the footer.
         for start in sorted(starts, reverse=True):
-            footer = tail[start:]
-            if len(footer) <= MAX_FOOTER and LIST_WORD.search(footer):
+            if _is_footer(tail[start:]):
                 tail = tail[:start]
                 break
         else:
             break
-    return head + tail
+    return (head + tail).rstrip("_=*~#- \t\n")
 
 
 def _hash(*parts):

@@ -61,20 +61,20 @@ class Place:
 class Copy:
     """A mailbox's copy of an email.
 
-    :ivar id: of the message, or None when the copy is gone and its entry remains
+    :ivar id: of the message, rising in the order in which copies were stored; None when
+        the copy is gone and its entry remains
     :ivar mailbox: as in Choice
-    :ivar digest: the same for copies that show the same (same_email.digest)
+    :ivar digest: the same for copies that show the same (same_email.digest); of one
+        that is gone with a mark of its entry, see ``base``
     :ivar level: its own choice, one of LEVELS or False
     :ivar is_private: its conversation is always private
     :ivar people: keys of the addresses in From, To, and Cc
     :ivar addresses: keys of the mailbox's verified addresses
     :ivar is_from_owner: the mailbox sent it, from one of these
-    :ivar is_vouched: Gmail vouches for its sender
     :ivar is_hidden: it names the owner nowhere (Bcc)
     :ivar by_list: it came by a mailing list
     :ivar is_internal: all people on it are colleagues
     :ivar date: Date header, or None
-    :ivar received: when Gmail received it
     :ivar most: of a copy that is gone: the level that its entry has, else None
     :ivar places: of Place
     """
@@ -87,12 +87,10 @@ class Copy:
     people: frozenset = frozenset()
     addresses: frozenset = frozenset()
     is_from_owner: bool = False
-    is_vouched: bool = False
     is_hidden: bool = False
     by_list: bool = False
     is_internal: bool = False
     date: datetime | None = None
-    received: datetime | None = None
     most: str | None = None
     places: tuple[Place, ...] = ()
 
@@ -243,7 +241,12 @@ def decide(copies, choices, limit=False):
                 asked.add((copy.id, place.record))
     targets = {}
     for record, by_digest in candidates.items():
-        left = [t for d, t in by_digest.items() if (record, d) not in shown]
+        left = [
+            target
+            for digest, target in by_digest.items()
+            if (record, digest) not in shown
+            and not _is_shown_by_gone(target, by_digest.values())
+        ]
         first, *others = sorted(left, key=_position) or [None]
         if first:
             folded = (Target(t.copy, t.place, t.level, True) for t in others)
@@ -255,8 +258,10 @@ def _target(copy, place, choices, limit):
     """Return (Target or None, whether the owner is asked) for a copy on a record."""
     if copy.is_hidden or copy.is_private or place.is_offered:
         return None, False
-    if any(choice.is_private and counts(choice, copy) for choice in choices):
-        return None, False
+    for choice in choices:
+        is_own = choice.mailbox == copy.mailbox
+        if choice.is_private and (is_own or counts(choice, copy)):
+            return None, False
     if place.kind == "reply":
         if copy.level == "nobody" and not place.is_wanted:
             return None, True
@@ -269,40 +274,44 @@ def _target(copy, place, choices, limit):
     return Target(copy, place, level), False
 
 
+def base(digest):
+    """Return the digest of what an entry shows, without the mark of one whose copy is
+    gone."""
+    return digest.partition(" ")[0]
+
+
+def _is_shown_by_gone(target, others):
+    """Whether an entry whose copy is gone shows the same, and as much."""
+    digest = target.copy.digest
+    return target.copy.id is not None and any(
+        other.copy.id is None
+        and base(other.copy.digest) == digest
+        and rank(other.level) >= rank(target.level)
+        for other in others
+    )
+
+
 def _standing(copy):
     """Return how close a copy is to its email: its sender's own first, then those of
     mailboxes that it names."""
     if copy.is_from_owner:
         return 0
-    if copy.addresses.isdisjoint(copy.people):
-        return 3
-    return 1 if copy.is_vouched else 2
+    return 2 if copy.addresses.isdisjoint(copy.people) else 1
 
 
 def _order(target):
-    """The first of copies that show the same makes the entry, whatever came first.
-
-    An entry whose copy is gone stays its owner's: another mailbox that took it over
-    could remove it.
-    """
+    """The first of copies that show the same makes the entry: of equal ones the one
+    that was stored first, so that none that is made later takes its place."""
     copy = target.copy
     return (
-        copy.id is not None,
         -rank(target.level),
         target.place.kind != "reply",
         _standing(copy),
-        copy.mailbox,
-        copy.received or datetime.max,
         copy.id or 0,
     )
 
 
 def _position(target):
-    """The first of copies that differ stands open."""
-    copy = target.copy
-    return (
-        _standing(copy),
-        copy.received or datetime.max,
-        copy.mailbox,
-        copy.digest,
-    )
+    """The first of copies that differ stands open: the one that was stored first.
+    What the copies say of themselves, anyone can write."""
+    return (target.copy.id or 0, target.copy.digest)

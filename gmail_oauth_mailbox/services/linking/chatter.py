@@ -20,6 +20,10 @@ PICTURE = re.compile(r'<img [^>]*?data-cid="([^"]*)"[^>]*>')
 MAX_NAMES = 10
 
 
+def _as_bytes(content):
+    return content.encode() if isinstance(content, str) else content or b""
+
+
 class Chatter:
     """Writes, rewrites, and removes entries.
 
@@ -84,7 +88,7 @@ class Chatter:
         message.write(
             {**values, "author_id": author, "email_from": email_from, "date": copy.date}
         )
-        self._forget_translations(message)
+        self._forget_derived(message)
         facts = self._facts(entry.mail_key, (entry.res_model, entry.res_id), copy)
         entry.write(
             {
@@ -179,9 +183,32 @@ class Chatter:
         return posts.filtered(
             lambda post: (
                 email_normalize(post.email_from) == email_normalize(copy.from_email)
+                and self._has_files(
+                    copy, [(f.name, f.raw) for f in post.attachment_ids]
+                )
+                and (post.subject or "") == (copy.subject or "")
                 and same_email.same_words(post.body, copy.body)
             )
         )[:1]
+
+    def _has_files(self, copy, files):
+        """Whether what the gateway has of an email has the files of a copy.
+
+        :param files: (name, bytes or text)
+        """
+        left = [(name, _as_bytes(content)) for name, content in files]
+        for attachment in copy.attachment_ids:
+            raw = attachment.attachment_id.raw
+            same = [
+                (name, content)
+                for name, content in left
+                if name == attachment.name
+                and (content == raw if raw else len(content) == attachment.size)
+            ]
+            if not same:
+                return False
+            left.remove(same[0])
+        return not left
 
     def at_gateway(self, message_dict):
         """Return the copies (gmail.message) of an email that Odoo's gateway received.
@@ -193,9 +220,12 @@ class Chatter:
             return self.env["gmail.message"]
         copies = self.env["gmail.message"].search([("message_id", "=", message_id)])
         sender = email_normalize(message_dict.get("email_from"))
+        files = [file[:2] for file in message_dict.get("attachments") or ()]
         return copies.filtered(
             lambda copy: (
                 email_normalize(copy.from_email) == sender
+                and (copy.subject or "") == (message_dict.get("subject") or "")
+                and self._has_files(copy, files)
                 and same_email.same_words(copy.body, message_dict.get("body"))
             )
         )
@@ -207,8 +237,14 @@ class Chatter:
         :param copies: gmail.message of that email
         """
         entries = self.env["gmail.entry"].search(
-            [("message_id", "in", copies.ids), ("kind", "=", "reply")]
+            [
+                ("message_id", "in", copies.ids),
+                ("kind", "=", "reply"),
+                ("mail_message_id", "!=", False),
+            ]
         )
+        # What came by the gateway, too, is Odoo's own: nobody can withdraw it.
+        entries.write({"kind": "stock"})
         posted = {(entry.res_model, entry.res_id) for entry in entries}
         return [route for route in routes or () if (route[0], route[1]) not in posted]
 
@@ -369,10 +405,12 @@ class Chatter:
         if sharing.rank(level) < sharing.rank("subject"):
             values["subject"] = False
         message.write(values)
-        self._forget_translations(message)
+        self._forget_derived(message)
         entry.level = level
 
-    def _forget_translations(self, message):
+    def _forget_derived(self, message):
+        """Forget what Odoo made of the text that a message had."""
+        message.message_link_preview_ids.unlink()
         self.env["mail.message.translation"].search(
             [("message_id", "=", message.id)]
         ).unlink()
@@ -434,7 +472,10 @@ class Chatter:
             "email_from": email_from,
             "date": copy.date,
             "message_type": "email",
-            "parent_id": target.place.parent or False,
+            "parent_id": self.env["mail.message"]
+            .browse(target.place.parent or ())
+            .exists()
+            .id,
             "incoming_email_to": self._addresses(copy, "to"),
             "incoming_email_cc": self._addresses(copy, "cc"),
         }

@@ -132,19 +132,32 @@ class Choices:
         )
         self.env["gmail.vote"].invalidate_model()
 
-    def restore_private(self, messages):
+    def restore_private(self, which):
         """Set conversations to always private that were so before they were removed
-        and imported again."""
+        and imported again.
+
+        :param which: SQL condition on gmail_message ``m``
+        """
         self.env.flush_all()
         self.env.cr.execute(
-            """
+            SQL(
+                """
             UPDATE gmail_thread t SET sharing_level = 'nobody'
               FROM gmail_message m
               JOIN gmail_vote v ON v.mail_key = m.mail_key
                                AND v.mailbox_id = m.mailbox_id AND v.is_veto
-             WHERE m.id = ANY(%s) AND t.id = m.thread_id AND t.sharing_level IS NULL
-            """,
-            [messages.ids],
+             WHERE %s AND t.id = m.thread_id
+               AND t.sharing_level IS NULL
+               -- Not one that holds other emails: anyone can send a Message-ID again.
+               AND NOT EXISTS (
+                   SELECT FROM gmail_message o
+                    WHERE o.thread_id = t.id AND NOT EXISTS (
+                          SELECT FROM gmail_vote w
+                           WHERE w.mail_key = o.mail_key
+                             AND w.mailbox_id = o.mailbox_id AND w.is_veto))
+                """,
+                which,
+            )
         )
         if self.env.cr.rowcount:
             self.env["gmail.thread"].invalidate_model(["sharing_level"])
@@ -152,22 +165,27 @@ class Choices:
     def record_all(self, mailbox):
         """Record all choices of a mailbox anew, also those for deleted messages: less
         may be shared of them, never more."""
+        self.restore_private(SQL("m.mailbox_id = %s", mailbox.id))
         self.record(mailbox, SQL("TRUE"))
         steps = steps_of(mailbox)
         level = steps[-1][1] if steps else False
-        if level not in sharing.LEVELS:
-            return
         looser = [x for x in sharing.LEVELS if sharing.rank(x) > sharing.rank(level)]
-        self.env.cr.execute(
+        gone = SQL(
             """
-            UPDATE gmail_vote v SET level = %(level)s
-             WHERE mailbox_id = %(mailbox)s AND level = ANY(%(looser)s)
+            mailbox_id = %s AND level = ANY(%s)
                AND NOT EXISTS (SELECT FROM gmail_message m
                                 WHERE m.mailbox_id = v.mailbox_id
                                   AND m.mail_key = v.mail_key)
             """,
-            {"level": level, "mailbox": mailbox.id, "looser": looser},
+            mailbox.id,
+            looser,
         )
+        if level:
+            statement = SQL("UPDATE gmail_vote v SET level = %s WHERE %s", level, gone)
+        else:
+            # Unset is no choice, so nothing consents any more.
+            statement = SQL("DELETE FROM gmail_vote v WHERE %s", gone)
+        self.env.cr.execute(statement)
         self.env["gmail.vote"].invalidate_model()
 
     def rename_earlier(self, keys):

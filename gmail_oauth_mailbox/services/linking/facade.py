@@ -170,7 +170,8 @@ class GmailLinking(models.AbstractModel):
     @api.model
     def _restore_private(self, messages):
         """Keep conversations private that were so before; see Choices."""
-        self._make_choices(self.env(su=True)).restore_private(messages)
+        choices = self._make_choices(self.env(su=True))
+        choices.restore_private(SQL("m.id = ANY(%s)", messages.ids))
 
     @api.model
     def _rename_earlier(self, keys):
@@ -304,6 +305,20 @@ class GmailLinking(models.AbstractModel):
         entries = self.env["gmail.entry"].sudo()
         entries = entries.search([("mail_message_id", "in", posts.ids)])
         self._enqueue(set(entries.mapped("mail_key")))
+
+    @api.model
+    def _are_entries(self, posts):
+        """Whether some of mail.message records are made from a mailbox's copy."""
+        if self.env["gmail.version"]._is_outdated():
+            return False
+        return bool(
+            self.env["gmail.entry"]
+            .sudo()
+            .search_count(
+                [("mail_message_id", "in", posts.ids), ("kind", "!=", "stock")],
+                limit=1,
+            )
+        )
 
     @api.model
     def _remove_entries(self, entries):

@@ -14,14 +14,16 @@ class Moves:
         self.env = env_su
         self.chatter = chatter
 
-    def merge(self, model, sources, target, messages=None):
+    def merge(self, model, sources, target, messages=None, into=None):
         """Move links of messages and of conversations to the record that remains.
 
         :param sources: ids of records of ``model``
+        :param into: model of ``target``, when it is another one
         :param messages: ids of gmail.message; only these and their conversations
         """
         self.env.flush_all()
         ids = list(messages or ())
+        into = into or model
         for table, same, of_messages in (
             (
                 SQL("gmail_filing"),
@@ -51,20 +53,29 @@ class Moves:
                     DELETE FROM %(table)s x
                      WHERE %(which)s
                        AND EXISTS (SELECT FROM %(table)s o
-                                    WHERE %(same)s AND o.res_model = x.res_model
-                                      AND (o.res_id = %(target)s
-                                           OR (o.res_id = ANY(%(sources)s)
+                                    WHERE %(same)s
+                                      AND (o.res_model = %(into)s
+                                               AND o.res_id = %(target)s
+                                           OR (o.res_model = x.res_model
+                                               AND o.res_id = ANY(%(sources)s)
                                                AND o.id > x.id)))
                     """,
                     table=table,
                     which=which,
                     same=same,
+                    into=into,
                     target=target,
                     sources=list(sources),
                 )
             )
             self.env.cr.execute(
-                SQL("UPDATE %s x SET res_id = %s WHERE %s", table, target, which)
+                SQL(
+                    "UPDATE %s x SET res_model = %s, res_id = %s WHERE %s",
+                    table,
+                    into,
+                    target,
+                    which,
+                )
             )
         self.env["gmail.link"].invalidate_model()
         self.env["gmail.filing"].invalidate_model()
@@ -84,8 +95,8 @@ class Moves:
             if not all(new) or old == new:
                 continue
             touched |= {old, new}
-            if old[0] == new[0]:
-                self.merge(old[0], [old[1]], new[1], self._going_along(entry, copies))
+            along = self._going_along(entry, copies)
+            self.merge(old[0], [old[1]], new[1], along, into=new[0])
             twin = entries.filtered(
                 lambda e, at=new, digest=entry.digest: (
                     (e.res_model, e.res_id) == at and e.digest == digest

@@ -237,6 +237,13 @@ class Queue:
                 return False
             [row] = rows
             key = row["mail_key"]
+            # One settlement does for all rows that were there before it.
+            env.cr.execute(
+                "SELECT id FROM gmail_pending WHERE mail_key = %s AND retry_at IS NULL"
+                " FOR UPDATE SKIP LOCKED",
+                [key],
+            )
+            rows = [row, *({"id": i} for (i,) in env.cr.fetchall())]
             try:
                 with env.cr.savepoint():
                     # Another worker on this email commits first, and is seen then.
@@ -247,6 +254,7 @@ class Queue:
                     if env["gmail.linking"]._settle(key, give_up):
                         self._done(env, rows)
                     else:
+                        self._done(env, rows[1:])
                         self._postpone(env, row)
             except psycopg2.OperationalError:
                 raise

@@ -1,12 +1,18 @@
 """One email on all records: reads its copies, has lib/rules/sharing decide, and brings
 the chatter in line with the decision."""
 
+import logging
 from collections import defaultdict
+
+import psycopg2
 
 from odoo.exceptions import UserError
 
+from ...lib import errors
 from ...lib.rules import same_email, sharing
 from .choices import address_keys, former_name, name_of, steps_of
+
+_logger = logging.getLogger(__name__)
 
 NAMED = ("from", "to", "cc")
 
@@ -52,7 +58,8 @@ class Sharing:
 
         :param key: same_email.mail_key
         :param give_up: do without attachments that Gmail does not give
-        :return: False when attachments are missing and Gmail is to be asked later
+        :return: False when something is left: attachments that Gmail is to be asked for
+            later, or an entry that could not be posted; the others are settled
         """
         messages = self.env["gmail.message"].search([("mail_key", "=", key)])
         entries = self.env["gmail.entry"].search([("mail_key", "=", key)])
@@ -60,19 +67,24 @@ class Sharing:
         touched = self.moves.follow(entries, messages)
         entries = entries.exists()
         self._adopt_links(messages, entries)
-        decision = self._decide(key, messages, entries)
+        self._mark_gone(entries)
+        choices = self.choices.of_email(key)
+        copies = self._copies(messages)
         by_id = {message.id: message for message in messages}
         touched |= self._note_sent(key, messages)
         entries = self.env["gmail.entry"].search([("mail_key", "=", key)])
-        self._name_earlier(entries, messages, decision)
-        if not self._fetch_files(decision, by_id, entries) and not give_up:
-            return False
-        touched |= self._apply(key, decision, by_id, entries)
+        limit = self._limit()
+        self._name_earlier(entries, messages, sharing.decide(copies, choices, limit))
+        copies += self._gone(entries, choices)
+        decision = sharing.decide(copies, choices, limit)
+        waiting = set() if give_up else self._fetch_files(decision, by_id, entries)
+        changed, complete = self._apply(key, decision, by_id, entries, waiting)
+        touched |= changed
         self._apply_asked(decision, by_id)
         if touched:
             self.env["gmail.correspondence"]._recount(touched)
             self._announce(messages)
-        return True
+        return complete and not waiting
 
     def limit_of(self, message):
         """Return how much of a message (sudo) its owner may put on a record by hand:
@@ -89,7 +101,11 @@ class Sharing:
         return sharing.capped(level, self._limit())
 
     def is_internal(self, message):
-        """Whether all people on a message are colleagues. Bcc changes nothing."""
+        """Whether all people on a message are colleagues. Bcc changes nothing.
+
+        Colleagues have an address of the company's domains, a mailbox, or their login:
+        the email address of a user is what they write there.
+        """
         domains = self.env["gmail.linker"]._own_domains()
         others = {
             p.address
@@ -101,10 +117,8 @@ class Sharing:
         self.env.cr.execute(
             """
             SELECT count(DISTINCT address) FROM (
-                SELECT p.email_normalized AS address
-                  FROM res_partner p
-                  JOIN res_users u ON u.partner_id = p.id AND u.share IS NOT TRUE
-                 WHERE p.email_normalized = ANY(%(others)s)
+                SELECT lower(login) AS address FROM res_users
+                 WHERE lower(login) = ANY(%(others)s) AND share IS NOT TRUE
                  UNION
                 SELECT lower(email) FROM gmail_mailbox
                  WHERE lower(email) = ANY(%(others)s)) x
@@ -131,11 +145,14 @@ class Sharing:
                 [(a.name, a.size) for a in message.attachment_ids],
             )
 
-    def _decide(self, key, messages, entries):
-        choices = self.choices.of_email(key)
-        copies = self._copies(messages)
-        copies += self._gone(entries, copies, choices)
-        return sharing.decide(copies, choices, self._limit())
+    def _mark_gone(self, entries):
+        """Give entries whose copy is gone a digest of their own, so that no other copy
+        takes them over, or is kept back by them."""
+        for entry in entries:
+            is_gone = not entry.message_id and entry.mail_message_id
+            if is_gone and entry.digest and " " not in entry.digest:
+                if entry.kind != "stock":
+                    entry.digest = f"{entry.digest} {entry.id}"
 
     def _copies(self, messages):
         """Return messages as lib.rules.sharing.Copy."""
@@ -150,12 +167,10 @@ class Sharing:
                 people=keys_of_people(message),
                 addresses=address_keys(message.mailbox_id._addresses()),
                 is_from_owner=message.direction == "out" and message.is_authentic,
-                is_vouched=message.is_authentic,
                 is_hidden=message.is_bcc,
                 by_list=message.is_list,
                 is_internal=self.is_internal(message),
                 date=message.header_date or None,
-                received=message.date or None,
                 places=tuple(places[message.id]),
             )
             for message in messages
@@ -180,19 +195,16 @@ class Sharing:
             )
         return places
 
-    def _gone(self, entries, copies, choices):
+    def _gone(self, entries, choices):
         """Return the copies of entries whose message is gone. They have the choice that
         their mailbox leaves behind, and no more than the entry shows."""
         own = {choice.mailbox: choice for choice in choices}
-        there = {(copy.mailbox, copy.digest) for copy in copies}
         found = []
         for entry in entries:
             is_gone = not entry.message_id and entry.mail_message_id
             if not is_gone or entry.kind == "stock":
                 continue
             mailbox = name_of(entry)
-            if (mailbox, entry.digest) in there or (copies and not entry.digest):
-                continue
             choice = own.get(mailbox) or (
                 self._strictest(choices) if not mailbox else None
             )
@@ -206,7 +218,6 @@ class Sharing:
                     people=address_keys((entry.addresses or "").split()),
                     by_list=entry.is_list,
                     date=entry.header_date or None,
-                    received=entry.date or None,
                     most=entry.level,
                     places=(
                         sharing.Place(
@@ -233,10 +244,11 @@ class Sharing:
         for entry in entries:
             if entry.message_id or entry.kind == "stock" or not entry.digest:
                 continue
+            digest = sharing.base(entry.digest)
             for message in messages:
                 if (former_name(message.mailbox_id), message.content_digest) != (
                     name_of(entry),
-                    entry.digest,
+                    digest,
                 ):
                     continue
                 record = (entry.res_model, entry.res_id)
@@ -251,6 +263,26 @@ class Sharing:
                 if link.state == "removed":
                     continue
                 self.env["gmail.linker"]._relink(message, record, entry)
+                self._take_back(entry, message, entries)
+
+    def _take_back(self, entry, message, entries):
+        """Have an entry name the copy of its own mailbox that is there again."""
+        twins = entries.filtered(
+            lambda e: (
+                e != entry
+                and e.digest == message.content_digest
+                and (e.res_model, e.res_id) == (entry.res_model, entry.res_id)
+            )
+        )
+        if not twins:
+            entry.write(
+                {
+                    "digest": message.content_digest,
+                    "message_id": message.id,
+                    "mailbox_id": message.mailbox_id.id,
+                    "former": False,
+                }
+            )
 
     # ------------------------------------------------------------------
     # Applying
@@ -288,9 +320,13 @@ class Sharing:
             if left and not left[0].startswith("entry "):
                 entry.digest = left[0]
 
-    def _apply(self, key, decision, by_id, entries):
-        """Write, rewrite and remove entries; return the records that are concerned."""
-        touched, standing = set(), {}
+    def _apply(self, key, decision, by_id, entries, waiting):
+        """Remove entries, then rewrite and post the others.
+
+        :param waiting: ids of copies whose attachments are not here yet
+        :return: (records that are concerned, whether all went well)
+        """
+        touched, standing, complete = set(), {}, True
         for entry in entries:
             record = (entry.res_model, entry.res_id)
             standing[record, entry.digest or f"entry {entry.id}"] = entry
@@ -313,25 +349,41 @@ class Sharing:
                 self.chatter.remove(entry)
                 del standing[record, digest]
                 touched.add(record)
-        for (record, digest), target in wanted.items():
-            if record in blocked:
+        less_first = sorted(
+            wanted.items(), key=lambda item: sharing.rank(item[1].level)
+        )
+        for (record, digest), target in less_first:
+            if record in blocked or target.copy.id in waiting:
                 continue
             entry = standing.get((record, digest))
-            copy = by_id.get(target.copy.id)
-            if not entry:
-                if copy:
-                    self.chatter.post(key, record, target, copy)
-                    touched.add(record)
-            elif entry.kind == "stock" or not entry.mail_message_id:
-                continue
-            elif copy and self.chatter.give_way(entry, copy):
-                touched.add(record)
-            elif not self._is_same(entry, target):
-                self.chatter.rewrite(
-                    entry, target, copy or self.env["gmail.message"].browse()
-                )
-                touched.add(record)
-        return touched
+            try:
+                # One that fails keeps back no other, and no removal.
+                with self.env.cr.savepoint():
+                    if self._apply_one(key, record, target, entry, by_id):
+                        touched.add(record)
+            except psycopg2.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001
+                self.env.invalidate_all(flush=False)
+                _logger.error("Entry of %s: %s", key, errors.place(error))
+                complete = False
+        return touched, complete
+
+    def _apply_one(self, key, record, target, entry, by_id):
+        """Bring one entry in line; return whether it changed."""
+        copy = by_id.get(target.copy.id)
+        if not entry:
+            if copy:
+                self.chatter.post(key, record, target, copy)
+            return bool(copy)
+        if entry.kind == "stock" or not entry.mail_message_id:
+            return False
+        if copy and self.chatter.give_way(entry, copy):
+            return True
+        if self._is_same(entry, target):
+            return False
+        self.chatter.rewrite(entry, target, copy or self.env["gmail.message"].browse())
+        return True
 
     def _is_same(self, entry, target):
         return (
@@ -368,11 +420,12 @@ class Sharing:
         )
 
     def _fetch_files(self, decision, by_id, entries):
-        """Fetch the attachments that entries will show; return whether all are here."""
+        """Fetch the attachments that entries will show; return the ids of the copies
+        whose attachments Gmail doesn't give now."""
         standing = {
             entry.message_id.id for entry in entries if entry.level == "everything"
         }
-        complete = True
+        waiting = set()
         for targets in decision.targets.values():
             for target in targets:
                 copy = by_id.get(target.copy.id)
@@ -382,13 +435,13 @@ class Sharing:
                 if not missing:
                     continue
                 if copy.mailbox_id.state != "connected":
-                    complete = False
+                    waiting.add(copy.id)
                     continue
                 try:
                     self.env["gmail.files"]._fetch(missing)
                 except UserError:
-                    complete = False
-        return complete
+                    waiting.add(copy.id)
+        return waiting
 
     def _announce(self, messages):
         """Have the clients of those who hold the email show it as it is now."""
