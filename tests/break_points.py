@@ -355,9 +355,8 @@ BREAKS = (
         "sharing",
         "the order of arrival decides which copy is shown",
         SHARING,
-        "        copy.mailbox,\n        copy.received or datetime.max,\n"
-        "        copy.id or 0,\n",
-        "",
+        "        _standing(copy),\n        copy.id or 0,\n",
+        "        _standing(copy),\n",
         f"{DECISIONS}any_order_decides_the_same",
     ),
     Break(

@@ -125,7 +125,7 @@ def test_1_private_with_its_contact(page):
 def test_2_share_everything(page, colleague):
     expect(at_carla(colleague, page.carla)).to_have_count(0)
     choose(page, "share_everything")
-    statement(page, "Whoever may read Carla Roth can read it there")
+    statement(page, 'Anyone with access to "Carla Roth" can read this email')
     shot(page, "54-shared")
     found = at_carla(colleague, page.carla)
     expect(found).to_contain_text("twelve tables")
@@ -134,7 +134,7 @@ def test_2_share_everything(page, colleague):
 
 def test_3_less_and_private_again(page, colleague):
     choose(page, "share_subject")
-    statement(page, "no text")
+    statement(page, "not its text")
     found = at_carla(colleague, page.carla)
     expect(found).to_have_count(1)
     expect(found).not_to_contain_text("twelve tables")
@@ -227,7 +227,7 @@ def test_7_emails_of_a_contact(page, colleague):
     expect(colleague.locator(".o_gmail_emails_button")).to_have_count(0)
     open_thread(page)
     choose(page, "share_everything")
-    statement(page, "can read it there")
+    statement(page, "can read this email")
     colleague.reload()
     button = colleague.locator(".o_gmail_emails_button")
     expect(button).to_contain_text("1")

@@ -1,5 +1,5 @@
-"""Attacks of a fresh review. Ben has the lowest rights, and acts over RPC and in his own
-Gmail, where he inserts what he likes."""
+"""Attacks of a fresh review. Ben has the lowest rights, and acts over RPC and in his
+own Gmail, where he inserts what he likes."""
 
 from email import message_from_bytes, policy
 

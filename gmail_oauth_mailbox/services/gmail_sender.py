@@ -317,6 +317,7 @@ class GmailSender(models.AbstractModel):
                 if not gmail_id:
                     self._note_sending(mailbox, message_id)
                     gmail_id = self._send(mailbox, client, raw, thread, ref)
+                self._note_sending(mailbox, message_id, gmail_id)
                 self._read_back(mailbox, client, gmail_id, message_id)
         except errors.RetryLater as error:
             pause = max(RETRY_PAUSE, timedelta(seconds=error.seconds or 0))
@@ -329,10 +330,10 @@ class GmailSender(models.AbstractModel):
         except errors.GoogleError as error:
             raise UserError(words._of(error, mailbox)) from error
 
-    def _note_sending(self, mailbox, message_id):
-        """Note that an email leaves by a mailbox, whatever becomes of the transaction."""
+    def _note_sending(self, mailbox, message_id, gmail_id=None):
+        """Note that an email is being sent, even if this transaction fails."""
         with self.env["gmail.connect"]._short_transaction() as env:
-            env["gmail.store"]._note_sent(mailbox, message_id)
+            env["gmail.store"]._note_sent(mailbox, message_id, gmail_id)
 
     def _send(self, mailbox, client, raw, thread, ref):
         """Send, and settle an answer that never came; return the Gmail id."""

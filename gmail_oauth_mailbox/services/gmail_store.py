@@ -524,14 +524,20 @@ class GmailStore(models.AbstractModel):
         words.append(message.body_text or "")
         return fold(text("\n".join(words)))[:MOST_SEARCHED]
 
-    def _note_sent(self, mailbox, message_id):
-        """Note that Odoo sends an email through a mailbox."""
+    def _note_sent(self, mailbox, message_id, gmail_id=None):
+        """Note that Odoo sends an email through a mailbox.
+
+        :param gmail_id: of the message that it became, once Google says so
+        """
         self.env.cr.execute(
             """
-            INSERT INTO gmail_sent (user_id, email, message_id) VALUES (%s, %s, %s)
-                ON CONFLICT DO NOTHING
+            INSERT INTO gmail_sent (user_id, email, message_id, gmail_id)
+            VALUES (%s, %s, %s, %s)
+                ON CONFLICT (user_id, email, message_id)
+                DO UPDATE SET gmail_id = COALESCE(EXCLUDED.gmail_id,
+                                                  gmail_sent.gmail_id)
             """,
-            [mailbox.user_id.id, mailbox.email, message_id],
+            [mailbox.user_id.id, mailbox.email, message_id, gmail_id],
         )
 
     def _own_message_id(self, mailbox, message, known=None):
@@ -540,12 +546,11 @@ class GmailStore(models.AbstractModel):
 
         :param known: Odoo's Message-ID when Google has just answered with this message
         """
-        if known:
-            self._note_sent(mailbox, known)
-        elif message.odoo_send_id:
-            ids = (message.message_id, *reversed(message.references))
-            matching = (i for i in ids if i and send_ref(i) == message.odoo_send_id)
-            known = next(matching, None)
+        if known or not message.odoo_send_id:
+            return known
+        ids = (message.message_id, *reversed(message.references))
+        matching = (i for i in ids if i and send_ref(i) == message.odoo_send_id)
+        known = next(matching, None)
         if not known:
             return None
         # One message each: a second one with the same header isn't Odoo's.
