@@ -77,11 +77,11 @@ CROSS JOIN LATERAL (SELECT string_agg(word, ' ') FROM word
     """
     INSERT INTO gmail_message (mailbox_id, thread_id, gmail_id, message_id, mail_key,
                 subject, date, direction, from_name, from_email, snippet, body, size,
-                is_authentic, search_text)
+                is_authentic, content_digest, search_text)
     SELECT c.mailbox, t.id, 'm' || g, '<' || g || '@example.test>', md5(g::text),
            t.subject, c.date + g %% 3 * interval '1 hour',
            CASE g %% 3 WHEN 1 THEN 'out' ELSE 'in' END, p.name, p.email,
-           left(x.words, 120), '<p>' || x.words || '</p>', 4000, true,
+           left(x.words, 120), '<p>' || x.words || '</p>', 4000, true, md5(g::text),
            lower(t.subject || ' ' || p.name || ' ' || replace(p.email, '@', ' ')
                  || ' ' || x.words)
       FROM generate_series(0, {messages} - 1) g
@@ -122,8 +122,8 @@ CROSS JOIN LATERAL (
       JOIN person p ON p.n = c.person
     """,
     """
-    INSERT INTO gmail_filing (mail_key, mailbox_id, res_model, res_id, kind)
-    SELECT m.mail_key, m.mailbox_id, 'res.partner', p.id, 'note'
+    INSERT INTO gmail_filing (message_id, mailbox_id, res_model, res_id, kind)
+    SELECT m.id, m.mailbox_id, 'res.partner', p.id, 'note'
       FROM message m
       JOIN conversation c ON c.n = m.n / 3
       JOIN person p ON p.n = c.person
@@ -139,10 +139,10 @@ CROSS JOIN LATERAL (
      WHERE c.n %% 3 = 0
     """,
     """
-    INSERT INTO gmail_entry (mail_key, res_model, res_id, mail_message_id, kind, level,
-                date, direction)
-    SELECT m.mail_key, 'res.partner', x.res_id, x.id, 'note', 'everything', m.date,
-           m.direction
+    INSERT INTO gmail_entry (mail_key, digest, message_id, mailbox_id, res_model,
+                res_id, mail_message_id, kind, level, date, direction)
+    SELECT m.mail_key, m.mail_key, m.id, m.mailbox_id, 'res.partner', x.res_id, x.id,
+           'note', 'everything', m.date, m.direction
       FROM mail_message x
       JOIN message m ON m.n = substr(x.message_id, 6)::int
      WHERE x.message_id LIKE 'bench%%'
