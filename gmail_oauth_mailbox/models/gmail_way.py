@@ -28,3 +28,7 @@ class GmailWay(models.Model):
     )
 
     _key_unique = models.Constraint("UNIQUE(key)", "A way is noted once.")
+    # Those that every email is compared with; most rows are addresses.
+    _general_idx = models.Index(
+        "(id) WHERE split_part(key, ':', 1) IN ('own', 'exclusion')"
+    )

@@ -125,6 +125,8 @@ class Offers:
                 SELECT key, signature, clock_timestamp() AT TIME ZONE 'UTC',
                        COALESCE(%(actor)s, actor)
                   FROM current
+                 -- All workers lock rows in one order.
+                 ORDER BY key
                     ON CONFLICT (key)
                     DO UPDATE SET signature = EXCLUDED.signature,
                                   since = EXCLUDED.since,
@@ -287,8 +289,8 @@ class Offers:
         self.env.cr.execute(
             """
             SELECT key, signature FROM gmail_way
-             WHERE (starts_with(key, 'own:') AND signature = 'released')
-                OR starts_with(key, 'exclusion:')
+             WHERE split_part(key, ':', 1) IN ('own', 'exclusion')
+               AND (signature = 'released' OR starts_with(key, 'exclusion:'))
             """
         )
         domains, exclusions = set(), {}
