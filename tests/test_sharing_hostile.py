@@ -542,6 +542,17 @@ class TestOthers(AttackCase):
         self.assertEqual(self.env["gmail.message"].search_count([]), 2)
         self.assertFalse(self.carla.message_bounce)
 
+    def test_g_work_of_a_colleague_does_not_tell_that_anna_has_it(self):
+        self.receive(body=SECRET)
+        anna = self.box(level=False)
+        self.settle(anna)
+        thread = self.thread(self.forge(False, to=BEN)).with_user(self.ben)
+        self.assertFalse(thread.panel_documents()["is_working"])
+        anna.with_user(self.anna).sharing_level = "metadata"
+        self.env["gmail.linking"]._make_queue(self.env(su=True))._record_page()
+        self.env.invalidate_all()
+        self.assertFalse(thread.panel_documents()["is_working"])
+
     def test_i_a_forged_answer_keeps_the_gateways_out(self):
         question = self.post(self.carla)
         common = {

@@ -17,6 +17,12 @@ class GmailPending(models.Model):
     mailbox_id = fields.Many2one("gmail.mailbox", index=True, ondelete="cascade")
     message_id = fields.Many2one("gmail.message", index=True, ondelete="cascade")
     is_new = fields.Boolean(help="It came as new mail, not with older mail.")
+    asked_by_id = fields.Many2one(
+        "gmail.mailbox",
+        index="btree_not_null",
+        ondelete="set null",
+        help="Whose act it is: other mailboxes with the email don't learn of it.",
+    )
     is_choice = fields.Boolean(help="The mailbox's owner chose how much to share.")
     mail_key = fields.Char(index="btree_not_null")
     attempts = fields.Integer()

@@ -214,7 +214,9 @@ class GmailDocuments(models.AbstractModel):
             """
             SELECT EXISTS (
                 SELECT FROM gmail_pending
-                 WHERE message_id = ANY(%(ids)s) OR mail_key = ANY(%(keys)s)
+                 WHERE message_id = ANY(%(ids)s)
+                    OR (mail_key = ANY(%(keys)s)
+                        AND (asked_by_id = %(mailbox)s OR asked_by_id IS NULL))
                     OR (mailbox_id = %(mailbox)s AND message_id IS NULL
                         AND mail_key IS NULL))
             """,
@@ -332,7 +334,7 @@ class GmailDocuments(models.AbstractModel):
         linking._note_choice(threads)
         for mailbox, own in threads.grouped("mailbox_id").items():
             linking._record_messages(mailbox, SQL("m.thread_id = ANY(%s)", own.ids))
-        linking._enqueue(self._keys(threads))
+            linking._enqueue(self._keys(own), mailbox)
 
     # ------------------------------------------------------------------
     # Linking
@@ -411,7 +413,7 @@ class GmailDocuments(models.AbstractModel):
             if not message.is_bcc
         ]
         linker._store_filings(thread.mailbox_id, filings)
-        self.env["gmail.linking"].sudo()._enqueue(self._keys(thread))
+        self.env["gmail.linking"].sudo()._enqueue(self._keys(thread), thread.mailbox_id)
 
     def _set_state(self, thread, document, state, origin):
         links = self.env["gmail.link"].sudo()
@@ -450,7 +452,7 @@ class GmailDocuments(models.AbstractModel):
             [thread.message_ids.ids, *document],
         )
         self.env["gmail.filing"].invalidate_model()
-        self.env["gmail.linking"].sudo()._enqueue(self._keys(thread))
+        self.env["gmail.linking"].sudo()._enqueue(self._keys(thread), thread.mailbox_id)
 
     # ------------------------------------------------------------------
     # Making documents

@@ -207,7 +207,7 @@ class GmailLinker(models.AbstractModel):
         self._store_filings(mailbox, page.filings.values())
         linking._restore_private(messages)
         linking._record_messages(mailbox, SQL("m.id = ANY(%s)", messages.ids))
-        linking._enqueue(set(messages.mapped("mail_key")))
+        linking._enqueue(set(messages.mapped("mail_key")), mailbox)
 
     @api.model
     def _relink(self, message, document, entry):

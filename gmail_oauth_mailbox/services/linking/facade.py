@@ -60,9 +60,12 @@ class GmailLinking(models.AbstractModel):
             self._make_queue(self.env(su=True)).run()
 
     @api.model
-    def _enqueue(self, keys):
-        """Have emails settled that a record may show."""
-        self._make_queue(self.env(su=True)).add_emails(keys)
+    def _enqueue(self, keys, mailbox=None):
+        """Have emails settled that a record may show.
+
+        :param mailbox: whose act it is, or None
+        """
+        self._make_queue(self.env(su=True)).add_emails(keys, mailbox)
 
     @api.model
     def _enqueue_mailboxes(self, mailboxes, is_choice=False):

@@ -35,26 +35,27 @@ class Queue:
     # Adding
     # ------------------------------------------------------------------
 
-    def add_emails(self, keys):
+    def add_emails(self, keys, mailbox=None):
         """Have emails settled that a record may show.
 
         :param keys: iterable of same_email.mail_key
+        :param mailbox: whose act it is, or None
         """
         if not keys:
             return
         self.env.flush_all()
         self.env.cr.execute(
             """
-            INSERT INTO gmail_pending (mail_key)
-            SELECT DISTINCT m.mail_key FROM gmail_message m
+            INSERT INTO gmail_pending (mail_key, asked_by_id)
+            SELECT DISTINCT m.mail_key, %(mailbox)s::int FROM gmail_message m
               JOIN gmail_filing f ON f.message_id = m.id
              WHERE m.mail_key = ANY(%(keys)s)
                AND (f.kind <> 'note' OR EXISTS (SELECT FROM gmail_vote v
                                                  WHERE v.mail_key = m.mail_key))
              UNION
-            SELECT mail_key FROM gmail_entry WHERE mail_key = ANY(%(keys)s)
+            SELECT mail_key, %(mailbox)s FROM gmail_entry WHERE mail_key = ANY(%(keys)s)
             """,
-            {"keys": list(keys)},
+            {"keys": list(keys), "mailbox": mailbox and mailbox.id},
         )
         if self.env.cr.rowcount:
             self.wake()
@@ -74,8 +75,8 @@ class Queue:
         """Have the emails of a mailbox settled that a record may show."""
         self.env.cr.execute(
             """
-            INSERT INTO gmail_pending (mail_key)
-            SELECT DISTINCT m.mail_key FROM gmail_message m
+            INSERT INTO gmail_pending (mail_key, asked_by_id)
+            SELECT DISTINCT m.mail_key, %(mailbox)s::int FROM gmail_message m
              WHERE m.mail_key IN (SELECT mail_key FROM gmail_message
                                    WHERE mailbox_id = %(mailbox)s
                                    UNION
@@ -83,7 +84,7 @@ class Queue:
                                    WHERE mailbox_id = %(mailbox)s)
                AND EXISTS (SELECT FROM gmail_filing f WHERE f.message_id = m.id)
              UNION
-            SELECT e.mail_key FROM gmail_entry e
+            SELECT e.mail_key, %(mailbox)s FROM gmail_entry e
              WHERE e.mailbox_id = %(mailbox)s
                 OR EXISTS (SELECT FROM gmail_vote v WHERE v.mail_key = e.mail_key
                                                       AND v.mailbox_id = %(mailbox)s)
