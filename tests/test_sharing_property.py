@@ -85,7 +85,9 @@ class TestSharingProperty(HttpCase):
             box.sharing_level = level
             box.sharing_steps = [[None, level]]
             # Carla is there when they choose.
-            box.sharing_chosen_at = "2100-01-01"
+            self.env["gmail.way"].create(
+                {"key": f"chosen:{box.id}", "since": "2100-01-01"}
+            )
             self.levels[box.id] = level
 
     def copies(self, box):

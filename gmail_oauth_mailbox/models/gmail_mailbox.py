@@ -198,13 +198,6 @@ class GmailMailbox(models.Model):
         groups="base.group_system",
         help="Since when mail is shared at which level",
     )
-    sharing_chosen_at = fields.Datetime(
-        readonly=True,
-        copy=False,
-        groups="base.group_system",
-        help="When the owner last chose how much to share: contacts and rules of that "
-        "time are covered by the choice",
-    )
     sharing_before_limit = fields.Char(
         readonly=True,
         copy=False,

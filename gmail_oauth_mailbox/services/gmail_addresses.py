@@ -34,8 +34,8 @@ class GmailAddresses(models.AbstractModel):
         note which contacts are new to those who share."""
         if self.env["gmail.version"]._is_outdated():
             return
-        mailboxes = self.env["gmail.mailbox"].sudo()
-        if mailboxes.search_count([("sharing_chosen_at", "!=", False)], limit=1):
+        ways = self.env["gmail.way"].sudo()
+        if ways.search_count([("key", "=like", "chosen:%")], limit=1):
             with self.env["gmail.connect"]._short_transaction() as env:
                 env["gmail.linking"]._compare_ways()
         wanted = (

@@ -28,8 +28,10 @@ def migrate(cr, version):
     # What leads to records by now is covered by the choices that owners have made.
     cr.execute(
         """
-        UPDATE gmail_mailbox
-           SET sharing_chosen_at = clock_timestamp() AT TIME ZONE 'UTC';
+        INSERT INTO gmail_way (key, signature, since)
+        SELECT 'chosen:' || id, '', clock_timestamp() AT TIME ZONE 'UTC'
+          FROM gmail_mailbox
+            ON CONFLICT DO NOTHING;
         UPDATE gmail_thread
            SET sharing_chosen_at = clock_timestamp() AT TIME ZONE 'UTC'
          WHERE sharing_level IS NOT NULL;

@@ -146,29 +146,22 @@ class GmailLinking(models.AbstractModel):
         """
         if is_choice:
             self._compare_ways()
-            self._stamp_choice(mailbox)
+            self._make_offers(self.env(su=True)).note_choice(mailbox)
         self._make_choices(self.env(su=True)).record_all(mailbox)
         self._make_queue(self.env(su=True)).add_emails_of(mailbox)
 
-    def _stamp_choice(self, records):
-        """Note that the owner of mailboxes or conversations has just chosen."""
-        self.env.flush_all()
-        self.env.cr.execute(
-            SQL(
-                "UPDATE %s SET sharing_chosen_at = clock_timestamp() AT TIME ZONE 'UTC'"
-                " WHERE id = ANY(%s)",
-                SQL.identifier(records._table),
-                records.ids,
-            )
-        )
-        records.invalidate_recordset(["sharing_chosen_at"])
-
-    @api.model
     def _note_choice(self, threads):
         """Note that owners chose how much of conversations to share."""
         people = threads.sudo().message_ids.participant_ids
         self._compare_ways(set(people.mapped("address")))
-        self._stamp_choice(threads)
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE gmail_thread"
+            "   SET sharing_chosen_at = clock_timestamp() AT TIME ZONE 'UTC'"
+            " WHERE id = ANY(%s)",
+            [threads.ids],
+        )
+        threads.invalidate_recordset(["sharing_chosen_at"])
 
     @api.model
     def _restore_private(self, messages):
@@ -185,6 +178,7 @@ class GmailLinking(models.AbstractModel):
     def _mailbox_deleted(self, mailbox):
         """Keep the choices and entries of a mailbox that is about to be deleted."""
         self._make_choices(self.env(su=True)).keep_after(mailbox)
+        self._forget_way(f"chosen:{mailbox.id}")
 
     @api.model
     def _mailbox_connected(self, mailbox):

@@ -249,10 +249,11 @@ class Offers:
         }
         ways = self._ways({key for of_place in keys.values() for key in of_place})
         offers = self._offers(mailbox, ways)
+        mailbox_chosen = self._chosen_at(mailbox)
         found, asked = {}, defaultdict(list)
         for place, of_place in keys.items():
             message = messages.browse(place[0])
-            chosen = [mailbox.sharing_chosen_at, message.thread_id.sharing_chosen_at]
+            chosen = [mailbox_chosen, message.thread_id.sharing_chosen_at]
             chosen_at = max(filter(None, chosen), default=None)
             for key in of_place:
                 offer = offers.get(key)
@@ -269,6 +270,15 @@ class Offers:
             for place in places:
                 found.setdefault(place, offer.id)
         return found
+
+    def note_choice(self, mailbox):
+        """Note that a mailbox's owner has chosen how much to share. It isn't a column of
+        the mailbox, whose row the sync writes."""
+        self.note_act(f"chosen:{mailbox.id}", "", mailbox.user_id)
+
+    def _chosen_at(self, mailbox):
+        ways = self.env["gmail.way"]
+        return ways.search([("key", "=", f"chosen:{mailbox.id}")]).since
 
     def _shared(self, mailbox, links):
         """Return the links that would share something of their message."""
