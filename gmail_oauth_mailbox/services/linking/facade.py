@@ -150,6 +150,7 @@ class GmailLinking(models.AbstractModel):
         self._make_choices(self.env(su=True)).record_all(mailbox)
         self._make_queue(self.env(su=True)).add_emails_of(mailbox)
 
+    @api.model
     def _note_choice(self, threads):
         """Note that owners chose how much of conversations to share."""
         people = threads.sudo().message_ids.participant_ids

@@ -272,8 +272,8 @@ class Offers:
         return found
 
     def note_choice(self, mailbox):
-        """Note that a mailbox's owner has chosen how much to share. It isn't a column of
-        the mailbox, whose row the sync writes."""
+        """Note that a mailbox's owner has chosen how much to share. It isn't a column
+        of the mailbox, whose row the sync writes."""
         self.note_act(f"chosen:{mailbox.id}", "", mailbox.user_id)
 
     def _chosen_at(self, mailbox):
