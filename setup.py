@@ -15,6 +15,8 @@ LOWER_BOUNDS = {
     "requests": "2.31",
     "cryptography": "42",
     "nh3": "0.2.17",
+    "chardet": "7.0",
+    "webencodings": "0.5.1",
 }
 
 addon = HERE / NAME

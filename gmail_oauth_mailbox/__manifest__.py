@@ -14,6 +14,8 @@
             "requests",
             "cryptography",
             "nh3",
+            "chardet",
+            "webencodings",
         ],
     },
     "data": [

@@ -18,6 +18,7 @@ from odoo.addons.gmail_oauth_mailbox.lib.mbox import (
     entry,
     one_line,
 )
+from odoo.addons.gmail_oauth_mailbox.lib.mime.filenames import file_name
 from odoo.addons.gmail_oauth_mailbox.lib.types import Address
 
 DATE = datetime(2026, 11, 23, 10, 0, 5)
@@ -192,7 +193,7 @@ def test_whatever_is_stored_is_read_back(folder, messages):
         assert len(parts) == len(was.files)
         for part, file in zip(parts, was.files, strict=True):
             assert part.get_payload(decode=True) == file.content
-            assert part.get_filename("") == one_line(file.name).strip()
+            assert part.get_filename("") == file_name(one_line(file.name))
 
 
 def test_plain_message_can_be_read_by_people():
@@ -281,7 +282,9 @@ def test_files(folder):
     (message,) = read(data, folder)
     parts = message.get_payload()[1:]
     assert [p.get_payload(decode=True) for p in parts] == [f.content for f in files]
-    assert [p.get_filename() for p in parts] == [one_line(f.name) for f in files]
+    assert [p.get_filename() for p in parts] == [
+        file_name(one_line(f.name)) for f in files
+    ]
     assert [p.get_content_type() for p in parts] == [
         "application/pdf",
         "image/png",

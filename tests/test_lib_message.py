@@ -310,7 +310,7 @@ def test_long_bodies_are_folded():
         ("nobody", []),
         ("", []),
         ("<a@x.org", [("", "a@x.org")]),
-        ("A <a@x.org> <b@x.org>", [("A", "a@x.org"), ("", "b@x.org")]),
+        ("A <a@x.org> <b@x.org>", [("A a@x.org", "b@x.org")]),
         ("A\r\n <a@x.org>", [("A", "a@x.org")]),
         ("<@relay.org:a@x.org>", [("", "a@x.org")]),
         ("<mailto:a@x.org>", [("", "a@x.org")]),

@@ -14,6 +14,8 @@ MOST_FAILED = 100
 MOST_REPORT = 100_000
 BLANK_LINE = re.compile(r"\r?\n[ \t]*\r?\n")
 FOLD = re.compile(r"\r?\n[ \t]+")
+WORD = re.compile(r"\s*([a-z]*)")
+STATUS = ("message/delivery-status", "message/global-delivery-status")
 RECIPIENTS = ("original-recipient", "final-recipient")
 ORIGINAL = ("message/rfc822", "text/rfc822-headers", "message/global")
 
@@ -25,19 +27,16 @@ def read_bounce(payload, text_of_part):
     :param text_of_part: returns the text of a part that holds its own, else ""
     """
     headers = Headers(payload)
-    is_report = (
-        headers.word("content-type") == "multipart/report"
-        and "delivery-status" in headers.raw("content-type").lower()
-    )
-    if not (is_report or headers.raw("x-failed-recipients")):
-        return (), ()
-    groups, ids = [], []
-    for part in _parts(payload):
+    groups, ids, is_report = [], [], False
+    for part in _parts(payload, into_mail=False):
         mimetype = text_of(part.get("mimeType")).strip().lower()
-        if mimetype == "message/delivery-status":
+        if mimetype in STATUS:
+            is_report = True
             groups += _groups(part, text_of_part(part)[:MOST_REPORT])
         elif mimetype in ORIGINAL:
             ids += _ids(part, text_of_part(part)[:MOST_REPORT])
+    if not (is_report or headers.raw("x-failed-recipients")):
+        return (), ()
     if groups:
         failed = [address for group in groups for address in _failed(group)]
     elif "delay" in headers.text("subject").lower():
@@ -46,19 +45,29 @@ def read_bounce(payload, text_of_part):
         failed = [
             a.address for a in parse_addresses(headers.raw("x-failed-recipients"))
         ]
-    addresses = dict.fromkeys(a.strip().lower() for a in failed if "@" in a)
+    addresses = dict.fromkeys(a.lower() for a in failed)
     return tuple(addresses)[:MOST_FAILED], tuple(dict.fromkeys(ids))
 
 
-def _parts(payload):
-    """Yield the parts of a report, the way to the original included."""
+def _parts(payload, into_mail=True):
+    """Yield the parts of a report.
+
+    :param into_mail: those of mail attached to it, too: whoever forwards a report
+        has not got one
+    """
     stack, left = [payload], MOST_PARTS
     while stack and left:
         part, left = stack.pop(0), left - 1
         yield part
+        if not into_mail and part is not payload and _is_mail(part):
+            continue
         children = part.get("parts")
         if isinstance(children, list):
             stack += [child for child in children if isinstance(child, dict)]
+
+
+def _is_mail(part):
+    return text_of(part.get("mimeType")).strip().lower() in ORIGINAL
 
 
 def _groups(part, text):
@@ -66,18 +75,29 @@ def _groups(part, text):
     fields came as parts."""
     groups = [_fields(group) for group in BLANK_LINE.split(FOLD.sub(" ", text))]
     groups += [
-        {name: headers.text(name) for name in ("action", *RECIPIENTS)}
+        {name: headers.text(name) for name in ("action", "status", *RECIPIENTS)}
         for headers in map(Headers, _parts(part))
     ]
-    return [group for group in groups if group.get("action")]
+    return [group for group in groups if any(map(group.get, RECIPIENTS))]
 
 
 def _failed(fields):
     """Return the addresses of one recipient that a mail did not reach for good."""
-    if fields["action"].strip().lower() != "failed":
+    action = WORD.match((fields.get("action") or "").lower())[1]
+    if action != "failed" and (action or not _is_final(fields)):
         return []
-    # "rfc822; someone@example.com"
-    return [fields.get(name, "").partition(";")[2].strip(" <>") for name in RECIPIENTS]
+    found = []
+    for name in RECIPIENTS:
+        # "rfc822; someone@example.com", or the address alone.
+        kind, semicolon, written = (fields.get(name) or "").partition(";")
+        people = parse_addresses(written if semicolon else kind)
+        found += [person.address for person in people]
+    return found
+
+
+def _is_final(fields):
+    """Whether a status (RFC 3463) is that of a failure for good."""
+    return (fields.get("status") or "").strip().startswith("5.")
 
 
 def _fields(text):

@@ -15,7 +15,7 @@ from googleapiclient.http import MediaInMemoryUpload
 
 from . import batch, errors, quota, sync_plan
 from .api_client import ApiClient, is_free, resource
-from .message import decode_data, find_part, parse_message, part_of_raw
+from .message import MAX_TEXT_PART, decode_data, find_part, parse_message, part_of_raw
 from .types import (
     HistoryChange,
     HistoryPage,
@@ -212,7 +212,26 @@ class GmailClient(ApiClient):
 
         :param whole: with all of a long body
         """
-        return parse_message(self._full(gmail_id), whole)
+        content = self._full(gmail_id)
+        return self._with_text(content, parse_message(content, whole), whole)
+
+    def _with_text(self, content, parsed, whole=False):
+        """Return a ParsedMessage with the text that Gmail keeps apart from it, because
+        its part has a name (20 units; 5). There is none otherwise.
+
+        :param content: the message's JSON, or None to ask for it
+        """
+        if parsed.text_part_id is None:
+            return parsed
+        content = content or self._full(parsed.gmail_id)
+        part = find_part(content.get("payload"), parsed.text_part_id) or {}
+        body = part.get("body") or {}
+        if not body.get("attachmentId") or body.get("size", 0) > MAX_TEXT_PART:
+            # It is a file then.
+            return parsed
+        answer = self._attachment(parsed.gmail_id, body["attachmentId"])
+        part["body"] = {"size": body.get("size"), "data": answer.get("data")}
+        return parse_message(content, whole)
 
     def _full(self, gmail_id):
         return self._call(
@@ -235,12 +254,14 @@ class GmailClient(ApiClient):
 
     def get_attachment(self, message_id, attachment_id):
         """Return an attachment's bytes by the id of the moment (20 units; 5)."""
-        answer = self._call(
+        return decode_data(self._attachment(message_id, attachment_id).get("data"))
+
+    def _attachment(self, message_id, attachment_id):
+        return self._call(
             self._on("messages", "attachments").get(
                 userId=self._user, messageId=message_id, id=attachment_id
             )
         )
-        return decode_data(answer.get("data"))
 
     def attachment_bytes(self, message_id, part_ids):
         """Return {partId: bytes} of attachments, by their lasting partIds.
@@ -365,7 +386,10 @@ class GmailClient(ApiClient):
         waiting = sync_plan.plan_fetch(refs, cost(GET), cost(GET_THREAD))
         # Its end waits for the thread: two batches at once would be too many.
         with ThreadPoolExecutor(1, "gmail_batch") as wire:
-            yield from self._fetch(waiting, wire)
+            for gmail_id, result in self._fetch(waiting, wire):
+                if getattr(result, "text_part_id", None) is not None:
+                    result = self._text_or_error(result)
+                yield gmail_id, result
 
     def _fetch(self, waiting, wire):
         """Do what ``fetch`` does, for a list of Ask; ``wire`` is the thread."""
@@ -426,6 +450,12 @@ class GmailClient(ApiClient):
             if late:
                 self._sleep(min(0.25 * 2 ** max(rounds[a] for a in late), SHORT_WAIT))
             waiting = again + waiting
+
+    def _text_or_error(self, parsed):
+        try:
+            return self._with_text(None, parsed)
+        except errors.GoogleError as error:
+            return error
 
     def _affordable(self, waiting):
         """Return (the next calls that the quota allows, None), or ((), the error)."""

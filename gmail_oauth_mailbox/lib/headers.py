@@ -7,19 +7,27 @@ import base64
 import binascii
 import re
 from functools import lru_cache
+from urllib.parse import unquote_to_bytes
 
+from .mime import charsets
 from .types import Address
 
 MAX_HEADER = 100_000
 MAX_ADDRESSES = 2_000
 # Bytes of one Message-ID; PostgreSQL's index takes 2,704.
 MAX_ID = 1_000
-ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
-WORDS_APART = re.compile(r"(\?=)\s+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
+MAX_NAME = 500
+MAX_ADDRESS = 320
+# The text of an encoded word may hold a "?", which RFC 2047 forbids and some write.
+START = r"=\?([^?\s]{1,60})\?([bBqQ])\?"
+ENCODED_WORD = re.compile(
+    rf"{START}((?:(?!=\?[^?\s]{{1,60}}\?[bBqQ]\?)[^?]|\?(?!=))*)\?="
+)
+NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 FOLD = re.compile(r"[\r\n\t]+[ \t]*|\x00")
 MESSAGE_ID = re.compile(r"<[^<>]{1,900}>")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]+")
 
 
 def text_of(value):
@@ -29,121 +37,166 @@ def text_of(value):
     if not value.isascii() and SURROGATE.search(value):
         # Bytes that a parser kept as surrogates: they are the sender's raw text.
         try:
-            value = decode_bytes(value.encode("utf-8", "surrogateescape"), "")
+            value = charsets.decode(value.encode("utf-8", "surrogateescape"))
         except UnicodeEncodeError:
             value = SURROGATE.sub("\ufffd", value)
     return value
 
 
 def decode_header(value):
-    """Return a header's text: unfolded, encoded words read (RFC 2047), never failing.
+    """Return a header's text: unfolded, encoded words read (RFC 2047), what turns its
+    direction closed. Never fails.
 
     Gmail mostly decodes headers itself, but not broken ones.
 
     >>> decode_header("=?utf-8?q?caf=C3=A9?= =?iso-8859-1?Q?_=FC?=")
     'café ü'
     """
-    value = text_of(value)[:MAX_HEADER]
+    value = value[:MAX_HEADER] if isinstance(value, str) else ""
     if value.isprintable() and "=?" not in value:
         return value.strip()
-    value = FOLD.sub(" ", value)
     if "=?" in value:
-        value = ENCODED_WORD.sub(_decode_word, WORDS_APART.sub(r"\1", value))
-        # An encoded word may hold line ends.
-        value = FOLD.sub(" ", value)
-    return CONTROL.sub("", value).strip()
+        value = _decode_words(FOLD.sub(" ", value))
+    value = FOLD.sub(" ", text_of(value))
+    return balanced(CONTROL.sub("", value)).strip()
 
 
-def _decode_word(match):
-    charset, encoding, content = match.groups()
-    raw = content.encode("utf-8", "replace")
-    try:
-        if encoding in "bB":
-            raw = base64.b64decode(raw + b"=" * (-len(raw) % 4))
-        else:
-            raw = binascii.a2b_qp(raw.replace(b"_", b"=20"), header=False)
-    except (binascii.Error, ValueError):
-        return match[0]
-    # RFC 2231, 5: a language may follow the charset.
-    return decode_bytes(raw, charset.partition("*")[0])
+def _decode_words(value):
+    """Return a header with its encoded words read. Neighbours of one charset are one
+    text: some programs cut a letter, or a shift of the charset, in two."""
+    pieces, run, position = [], [], 0
+    for match in ENCODED_WORD.finditer(value):
+        between = value[position : match.start()]
+        # RFC 2231, 5: a language may follow the charset.
+        charset = match[1].partition("*")[0].lower()
+        if between.strip() or not run or run[0][0] != charset:
+            pieces.append(_decode_run(run))
+            pieces.append(between if between.strip() or not run else "")
+            run = []
+        run.append((charset, match[2].lower(), match[3], match[0]))
+        position = match.end()
+    return "".join((*pieces, _decode_run(run), value[position:]))
 
 
-STATEFUL = ("iso-2022", "iso2022", "hz", "utf-7", "utf7", "utf-16", "utf-32", "utf16")
-ALIASES = {
-    "x-sjis": "cp932",
-    "shift_jis": "cp932",
-    "ks_c_5601-1987": "cp949",
-    "gb2312": "gb18030",
-    "gb_2312-80": "gb18030",
-    "x-gbk": "gb18030",
-    "iso-8859-1": "cp1252",
-    "latin1": "cp1252",
-    "us-ascii": "cp1252",
-    "ascii": "cp1252",
-    "iso-8859-8-i": "iso-8859-8",
-    "x-unknown": "cp1252",
-    "unicode-1-1-utf-7": "utf-7",
-}
+def _decode_run(run):
+    """Return the text of neighbouring encoded words of one charset."""
+    if not run:
+        return ""
+    charset = run[0][0]
+    raws = [_bytes_of(encoding, content) for _c, encoding, content, _w in run]
+    if any(
+        encoding == "b" and len(content.rstrip("= ")) % 4 == 1
+        for _c, encoding, content, _w in run
+    ):
+        # The base64 itself was cut, not the text.
+        raws = [_bytes_of("b", "".join(content for _c, _e, content, _w in run))]
+    if any(raw is None for raw in raws):
+        return "".join(
+            word if raw is None else charsets.decode(raw, charset)
+            for raw, (_c, _e, _t, word) in zip(raws, run, strict=False)
+        )
+    whole = b"".join(raws)
+    if charsets.is_of(whole, charset):
+        return charsets.decode(whole, charset)
+    return "".join(charsets.decode(raw, charset) for raw in raws)
 
 
-def decode_bytes(raw, charset):
-    """Return bytes as text.
-
-    UTF-8 goes first whatever the part declares: Gmail hands out text in UTF-8 while
-    the part's header keeps the original charset. Charsets that shift with escapes
-    look like ASCII and are therefore read as declared.
-    """
-    charset = charset.strip(" \"'\t").lower()
-    charset = ALIASES.get(charset, charset)
-    stateful = charset.startswith(STATEFUL)
-    if charset.startswith(("utf-16", "utf-32", "utf16", "utf32")):
-        # In those, even plain letters come with a NUL.
-        stateful = b"\0" in raw
-    if stateful and (b"\x1b" in raw or b"~{" in raw or not charset.startswith("iso")):
-        candidates = (charset, "utf-8")
+def _bytes_of(encoding, content):
+    """Return the bytes of an encoded word, or None. Bytes above 127 in it are raw
+    ones of its charset, which a parser may have kept as signs of as many."""
+    if encoding == "q" and not content.isascii() and max(content) <= "\xff":
+        raw = content.encode("latin-1")
     else:
-        candidates = ("utf-8", charset)
-    for candidate in candidates:
-        try:
-            return raw.decode(candidate)
-        except (LookupError, ValueError, UnicodeError):
-            continue
-    return _decode_as_much(raw, charset)
+        raw = content.encode(
+            "utf-8", "surrogateescape" if _is_raw(content) else "replace"
+        )
+    try:
+        if encoding == "b":
+            return b"".join(map(_of_base64, raw.split(b"=")))
+        return binascii.a2b_qp(raw.replace(b"_", b"=20"), header=False)
+    except (binascii.Error, ValueError):
+        return None
 
 
-def _decode_as_much(raw, charset):
-    """Return text of bytes that fit neither UTF-8 nor their charset exactly."""
-    for candidate in (charset, "cp1252"):
-        try:
-            text = raw.decode(candidate, "replace")
-        except (LookupError, ValueError, UnicodeError):
-            continue
-        if text.count("\ufffd") * 10 <= len(text) + 10:
-            return text
-    return raw.decode("latin-1")
+def _of_base64(raw):
+    raw = NOT_BASE64.sub(b"", raw)
+    return base64.b64decode(raw[: len(raw) - (len(raw) % 4 == 1)] + b"==")
 
 
+def _is_raw(content):
+    """Whether all surrogates of a text stand for bytes (PEP 383)."""
+    return all("\udc80" <= c <= "\udcff" for c in content if "\ud800" <= c <= "\udfff")
+
+
+# -- direction ----------------------------------------------------------
+
+# Unicode Standard Annex 9: embeddings and isolates have an end, overrides turn letters
+# that have a direction of their own.
+EMBEDDED, ISOLATED = "\u202a\u202b", "\u2066\u2067\u2068"
+POP_EMBEDDED, POP_ISOLATED = "\u202c", "\u2069"
+OVERRIDE = re.compile("[\u202d\u202e]")
+DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def balanced(text):
+    """Return a text whose marks of direction all end within it, without those that
+    write letters backwards.
+
+    >>> balanced("a\u202ecod.exe"), balanced("\u2067b") == "\u2067b\u2069"
+    ('acod.exe', True)
+    """
+    if text.isascii() or not DIRECTION.search(text):
+        return text
+    opened, kept = [], []
+    for character in OVERRIDE.sub("", text):
+        if character in EMBEDDED:
+            opened.append(POP_EMBEDDED)
+        elif character in ISOLATED:
+            opened.append(POP_ISOLATED)
+        elif character in (POP_EMBEDDED, POP_ISOLATED):
+            if not opened or opened[-1] != character:
+                continue
+            opened.pop()
+        kept.append(character)
+    return "".join((*kept, *reversed(opened)))
+
+
+# -- addresses ----------------------------------------------------------
+
+QUOTED = r'"(?:[^"\\]|\\.)*"'
 TOKEN = re.compile(
-    r"""
-    (?P<quoted>"(?:[^"\\]|\\.)*"?)
+    rf"""
+    (?P<quoted>{QUOTED})
   | (?P<comment>\()
-  | <(?P<angle>[^<>,;"]*|[^<>]*)>
+  | <(?P<angle>(?:{QUOTED}|[^<>",;])*)>
   | (?P<mark>[,;:<>])
   | (?P<word>[^",;:<>(]+)
     """,
     re.X | re.S,
 )
-NOT_ADDRESS = re.compile(r"[\s<>()\[\],;:\"]+")
+# RFC 5322, 3.4.1: a quoted string or an atom, "@", an atom or a literal.
+PIECE = re.compile(
+    rf"""(?P<quoted>{QUOTED})|(?P<literal>\[[^\[\]\\\s]{{1,100}}\])
+    |(?P<atom>[^\s"(),:;<>@\[\]\\]+)|(?P<at>@)|(?P<blank>\s+)|(?P<other>.)""",
+    re.X | re.S,
+)
+ATOM = re.compile(r"[^\s\"(),:;<>@\[\]\\]+")
+ROUTE = re.compile(r"\s*@[^:<>\"]*:")
+AROUND_DOT = re.compile(r"\s{0,9}([.@])\s{0,9}")
+MAILTO = re.compile(r"\s*mailto:", re.I)
 
 
 def parse_addresses(value):
     """Return the Address objects of a header such as To, in order.
 
     Groups are dissolved, comments become names when there is none, and what holds
-    no address is left out. Broken headers give what can be read of them.
+    no address is left out. Broken headers give what can be read of them, but never an
+    address out of a name: its domain is what follows the last "@" that isn't quoted.
 
     >>> parse_addresses('Ann <a@x.org>, team: b@x.org, "C, D" <c@x.org>;')[2].name
     'C, D'
+    >>> parse_addresses('"boss@x.org" <eve@y.org>, "boss@x.org"')
+    (Address(name='boss@x.org', address='eve@y.org'),)
     """
     value = text_of(value)[:MAX_HEADER]
     return _addresses(value) if len(value) < 200 else _AddressReader(value).entries()
@@ -160,13 +213,18 @@ class _AddressReader:
 
     def __init__(self, value):
         self._value = FOLD.sub(" ", value)
+        # After a quote without an end, quotes mean nothing.
+        if not _quotes_end(self._value):
+            self._value = self._value.replace('"', " ")
         self._found = []
         # A name without an address that a comma ended, as in "Doe, John <j@x.org>".
         self._carried = ""
         self._clear()
 
     def _clear(self):
-        self._words, self._comments, self._angle = [], [], None
+        # Pieces of text as written, quoted strings with their quotes.
+        self._pieces, self._comments, self._angle = [], [], None
+        self._is_over = False
 
     def entries(self):
         value, position = self._value, 0
@@ -177,62 +235,131 @@ class _AddressReader:
                 continue
             position = match.end()
             kind = match.lastgroup
-            if kind == "quoted":
-                self._words.append(_unquote(match[0]))
-            elif kind == "word":
-                self._words.append(match[0])
-            elif kind == "comment":
+            if kind == "comment":
                 comment, position = _comment(value, position)
                 self._comments.append(comment)
             elif kind == "angle":
-                if self._angle is not None:
-                    self._finish()
-                self._angle = match["angle"]
-            else:
+                self._take_angle(match)
+            elif kind == "mark":
                 self._mark(match[0])
+            else:
+                self._pieces.append(match[0])
+                if kind == "word" and self._angle is not None and "@" in match[0]:
+                    # "<a@x.org>@y.org" is no address of x.org.
+                    self._is_over = True
         self._finish()
         return tuple(self._found)
 
+    def _take_angle(self, match):
+        """Of several in one entry the last one is the address."""
+        if self._angle:
+            self._pieces.append(f" {self._angle} ")
+        self._angle, self._is_over = match["angle"], False
+
     def _mark(self, mark):
         if mark == ":":
-            if self._angle is None and not any("@" in word for word in self._words):
+            if self._angle is None and not any("@" in piece for piece in self._pieces):
                 # The name of a group ends.
                 self._clear()
                 self._carried = ""
             else:
-                self._words.append(":")
+                self._pieces.append(":")
         elif mark in ",;":
             self._finish()
             if mark == ";":
                 self._carried = ""
+        else:
+            self._pieces.append(" ")
 
     def _finish(self):
         """End one entry."""
-        name, address = _name(self._words), self._angle
-        if address is None:
-            words = NOT_ADDRESS.split(name)
-            address = next((w for w in words if "@" in w.strip("@")), None)
-            if address:
-                name = " ".join(name.replace(address, " ", 1).split()).strip(" '\"<>")
-        address = _bare(address or "")
-        if "@" in address:
+        source = "".join(self._pieces)
+        if self._angle is None:
+            address, source = _last_address(source)
+        else:
+            address = "" if self._is_over else _only_address(self._angle)
+        name = _name(source)
+        if address:
             if self._carried and name:
                 name = f"{self._carried}, {name}"
-            name = name or _name(self._comments)
-            self._found.append(Address(name[:500], address[:320]))
+            name = name or _name(" ".join(self._comments))
+            self._found.append(Address(name[:MAX_NAME], address[:MAX_ADDRESS]))
             self._carried = ""
         else:
             self._carried = name if self._angle is None else ""
         self._clear()
 
 
-def _name(words):
-    return decode_header(" ".join(w.strip() for w in words if w.strip())).strip(" '")
+def name_of(value):
+    """Return what a header without an address says of its sender.
+
+    >>> name_of("root (Cron Daemon)")
+    'root (Cron Daemon)'
+    """
+    return " ".join(decode_header(value).replace('"', " ").split())[:MAX_NAME]
+
+
+def _quotes_end(value):
+    """Whether each quoted string has an end (RFC 5322, 3.2.4)."""
+    quoted = escaped = False
+    if '"' in value:
+        for character in value:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = quoted
+            elif character == '"':
+                quoted = not quoted
+    return not quoted
+
+
+def _only_address(text):
+    """Return the address that a text is, or "" when it is none."""
+    for prefix in (ROUTE, MAILTO):
+        if match := prefix.match(text):
+            text = text[match.end() :]
+    if '"' not in text:
+        text = AROUND_DOT.sub(r"\1", text)
+    address, rest = _last_address(text.strip(" '"))
+    return "" if rest.strip() else address
+
+
+def _last_address(text):
+    """Return (the address that the last unquoted "@" of a text belongs to, or "";
+    the text without it)."""
+    pieces = [match for match in PIECE.finditer(text) if match.lastgroup != "blank"]
+    place = max(
+        (n for n, piece in enumerate(pieces) if piece.lastgroup == "at"), default=0
+    )
+    if not 0 < place < len(pieces) - 1:
+        return "", text
+    before, after = pieces[place - 1], pieces[place + 1]
+    if before.lastgroup not in ("quoted", "atom"):
+        return "", text
+    if after.lastgroup not in ("atom", "literal"):
+        return "", text
+    if place > 1 and pieces[place - 2].lastgroup == "at":
+        # "a@b@c" is no address, of whatever reading.
+        return "", text
+    local, domain = before[0], after[0]
+    if local.startswith('"'):
+        bare = _unquote(local)
+        local = bare if ATOM.fullmatch(bare) else local
+    elif local.startswith("'") and domain.endswith("'"):
+        local, domain = local[1:], domain[:-1]
+    if not (local and domain):
+        return "", text
+    rest = f"{text[: before.start()]} {text[after.end() :]}"
+    return f"{local}@{domain}", rest.strip(" '<>")
+
+
+def _name(text):
+    text = re.sub(QUOTED, lambda match: f" {_unquote(match[0])} ", text, flags=re.S)
+    return " ".join(decode_header(text).split()).strip(" '")
 
 
 def _unquote(quoted):
-    content = quoted[1:-1] if len(quoted) > 1 and quoted.endswith('"') else quoted[1:]
-    return re.sub(r"\\(.)", r"\1", content)
+    return re.sub(r"\\(.)", r"\1", quoted[1:-1], flags=re.S)
 
 
 def _comment(value, position):
@@ -250,14 +377,6 @@ def _comment(value, position):
                 return value[start:position], position + 1
         position += 1
     return value[start:], position
-
-
-def _bare(address):
-    """Return an address without blanks, source route and remains of mailto."""
-    address = re.sub(r"\s+", "", decode_header(address)).strip("'\"")
-    if address.startswith("@") and ":" in address:
-        address = address.rpartition(":")[2]
-    return address.removeprefix("mailto:").removeprefix("MAILTO:")
 
 
 def message_ids(value):
@@ -281,6 +400,31 @@ END_OF_WORD = re.compile(r"[\s;(]")
 @lru_cache(maxsize=64)
 def _parameter(name):
     return re.compile(rf"(?:^|[;\s]){name}\s*=\s*(\"[^\"]*\"|[^\s;]+)", re.I)
+
+
+# RFC 2231, 3 and 4: "name*0*=utf-8'en'a%20b", its number and the last "*" both optional.
+PIECE_OF = re.compile(
+    r"(?:^|[;\s])([\w-]{1,40})\*(?:(\d{1,4})(\*)?)?\s*=\s*(\"[^\"]*\"|[^\s;]+)"
+)
+
+
+def _continued(raw, parameter):
+    """Return a parameter that is written in pieces, or with a charset, or ""."""
+    if "*" not in raw:
+        return ""
+    pieces, charset = {}, ""
+    for name, number, star, value in PIECE_OF.findall(raw):
+        if name.lower() != parameter:
+            continue
+        value = value.strip('"')
+        is_first, is_encoded = int(number or 0) == 0, bool(star or not number)
+        if is_first and is_encoded and value.count("'") >= 2:
+            charset, _language, value = value.split("'", 2)
+        pieces.setdefault(
+            int(number or 0),
+            unquote_to_bytes(value) if is_encoded else value.encode("utf-8", "replace"),
+        )
+    return charsets.decode(b"".join(pieces[n] for n in sorted(pieces)), charset)
 
 
 class Headers:
@@ -309,5 +453,9 @@ class Headers:
         return END_OF_WORD.split(self.text(name).lower(), maxsplit=1)[0]
 
     def parameter(self, name, parameter):
-        match = _parameter(parameter).search(self.raw(name))
-        return match[1].strip('"') if match else ""
+        """Return a parameter of a structured header (RFC 2045), or "". One in pieces,
+        or with a charset of its own, is put together (RFC 2231)."""
+        raw = self.raw(name)[:MAX_HEADER]
+        if match := _parameter(re.escape(parameter)).search(raw):
+            return match[1].strip('"')
+        return _continued(raw, parameter)

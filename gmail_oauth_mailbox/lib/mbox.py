@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from .mime.filenames import file_name
 from .types import Address
 
 # What could end a line for some reader, or a text; none belongs into a header.
@@ -265,7 +266,7 @@ def _file_part(file):
 
 def _file_name(name):
     """Return the parameter(s) of Content-Disposition with a file's name."""
-    name = one_line(name).strip()
+    name = file_name(one_line(name))
     if PLAIN_NAME.fullmatch(name):
         return f'filename="{name}"'
     pieces = re.findall(r"(?:%..|[^%]){1,60}", quote(name.encode("utf-8"), safe=""))

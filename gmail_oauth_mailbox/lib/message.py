@@ -10,7 +10,8 @@ import contextlib
 import email
 import email.policy
 import html as html_lib
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
@@ -18,14 +19,17 @@ from .bounce import read_bounce
 from .headers import (
     CONTROL,
     Headers,
-    decode_bytes,
     decode_header,
     message_ids,
+    name_of,
     parse_addresses,
     text_of,
 )
+from .mime import charsets
+from .mime.automatic import automatic
+from .mime.filenames import file_name
 from .sanitize import clean_html, clean_html_to_text, folded_html, text_to_html
-from .types import ParsedAttachment, ParsedMessage
+from .types import Address, ParsedAttachment, ParsedMessage
 
 SEND_HEADER = "X-Odoo-Gmail-Send"
 MAX_BODY_TEXT = 100_000
@@ -68,25 +72,42 @@ def _parts_of(part):
     return [p for p in parts if isinstance(p, dict)] if isinstance(parts, list) else []
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text of a message; ``part_id`` names the part whose bytes aren't here."""
+
+    mimetype: str
+    text: str
+    part_id: str | None = None
+
+
 class _Body:
-    """Gathers texts and attachments while it walks through the parts."""
+    """Gathers texts and attachments while it walks through the parts.
+
+    :ivar named: texts with a name, which are files unless there is no other text
+    """
 
     def __init__(self):
         self.html = []
         self.text = []
+        self.named = []
         self.calendar = ""
+        self.method = ""
         self.attachments = []
         self._left = MAX_PARTS
 
-    def walk(self, part, depth=0):
-        """Take in a part: alternatives show their richest, mixtures show all."""
+    def walk(self, part, depth=0, is_choice=False):
+        """Take in a part: alternatives show their richest, mixtures show all.
+
+        :param is_choice: it is one of several alternatives
+        """
         self._left -= 1
         if self._left < 0:
             return
         mimetype = _mimetype(part)
         children = _parts_of(part)
         if mimetype == "message/rfc822" or not children or depth >= MAX_DEPTH:
-            self._leaf(part, mimetype)
+            self._leaf(part, mimetype, is_choice)
             return
         if mimetype == "multipart/alternative":
             self._alternative(children, depth)
@@ -100,9 +121,14 @@ class _Body:
         for child in children:
             body = _Body()
             body._left = self._left
-            body.walk(child, depth + 1)
+            body.walk(child, depth + 1, is_choice=True)
             self._left = body._left
             bodies.append(body)
+        if not any(body.html or body.text for body in bodies):
+            # Nothing is shown, so that no alternative stands for another.
+            bodies = []
+            for child in children:
+                self.walk(child, depth + 1)
         rich = next((body for body in reversed(bodies) if body.html), None)
         plain = next((body for body in bodies if body.text and not body.html), None)
         if rich:
@@ -113,57 +139,99 @@ class _Body:
             self.html += [text_to_html("\n".join(plain.text))] if self.html else []
         for body in bodies:
             self.calendar = self.calendar or body.calendar
+            self.method = self.method or body.method
+            self.named += body.named
             self.attachments += body.attachments
 
-    def _leaf(self, part, mimetype):
+    def _leaf(self, part, mimetype, is_choice):
         headers = Headers(part)
         content = part.get("body") if isinstance(part.get("body"), dict) else {}
-        filename = decode_header(part.get("filename")) or decode_header(
+        written = text_of(part.get("filename")) or (
             headers.parameter("content-disposition", "filename")
             or headers.parameter("content-type", "name")
         )
         disposition = headers.word("content-disposition")
         raw = decode_data(content.get("data"))
         data = raw or None
-        is_text = mimetype in ("text/plain", "text/html") and (
-            not filename or (disposition == "inline" and mimetype == "text/plain")
-        )
-        if mimetype == "text/calendar" and data and not self.calendar:
-            self.calendar = _part_text(data[:MAX_CALENDAR], headers)
-        if is_text and disposition != "attachment" and not content.get("attachmentId"):
-            text = _part_text(raw[:MAX_TEXT_PART], headers)
-            if mimetype == "text/html":
-                self._add_html(text)
-            else:
-                self._add_text(text)
-            return
-        if not (data or content.get("attachmentId") or filename):
+        is_text = mimetype in ("text/plain", "text/html")
+        if mimetype == "text/calendar":
+            self._take_calendar(headers, raw)
+        if is_text and disposition != "attachment":
+            is_apart = bool(content.get("attachmentId"))
+            is_shown = not written or (
+                disposition == "inline" and mimetype == "text/plain"
+            )
+            if not is_apart and is_shown:
+                self._add(mimetype, _part_text(raw[:MAX_TEXT_PART], headers))
+                return
+            if is_choice and not is_apart and not (self.html or self.text):
+                # One of several forms of the text, which its name doesn't change.
+                self._add(mimetype, _part_text(raw[:MAX_TEXT_PART], headers))
+                return
+            self.named.append(
+                _Text(
+                    mimetype,
+                    _part_text(raw[:MAX_TEXT_PART], headers),
+                    text_of(part.get("partId")) if is_apart else None,
+                )
+            )
+        if not (data or content.get("attachmentId") or written):
             if mimetype != "message/rfc822":
+                return
+        content_id = headers.text("content-id").strip("<> ")[:500]
+        if is_choice and not (written or content_id) and mimetype != "text/calendar":
+            # A form of the text that isn't shown, such as that of AMP, is no file.
+            if mimetype.startswith(("text/", "application/x-amp")):
                 return
         self.attachments.append(
             ParsedAttachment(
                 part_id=text_of(part.get("partId")),
-                filename=filename[:255] or _filename(mimetype),
+                filename=file_name(decode_header(written), _filename(mimetype)),
                 mimetype=mimetype,
                 size=_int(content.get("size")) or len(raw),
-                content_id=headers.text("content-id").strip("<> ")[:500],
+                content_id=content_id,
                 is_inline=disposition == "inline",
                 attachment_id=text_of(content.get("attachmentId")) or None,
                 data=data,
             )
         )
 
-    def _add_html(self, html):
-        if self.text and not self.html:
-            # A text before the first HTML, beside it and not instead of it.
-            self.html.append(text_to_html("\n".join(self.text)))
-        self.html.append(html)
+    def _take_calendar(self, headers, raw):
+        """Note the first invitation, and what it is for (RFC 5546)."""
+        if raw and not self.calendar:
+            self.calendar = _part_text(raw[:MAX_CALENDAR], headers)
+        method = headers.parameter("content-type", "method")
+        if not method and (found := METHOD.search(self.calendar[:MAX_METHOD])):
+            method = found[1]
+        self.method = self.method or method.upper()
 
-    def _add_text(self, text):
+    def use_named(self):
+        """Show texts that have a name, when there is no other text.
+
+        :return: id of the part whose bytes are to be fetched for that, or None
+        """
+        if self.html or self.text:
+            return None
+        for named in self.named:
+            if named.part_id is not None:
+                return named.part_id
+            self._add(named.mimetype, named.text)
+        return None
+
+    def _add(self, mimetype, text):
+        if mimetype == "text/html":
+            if self.text and not self.html:
+                # A text before the first HTML, beside it and not instead of it.
+                self.html.append(text_to_html("\n".join(self.text)))
+            self.html.append(text)
+            return
         if self.html:
             self.html.append(text_to_html(text))
         self.text.append(text)
 
+
+METHOD = re.compile(r"^METHOD:\s*([A-Za-z]{1,20})", re.M)
+MAX_METHOD = 5_000
 
 NAMES = {
     "message/rfc822": "message.eml",
@@ -192,7 +260,7 @@ def _mimetype(part):
 
 
 def _part_text(raw, headers):
-    text = decode_bytes(raw, headers.parameter("content-type", "charset"))
+    text = charsets.decode(raw, headers.parameter("content-type", "charset"))
     return text.removeprefix("\ufeff").replace("\r\n", "\n")
 
 
@@ -251,6 +319,7 @@ def parse_message(message, whole=False):
     headers = Headers(payload)
     body = _Body()
     body.walk(payload)
+    text_part_id = body.use_named()
     text, html = "\n".join(body.text).strip(), "\n".join(body.html)
     snippet = decode_header(_unescape(text_of(message.get("snippet"))))
     if html.strip():
@@ -265,9 +334,6 @@ def parse_message(message, whole=False):
         body_html = folded_html(body_html, FOLDED_TO)
     label_ids = _label_ids(message.get("labelIds"))
     failed, bounced_ids = read_bounce(payload, _own_text)
-    senders = parse_addresses(headers.raw("from"))
-    if not senders:
-        senders = parse_addresses(headers.raw("sender"))
     return ParsedMessage(
         gmail_id=text_of(message.get("id")),
         thread_id=text_of(message.get("threadId")) or text_of(message.get("id")),
@@ -281,7 +347,7 @@ def parse_message(message, whole=False):
             *bounced_ids,
         )[-MAX_REFERENCES:],
         subject=headers.text("subject")[:2000],
-        from_=senders[0] if senders else None,
+        from_=_sender(headers),
         reply_to=parse_addresses(headers.raw("reply-to")),
         to=parse_addresses(", ".join(headers.all("to"))),
         cc=parse_addresses(", ".join(headers.all("cc"))),
@@ -296,7 +362,7 @@ def parse_message(message, whole=False):
             or headers.raw("list-post")
             or headers.word("precedence") in BULK_PRECEDENCE
         ),
-        auto_submitted=_auto_submitted(headers, payload),
+        auto_submitted=automatic(headers, _mimetypes(payload), body.method),
         calendar=body.calendar,
         attachments=attachments,
         size=_int(message.get("sizeEstimate")),
@@ -308,6 +374,7 @@ def parse_message(message, whole=False):
         list_id=headers.text("list-id")[:500],
         date_header=headers.text("date")[:100],
         failed=failed,
+        text_part_id=text_part_id,
     )
 
 
@@ -352,17 +419,25 @@ def _date(message, headers):
         return EPOCH
 
 
-def _auto_submitted(headers, payload):
-    value = headers.word("auto-submitted")
-    if value and value != "no":
-        return value[:60]
-    if _mimetype(payload) == "multipart/report":
-        return "auto-replied"
-    if headers.raw("x-autoreply") or headers.raw("x-autorespond"):
-        return "auto-replied"
-    if headers.word("precedence") == "auto_reply":
-        return "auto-replied"
-    return ""
+def _sender(headers):
+    """Return the Address of the sender; one without an address has at least a name."""
+    for name in ("from", "sender"):
+        if found := parse_addresses(headers.raw(name)):
+            return found[0]
+    name = name_of(headers.raw("from"))
+    return Address(name, "") if name else None
+
+
+def _mimetypes(payload):
+    """Return the types of a message's own parts, not of mail attached to it."""
+    found, stack = set(), [payload]
+    while stack and len(found) < MAX_PARTS:
+        part = stack.pop()
+        mimetype = _mimetype(part)
+        found.add(mimetype)
+        if mimetype != "message/rfc822":
+            stack += _parts_of(part)
+    return found
 
 
 def _attachments(attachments, body_html):

@@ -108,7 +108,8 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A name, which may be empty, and an address as the sender wrote it."""
+    """A name, which may be empty, and an address as the sender wrote it; "" only for a
+    sender who wrote none."""
 
     name: str
     address: str
@@ -155,6 +156,7 @@ class ParsedMessage:
     :ivar list_id: List-Id (RFC 2919), or ""
     :ivar date_header: the sender's Date, or ""
     :ivar failed: addresses that a mail did not reach, of a report on it
+    :ivar text_part_id: of the part that holds the text and has to be fetched, or None
     """
 
     gmail_id: str
@@ -185,6 +187,7 @@ class ParsedMessage:
     list_id: str
     date_header: str = ""
     failed: tuple[str, ...] = ()
+    text_part_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

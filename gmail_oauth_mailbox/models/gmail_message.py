@@ -42,7 +42,7 @@ class GmailMessage(models.Model):
     )
     from_name = fields.Char(readonly=True)
     from_email = fields.Char(readonly=True)
-    reply_to = fields.Char(readonly=True, help="Normalised address")
+    reply_to = fields.Char(readonly=True, help="Names and addresses of Reply-To")
     snippet = fields.Char(readonly=True)
     # Large: not read along with what a list shows.
     body = fields.Html(readonly=True, sanitize=False, prefetch=False)

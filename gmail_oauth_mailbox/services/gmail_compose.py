@@ -20,6 +20,8 @@ from odoo.tools import (
 
 from ..lib import signature
 from ..lib.domains import is_freemail
+from ..lib.headers import parse_addresses
+from ..lib.mime.filenames import file_name
 from ..lib.sanitize import quotable_html
 from ..models.mail_mail import deliverable
 from .gmail_files import AS_IT_IS
@@ -201,12 +203,8 @@ class GmailCompose(models.AbstractModel):
             people[participant.role].append((participant.name, participant.address))
         if message.direction == "out":
             to = people["to"]
-        elif message.reply_to and email_normalize(message.reply_to):
-            names = {address: name for name, address in people["from"]}
-            reply_to = email_normalize(message.reply_to)
-            to = [(names.get(reply_to), reply_to)]
         else:
-            to = people["from"]
+            to = self._reply_to(message, people) or people["from"]
         cc = []
         if mode == "reply_all":
             cc = (
@@ -226,6 +224,20 @@ class GmailCompose(models.AbstractModel):
         to = list(chosen([p for p in to if p[1] not in own] or to))
         cc = list(chosen([p for p in cc if p[1] not in own]))
         return to, cc
+
+    def _reply_to(self, message, people):
+        """Return whom Reply-To names, a list of (name, address) (RFC 5322, 3.6.2)."""
+        names = {
+            address: name
+            for pairs in people.values()
+            for name, address in pairs
+            if name
+        }
+        found = []
+        for person in parse_addresses(message.reply_to):
+            if address := email_normalize(person.address):
+                found.append((person.name or names.get(address), address))
+        return found
 
     def _subject(self, message, prefix):
         subject = message.subject or ""
@@ -522,7 +534,7 @@ class GmailCompose(models.AbstractModel):
     def _keep_file(self, draft, name, content, mimetype):
         self.env["ir.attachment"].sudo().with_context(**AS_IT_IS).create(
             {
-                "name": (name or self.env._("attachment"))[:255],
+                "name": file_name(name, self.env._("attachment")),
                 "raw": content or b"",
                 "mimetype": mimetype,
                 "res_model": draft._name,

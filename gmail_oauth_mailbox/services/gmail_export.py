@@ -73,9 +73,9 @@ class GmailExport(models.AbstractModel):
         for person in message.participant_ids:
             address = Address(person.name or "", person.address)
             people.setdefault(person.role, []).append(address)
-        if message.from_email:
+        if message.from_email or message.from_name:
             # As the sender wrote it.
-            people["from"] = [Address(message.from_name or "", message.from_email)]
+            people["from"] = [Address(message.from_name or "", message.from_email or "")]
         here = message.attachment_ids.filtered("attachment_id")
         labels = message.label_ids
         stored = StoredMessage(

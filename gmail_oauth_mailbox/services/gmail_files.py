@@ -4,6 +4,8 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools.mimetypes import guess_mimetype
 
+from ..lib.mime.filenames import file_name
+
 # What a browser shows and cannot run.
 RASTER = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp", "image/bmp"})
 # Odoo would serve a stranger's HTML or SVG as such; as plain text it is inert. And it
@@ -120,7 +122,7 @@ class GmailFiles(models.AbstractModel):
             .create(
                 [
                     {
-                        "name": attachment.name,
+                        "name": file_name(attachment.name),
                         "raw": contents[attachment.part_id],
                         "mimetype": attachment.mimetype,
                         "res_model": attachment._name,

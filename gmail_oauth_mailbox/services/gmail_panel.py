@@ -288,7 +288,7 @@ class GmailPanel(models.AbstractModel):
                     "id": thread.id,
                     "mailbox_id": thread.mailbox_id.id,
                     "subject": thread.subject or "",
-                    "participants": thread.participants or "",
+                    "participants": self._participants(thread),
                     "snippet": thread.snippet or "",
                     "date": fields.Datetime.to_string(thread.last_date),
                     "unread": thread.unread_count > 0,
@@ -302,6 +302,13 @@ class GmailPanel(models.AbstractModel):
             if len(threads) > limit
             else False,
         }
+
+    def _participants(self, thread):
+        """Return who wrote a conversation, as the list shows it."""
+        is_written = thread.participants is not False
+        return thread.participants or (
+            self.env._("Unknown sender") if is_written else ""
+        )
 
     def _newest(self, mailboxes, which, has, limit):
         """Return the ids of conversations, newest first.
@@ -448,7 +455,9 @@ class GmailPanel(models.AbstractModel):
 
         return {
             "id": message.id,
-            "from_name": message.from_name or message.from_email or "",
+            "from_name": message.from_name
+            or message.from_email
+            or self.env._("Unknown sender"),
             "from_email": message.from_email or "",
             "people": people,
             "date": fields.Datetime.to_string(message.date),

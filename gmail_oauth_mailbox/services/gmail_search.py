@@ -115,7 +115,9 @@ class GmailSearch(models.AbstractModel):
             "gmail_id": message.thread_id,
             "mailbox_id": mailbox.id,
             "subject": message.subject,
-            "participants": (sender.name or sender.address) if sender else "",
+            "participants": (sender.name or sender.address)
+            if sender
+            else self.env._("Unknown sender"),
             "snippet": message.snippet,
             "date": fields.Datetime.to_string(message.date),
             "has_attachments": any(not a.is_inline for a in message.attachments),

@@ -14,7 +14,7 @@ from psycopg2.errors import (
 )
 
 from odoo import models
-from odoo.tools import SQL, email_normalize
+from odoo.tools import SQL, email_normalize, formataddr
 
 from ..lib import sync_plan
 from ..lib.authentication import is_authentic
@@ -28,6 +28,7 @@ SEND_NAMESPACE = uuid.UUID("5f0f8e0c-58d3-4d4e-9d2c-6b1c6a3f1c55")
 ROLES = ("from", "to", "cc", "bcc")
 # Kept of one message, in that order.
 MOST_PEOPLE = 500
+MOST_REPLY_TO = 50
 # PostgreSQL's tsvector holds 1 MB.
 MOST_SEARCHED = 100_000
 MOST_BYTES = 2**31 - 1
@@ -460,7 +461,10 @@ class GmailStore(models.AbstractModel):
             else self._is_authentic(mailbox, message, from_email)
         )
         own = vouched and _normalized(from_email) == _normalized(mailbox.email)
-        reply_to = message.reply_to[0].address if message.reply_to else ""
+        reply_to = ", ".join(
+            formataddr((text(person.name), text(person.address)))
+            for person in message.reply_to[:MOST_REPLY_TO]
+        )
         body = text(message.body_html)
         return {
             "gmail_id": message.gmail_id,
@@ -473,7 +477,7 @@ class GmailStore(models.AbstractModel):
             "direction": "out" if own or is_sent else "in",
             "from_name": (text(sender.name) if sender else "") or None,
             "from_email": from_email or None,
-            "reply_to": text(reply_to) or None,
+            "reply_to": reply_to or None,
             "snippet": text(message.snippet) or None,
             "body": body or None,
             "is_folded": message.is_folded,
@@ -784,10 +788,12 @@ class GmailStore(models.AbstractModel):
                          WHERE thread_id = ANY(%(ids)s)
                          GROUP BY thread_id) s
                   LEFT JOIN (SELECT thread_id,
-                                    string_agg(who, ', ' ORDER BY first) AS senders
+                                    COALESCE(string_agg(NULLIF(who, ''), ', '
+                                                        ORDER BY first), '')
+                                        AS senders
                                FROM (SELECT thread_id,
-                                            COALESCE(NULLIF(from_name, ''), from_email)
-                                                AS who,
+                                            COALESCE(NULLIF(from_name, ''), from_email,
+                                                     '') AS who,
                                             min(date) AS first
                                        FROM gmail_message
                                       WHERE thread_id = ANY(%(ids)s)
