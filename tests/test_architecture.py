@@ -10,6 +10,7 @@ import pytest
 ADDON = pathlib.Path(__file__).resolve().parent.parent / "gmail_oauth_mailbox"
 # What lib is allowed to build on, besides the standard library and itself.
 LIB_MAY_IMPORT = {
+    "chardet",
     "cryptography",
     "google",
     "google_auth_oauthlib",
@@ -21,6 +22,7 @@ LIB_MAY_IMPORT = {
     "orjson",
     "requests",
     "urllib3",
+    "webencodings",
 }
 HTTP = {"requests", "httplib2", "httpx", "aiohttp", "urllib3", "googleapiclient"}
 HTTP_MODULES = ("urllib.request", "http.client")

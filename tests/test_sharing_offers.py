@@ -269,6 +269,54 @@ class TestAnswers(OffersCase):
         self.run_cron("file")
         self.assertEqual(len(self.posts(dora)), 3)
 
+    def test_the_activity_opens_the_request(self):
+        _box, _dora, offer = self.asked()
+        activity = offer.activity_id.with_user(self.anna)
+        self.assertEqual((activity.res_model, activity.res_id), (offer._name, offer.id))
+        offer = offer.with_user(self.anna)
+        self.assertIn(offer.question, activity.summary)
+        # Which level it would be, and that no answer is no.
+        self.assertIn("Everything", offer.reason)
+        self.assertIn("unless you agree", offer.reason)
+
+    def test_an_activity_that_is_done_answers_nothing(self):
+        _box, dora, offer = self.asked()
+        offer.activity_id.with_user(self.anna).action_done()
+        self.assertEqual(offer.state, "asked")
+        self.assertFalse(self.posts(dora))
+
+    def test_an_answer_is_confirmed(self):
+        _box, _dora, offer = self.asked()
+        offer = offer.with_user(self.anna)
+        found = offer.action_decline()
+        self.assertEqual(
+            found["params"]["message"], f"Your emails with {DORA} stay private."
+        )
+        found = offer.action_share()
+        self.assertIn(DORA, found["params"]["message"])
+        self.assertIn("can read", found["params"]["message"])
+
+    def test_the_panel_says_what_keeps_an_email_private(self):
+        box, dora, offer = self.asked()
+        thread = self.thread(box)
+
+        def sentence():
+            return thread.with_user(self.anna).panel_documents()["statement"]
+
+        self.assertIn("until you answer the sharing request", sentence())
+        offer.with_user(self.anna).action_decline()
+        self.run_cron("file")
+        self.assertIn("you declined to share", sentence())
+
+    def test_the_panel_says_that_an_email_came_before_the_choice(self):
+        box = self.box()
+        self.dora(email=DORA)
+        self.mail(box)
+        box.with_user(self.anna).sharing_level = "everything"
+        self.run_cron("file")
+        found = self.thread(box).with_user(self.anna).panel_documents()["statement"]
+        self.assertIn("it came before you chose to share", found)
+
     def test_only_the_owner_sees_and_answers(self):
         _box, dora, offer = self.asked()
         for user in (self.ben, self.admin):
@@ -304,6 +352,7 @@ class TestAnswers(OffersCase):
         self.mail(box)
         self.assertEqual(offer.state, "asked")
         self.assertTrue(offer.activity_id)
+        self.assertIn("You agreed before", offer.with_user(self.anna).reason)
         # What the record shows already stays.
         self.assertEqual(len(self.posts(dora)), 1)
 

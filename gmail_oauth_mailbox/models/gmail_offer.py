@@ -6,7 +6,7 @@ class GmailOffer(models.Model):
     """An owner is asked before an act of somebody else shares more of their email."""
 
     _name = "gmail.offer"
-    _inherit = "gmail.owned"
+    _inherit = ["gmail.owned", "mail.activity.mixin"]
     _description = "Sharing Request"
     _order = "state, id desc"
     _rec_name = "name"
@@ -27,7 +27,11 @@ class GmailOffer(models.Model):
     )
     name = fields.Char("Emails", readonly=True)
     actor_id = fields.Many2one("res.users", "Changed By", readonly=True)
-    reason = fields.Char(compute="_compute_reason")
+    question = fields.Char(compute="_compute_reason")
+    reason = fields.Text(compute="_compute_reason")
+    is_repeated = fields.Boolean(
+        readonly=True, help="The owner agreed once, before something changed again"
+    )
     state = fields.Selection(
         [("asked", "Not answered"), ("accepted", "Shared"), ("declined", "Not shared")],
         default="asked",
@@ -41,10 +45,26 @@ class GmailOffer(models.Model):
         "UNIQUE(mailbox_id, way)", "A way is offered once to a mailbox."
     )
 
-    @api.depends("kind", "name", "actor_id")
+    @api.depends("kind", "name", "actor_id", "is_repeated")
     def _compute_reason(self):
         for offer in self:
-            offer.reason = self.env["gmail.linking"]._offer_reason(offer)
+            offer.question, offer.reason = self.env["gmail.linking"]._offer_texts(offer)
+
+    # ------------------------------------------------------------------
+    # What activities ask of their document; a request has no chatter
+    # ------------------------------------------------------------------
+
+    def message_subscribe(self, partner_ids=None, subtype_ids=None):
+        """Nobody follows a request."""
+        return True
+
+    def message_post_with_source(self, source_ref, **kwargs):
+        """Post nothing when the activity is done."""
+        return self.env["mail.message"]
+
+    # ------------------------------------------------------------------
+    # Answering
+    # ------------------------------------------------------------------
 
     def _own(self):
         """Return the offers under sudo, after checking that they are the caller's."""
@@ -55,8 +75,21 @@ class GmailOffer(models.Model):
 
     def action_share(self):
         """Share these emails from now on."""
-        self.env["gmail.linking"]._answer(self._own(), "accepted")
+        return self._answered("accepted")
 
     def action_decline(self):
         """Keep these emails private."""
-        self.env["gmail.linking"]._answer(self._own(), "declined")
+        return self._answered("declined")
+
+    def _answered(self, state):
+        """Note an answer; return the action that confirms it."""
+        sentences = self.env["gmail.linking"]._answer(self._own(), state)
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "message": " ".join(sentences),
+                "type": "success",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }

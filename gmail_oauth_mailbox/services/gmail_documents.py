@@ -238,6 +238,8 @@ class GmailDocuments(models.AbstractModel):
             return self.env._(
                 "Only you can read it in Odoo: it belongs to no document yet."
             )
+        if waits := self._why_it_waits(thread):
+            return waits
         if all(message.is_bcc for message in thread.message_ids):
             return self.env._(
                 "Only you can read it in Odoo: it came to you as a hidden copy."
@@ -260,6 +262,29 @@ class GmailDocuments(models.AbstractModel):
             "Only you can read it in Odoo: your administrator, or somebody else who "
             "has it, keeps it private."
         )
+
+    def _why_it_waits(self, thread):
+        """Return the sentence for a conversation that its owner keeps back, or "".
+
+        :param thread: gmail.thread under sudo
+        """
+        filings = thread.env["gmail.filing"].search(
+            [("message_id", "in", thread.message_ids.ids)]
+        )
+        states = set(filings.offer_id.mapped("state"))
+        if "asked" in states:
+            return self.env._(
+                "Only you can read it in Odoo until you answer the sharing request."
+            )
+        if "declined" in states:
+            return self.env._(
+                "Only you can read it in Odoo: you declined to share these emails."
+            )
+        if not any(map(self.env["gmail.linking"]._level_of, thread.message_ids)):
+            return self.env._(
+                "Only you can read it in Odoo: it came before you chose to share."
+            )
+        return ""
 
     def _who_reads(self, thread, env, entries, readable):
         """Return the sentence on who can read what of a conversation.

@@ -81,6 +81,9 @@ class Chatter:
         if not copy:
             self._reduce(entry, target.level)
             return
+        is_less = sharing.rank(target.level) < sharing.rank(entry.level)
+        if is_less or entry.message_id != copy:
+            self._drop_in_clients(message)
         message.attachment_ids.unlink()
         values = self._content(document, copy, target)
         values["attachment_ids"] = [(6, 0, values["attachment_ids"])]
@@ -102,6 +105,7 @@ class Chatter:
     def remove(self, entry):
         """Remove an entry and its attachments from the chatter."""
         message = entry.mail_message_id
+        self._drop_in_clients(message)
         message.attachment_ids.unlink()
         message.unlink()
         entry.unlink()
@@ -117,6 +121,7 @@ class Chatter:
         entry.write(
             {"mail_message_id": post.id, "kind": "stock", "level": "everything"}
         )
+        self._drop_in_clients(note)
         note.attachment_ids.unlink()
         note.unlink()
         return True
@@ -400,6 +405,7 @@ class Chatter:
         message = entry.mail_message_id
         if sharing.rank(level) >= sharing.rank(entry.level):
             return
+        self._drop_in_clients(message)
         message.attachment_ids.unlink()
         values = {"body": self._withheld(level)}
         if sharing.rank(level) < sharing.rank("subject"):
@@ -407,6 +413,14 @@ class Chatter:
         message.write(values)
         self._forget_derived(message)
         entry.level = level
+
+    def _drop_in_clients(self, messages):
+        """Have open pages drop messages that now show less, or nothing: a chatter
+        asks for new messages only. Nobody is told more than ids."""
+        if messages:
+            self.env.ref("base.group_user")._bus_send(
+                "mail.message/delete", {"message_ids": messages.ids}
+            )
 
     def _forget_derived(self, message):
         """Forget what Odoo made of the text that a message had."""

@@ -9,7 +9,7 @@ from .choices import Choices, steps_of
 from .moves import Moves
 from .offers import Offers
 from .queue import Queue
-from .sharing import Sharing
+from .sharing import Sharing, own_level
 
 
 class GmailLinking(models.AbstractModel):
@@ -257,14 +257,20 @@ class GmailLinking(models.AbstractModel):
 
     @api.model
     def _answer(self, offers, state):
-        """Note what the owner of offers (sudo) answers: "accepted" or "declined"."""
-        self._make_offers(self.env(su=True)).answer(offers, state)
+        """Note what the owner of offers (sudo) answers: "accepted" or "declined".
+
+        :return: the sentences that confirm it
+        """
+        made = self._make_offers(self.env(su=True))
+        made.answer(offers, state)
         self._wake()
+        return [made.answered(offer) for offer in offers]
 
     @api.model
-    def _offer_reason(self, offer):
-        """Return what happened that an owner is asked about."""
-        return self._make_offers(self.env).reason(offer)
+    def _offer_texts(self, offer):
+        """Return the question of an offer, and what happened."""
+        made = self._make_offers(self.env)
+        return made.summary(offer), made.reason(offer)
 
     # ------------------------------------------------------------------
     # Questions
@@ -274,6 +280,11 @@ class GmailLinking(models.AbstractModel):
     def _limit_of(self, message):
         """Return how much of a message (sudo) its owner may put on a record by hand."""
         return self._make_sharing(self.env(su=True)).limit_of(message.sudo())
+
+    @api.model
+    def _level_of(self, message):
+        """Return the level that a mailbox's own choice gives a message (sudo)."""
+        return own_level(message)
 
     @api.model
     def _is_internal(self, message):

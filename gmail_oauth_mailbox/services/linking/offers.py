@@ -351,7 +351,8 @@ class Offers:
     def _ask(self, mailbox, key, way, offer=None):
         """Offer a way to the owner of a mailbox; return the gmail.offer."""
         kind, _colon, value = key.partition(":")
-        values = {"actor_id": way.actor, "state": "asked"}
+        is_repeated = bool(offer and offer.state == "accepted")
+        values = {"actor_id": way.actor, "state": "asked", "is_repeated": is_repeated}
         if offer:
             offer.write(values)
         else:
@@ -399,7 +400,6 @@ class Offers:
             return
         owner = offer.mailbox_id.user_id
         words = offer.with_context(lang=owner.lang)
-        url = "/odoo/action-gmail_oauth_mailbox.gmail_offer_action"
         # The owner finds it in Odoo; an email about it would name the address.
         activities = self.env["mail.activity"].with_context(
             mail_activity_quick_update=True
@@ -409,12 +409,10 @@ class Offers:
                 "user_id": owner.id,
                 "activity_type_id": self.env.ref("mail.mail_activity_data_todo").id,
                 "automated": True,
+                "res_model_id": self.env["ir.model"]._get_id(offer._name),
+                "res_id": offer.id,
                 "summary": self.summary(words),
-                "note": Markup("<p>{}</p><p><a href='{}'>{}</a></p>").format(
-                    self.reason(words),
-                    url,
-                    words.env._("Answer the request"),
-                ),
+                "note": Markup("<p>{}</p>").format(self.reason(words)),
             }
         )
 
@@ -453,12 +451,27 @@ class Offers:
     def summary(self, offer):
         """Return the question of an offer."""
         if offer.kind == "limit":
-            return offer.env._("Share more of your emails?")
+            return offer.env._("Let colleagues read more of your emails?")
         if offer.kind == "record":
-            return offer.env._("Keep sharing emails on a record that was moved?")
+            return offer.env._(
+                "Let colleagues read your emails on a record that was moved?"
+            )
         if offer.kind == "rule":
-            return offer.env._('Share emails with "%s" in the subject?', offer.name)
-        return offer.env._("Share emails with %s?", offer.name)
+            return offer.env._(
+                'Let colleagues read your emails with "%s" in the subject?', offer.name
+            )
+        return offer.env._("Let colleagues read your emails with %s?", offer.name)
+
+    def answered(self, offer):
+        """Return the sentence that confirms an answer."""
+        name = offer.name or ""
+        if offer.state == "accepted":
+            if offer.kind in ("limit", "record"):
+                return offer.env._("Colleagues can read these emails now.")
+            return offer.env._("Colleagues can read your emails with %s now.", name)
+        if offer.kind in ("limit", "record"):
+            return offer.env._("These emails stay private.")
+        return offer.env._("Your emails with %s stay private.", name)
 
     def reason(self, offer):
         """Return what happened, and what no answer means."""
@@ -483,5 +496,22 @@ class Offers:
             "record": offer.env._("%s moved a record to another company.", who),
             "limit": offer.env._("%s raised the maximum sharing.", who),
         }[offer.kind]
-        waits = offer.env._("Nothing more is shared unless you agree.")
-        return f"{happened} {waits}"
+        sentences = [happened]
+        if offer.is_repeated:
+            sentences.append(
+                offer.env._("You agreed before, but the emails would reach more people.")
+            )
+        if offer.kind != "limit" and (level := self._level_name(offer)):
+            sentences.append(
+                offer.env._(
+                    "If you agree, everyone with access to the record sees: %s.", level
+                )
+            )
+        sentences.append(offer.env._("Nothing more is shared unless you agree."))
+        return " ".join(sentences)
+
+    def _level_name(self, offer):
+        """Return the name of the level at which an offer's emails would be shared."""
+        mailbox = offer.sudo().mailbox_id
+        names = dict(offer.env["gmail.setup"]._sharing_choices())
+        return names.get(mailbox.sharing_level)
