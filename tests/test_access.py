@@ -41,6 +41,7 @@ SECRET = (
     "gmail.pending",
     "gmail.vote",
     "gmail.way",
+    "gmail.handed.in",
     "gmail.sent",
 )
 SERVICES = (

@@ -57,6 +57,8 @@ class TestBounces(SendingCase):
         self.assertNotIn("suggested", links.mapped("state"))
 
     def test_who_writes_can_be_reached(self):
+        # Of all email: what nobody may see says nothing of its sender.
+        self.box.sharing_steps = [[None, "metadata"]]
         self.report()
         self.settle()
         self.assertEqual(self.gone.message_bounce, 1)

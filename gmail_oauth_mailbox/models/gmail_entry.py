@@ -23,6 +23,7 @@ class GmailEntry(models.Model):
         ondelete="set null",
         help="The only copy that the entry shows; empty when it was deleted",
     )
+    copy_number = fields.Integer(help="Id of that copy, kept when it is deleted")
     mailbox_id = fields.Many2one(
         "gmail.mailbox",
         index="btree_not_null",

@@ -3,22 +3,8 @@ from odoo.exceptions import AccessError
 
 from ..lib.cells import as_text
 
-# What an entry shows, and as what.
-CONTENT = frozenset(
-    {
-        "attachment_ids",
-        "author_id",
-        "body",
-        "date",
-        "email_from",
-        "is_internal",
-        "message_type",
-        "model",
-        "res_id",
-        "subject",
-        "subtype_id",
-    }
-)
+# What users may change of a message that shows an email: none of it is content.
+OF_READERS = frozenset({"pinned_at", "starred_partner_ids"})
 
 
 class MailMessage(models.Model):
@@ -54,9 +40,15 @@ class MailMessage(models.Model):
             raise AccessError(
                 self.env._("The Message-ID of a message can't be changed.")
             )
-        if not CONTENT & vals.keys():
+        posts = self.sudo()
+        if any(
+            m.message_type != vals.get("message_type", m.message_type) for m in posts
+        ):
+            # Answers to what Odoo's users wrote are treated as such, and only those.
+            raise AccessError(self.env._("The type of a message can't be changed."))
+        if OF_READERS.issuperset(vals):
             return
-        emails = self.sudo().filtered(lambda m: m.message_type == "email")
+        emails = posts.filtered(lambda m: m.message_type == "email")
         if emails and self.env["gmail.linking"]._are_entries(emails):
             raise AccessError(
                 self.env._(

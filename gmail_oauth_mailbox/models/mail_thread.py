@@ -153,13 +153,18 @@ class MailThread(models.AbstractModel):
     @api.model
     def _message_route_process(self, message, message_dict, routes):
         """An answer that a mailbox brought first is not posted twice."""
-        linking = self.env["gmail.linking"].sudo()
+        linking = self.env["gmail.linking"]
         copies = linking._at_gateway(message_dict)
         if copies:
             routes = linking._routes_left(copies, routes)
+        is_gateway = linking._is_gateway()
+        newest = 0 if is_gateway else linking._newest_post()
+        handed_in = {"message_id": message_dict.get("message_id")}
         thread_id = super()._message_route_process(message, message_dict, routes)
         if copies:
-            linking._enqueue(set(copies.mapped("mail_key")))
+            linking.sudo()._enqueue(set(copies.mapped("mail_key")))
+        if not is_gateway:
+            linking._note_handed_in(handed_in, newest)
         return thread_id
 
     def _gmail_subtype(self, values):

@@ -79,7 +79,8 @@ class GmailDocuments(models.AbstractModel):
             "statement": (
                 self._who_reads(thread, env, entries, readable)
                 if entries
-                else self._why_private(thread, bool(linked))
+                else self._by_gateway(thread, env)
+                or self._why_private(thread, bool(linked))
             ),
             **self._levels(thread),
         }
@@ -227,6 +228,22 @@ class GmailDocuments(models.AbstractModel):
             },
         )
         return self.env.cr.fetchone()[0]
+
+    def _by_gateway(self, thread, env):
+        """Return the sentence for a conversation that Odoo received itself, too, or ""."""
+        messages = thread.sudo().message_ids
+        places = self.env["gmail.linking"]._records_by_gateway(messages)
+        if not places:
+            return ""
+        readable = self.env["gmail.linker"]._readable(env, places)
+        named = sorted(
+            env[model].browse(i).display_name or "" for model, i in places & readable
+        )
+        who = self._people_with_access(named, len(places - readable))
+        return self.env._(
+            "%(who)s can read this email: Odoo received it at one of its own addresses.",
+            who=who,
+        )
 
     def _why_private(self, thread, is_linked):
         """Return the sentence for a conversation that stands nowhere."""

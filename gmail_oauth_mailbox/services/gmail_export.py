@@ -75,7 +75,9 @@ class GmailExport(models.AbstractModel):
             people.setdefault(person.role, []).append(address)
         if message.from_email or message.from_name:
             # As the sender wrote it.
-            people["from"] = [Address(message.from_name or "", message.from_email or "")]
+            people["from"] = [
+                Address(message.from_name or "", message.from_email or "")
+            ]
         here = message.attachment_ids.filtered("attachment_id")
         labels = message.label_ids
         stored = StoredMessage(

@@ -199,10 +199,10 @@ class GmailLinker(models.AbstractModel):
                 page.bounce(message)
             elif message.id not in page.echoes:
                 page.link(message, message.id in is_new)
-        page.reached(messages.filtered(lambda m: m.id in is_new))
         linking = self.env["gmail.linking"]
         for place, offer in linking._check_offers(mailbox, page.filings).items():
             page.filings[place]["offer_id"] = offer
+        page.reached(messages.filtered(lambda m: m.id in is_new))
         self._store_links(mailbox, page.links.values())
         self._store_filings(mailbox, page.filings.values())
         linking._restore_private(messages)
@@ -512,11 +512,19 @@ class _Page:
         ]
 
     def reached(self, messages):
-        """Who writes herself can be reached again."""
+        """Who writes themselves can be reached again. Only email that a record shows
+        says so: others may read it there."""
+        level_of = self.env["gmail.linking"]._level_of
+        shown = {
+            number
+            for (number, _document), filing in self.filings.items()
+            if not filing["offer_id"]
+        }
         senders = {
             address
             for message in messages
             if message.is_authentic and not message.is_automated
+            if message.id in shown and level_of(message) not in (False, "nobody")
             for address in self._senders(message)
         }
         if senders:
@@ -582,11 +590,10 @@ class _Page:
         ]
         if not documents or not message.is_authentic:
             return
-        earlier = self._earlier(message)
         for document in documents:
             if (
                 message.direction == "out"
-                or self._senders(message) & earlier
+                or self._senders(message) & self._earlier(message, document)
                 or self._senders(message) & self._people(document)
             ):
                 way = self.ways.get((thread, document))
@@ -594,26 +601,35 @@ class _Page:
 
     # -- who ---------------------------------------------------------------
 
-    def _earlier(self, message):
+    def _earlier(self, message, document):
         """Return the addresses on earlier messages of the conversation, of those whose
-        sender is beyond doubt."""
+        sender is beyond doubt: what the owner wrote, and what the document shows.
+        Whoever wrote into the conversation is not known by that."""
         thread = message.thread_id.id
         if thread not in self._talking:
             self.env.cr.execute(
                 """
-                SELECT p.address, min(m.date)
+                SELECT m.id, m.date, m.direction = 'out', array_agg(p.address),
+                       (SELECT array_agg(f.res_model || ',' || f.res_id)
+                          FROM gmail_filing f WHERE f.message_id = m.id)
                   FROM gmail_message m
                   JOIN gmail_participant p ON p.message_id = m.id
-                 WHERE m.thread_id = %s AND m.is_authentic
-                 GROUP BY p.address
+                 WHERE m.thread_id = %s AND m.is_authentic AND m.date IS NOT NULL
+                 GROUP BY m.id
                 """,
                 [thread],
             )
             self._talking[thread] = self.env.cr.fetchall()
+        name = f"{document[0]},{document[1]}"
         return {
             address
-            for address, first in self._talking[thread]
-            if first and message.date and first < message.date
+            for number, date, is_out, addresses, shown_on in self._talking[thread]
+            if message.date
+            and date < message.date
+            and (
+                is_out or name in (shown_on or ()) or (number, document) in self.filings
+            )
+            for address in addresses
         }
 
     def _senders(self, message):

@@ -30,8 +30,13 @@ MAX_SUBJECT_TAGS = 3
 
 ANCHOR = re.compile(r'<a\b[^<>]{0,4000}?\shref="([^"]{0,8000})"', re.I)
 URL = re.compile(r"https?://[^\s<>\"']{1,4000}", re.I)
-# Tags that change how words look, without an attribute.
-LOOKS = frozenset({"s", "strike", "del"})
+# Tags that leave words where and as they are, without an attribute. Others strike words
+# out, move or hide them, put numbers or quotes before them.
+PLAIN_TAGS = frozenset(
+    "a abbr address article b big blockquote br center cite code col colgroup dd div dl"
+    " dt em figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main nav p"
+    " pre samp section small span strong table tbody td th time tr tt u ul var wbr".split()
+)
 TAG = re.compile(r"<([a-z][a-z0-9]{0,20})\b[^<>]{0,8000}>", re.I)
 HREF = re.compile(r'\s*\bhref="[^"]{0,8000}"', re.I)
 # Unicode's private use area.
@@ -46,6 +51,7 @@ REWRITERS = {
     "urldefense.com": "u",
     "www.google.com": "q",
 }
+TARGETS = frozenset({"a", "q", "u", "url"})
 # Ways of writing the target in the path.
 PROOFPOINT_V3 = re.compile(r"/v3/__(.+?)__;")
 CISCO_HOST = "secure-web.cisco.com"
@@ -174,9 +180,9 @@ def digest(subject, people, html, files):
     :return: 32 hexadecimal digits
     """
     return _hash(
-        letters(bare_subject(subject)),
+        spaced(bare_subject(subject)),
         "\n".join(sorted(f"{r} {a} {letters(name)}" for r, a, name in people)),
-        letters(bare_text(marked(html))),
+        spaced(bare_text(marked(html))),
         "\n".join(sorted(f"{size} {name}" for name, size in files)),
     )
 
@@ -190,6 +196,16 @@ def letters(text):
     return "".join((text or "").split())
 
 
+def spaced(text):
+    """Return a text with one blank wherever it has any: where a word or a number ends
+    is part of what it says.
+
+    >>> spaced("1 000\\r\\n now  here")
+    '1 000 now here'
+    """
+    return " ".join((text or "").split())
+
+
 def marked(html):
     """Return clean HTML with a sign behind each tag that changes how its words look: a
     style, a colour, a picture's text, struck-out words.
@@ -200,7 +216,7 @@ def marked(html):
     def sign(match):
         # Where a link leads is in the text already.
         tag = HREF.sub("", match[0])
-        if "=" in tag or match[1].lower() in LOOKS:
+        if "=" in tag or match[1].lower() not in PLAIN_TAGS:
             number = int(
                 hashlib.sha256(tag.encode("utf-8", "replace")).hexdigest()[:8], 16
             )
@@ -271,7 +287,11 @@ def _unwrapped(url):
             if host == suffix or host.endswith(f".{suffix}"):
                 if suffix == "www.google.com" and parts.path != "/url":
                     return None
-                [found, *_more] = parse_qs(parts.query).get(parameter) or [""]
+                asked = parse_qs(parts.query)
+                [found, *more] = asked.get(parameter) or [""]
+                if more or len(TARGETS & asked.keys()) > 1:
+                    # Which of them it leads to, the gateway alone knows.
+                    return None
                 if "/v2/" in parts.path:
                     found = unquote(found.replace("-", "%").replace("_", "/"))
                 return found if URL.fullmatch(found) else None

@@ -76,6 +76,8 @@ class Copy:
     :ivar is_internal: all people on it are colleagues
     :ivar date: Date header, or None
     :ivar most: of a copy that is gone: the level that its entry has, else None
+    :ivar stored: of a copy that is gone: the id that it had, or None when unknown
+    :ivar was_folded: of a copy that is gone: its entry is folded
     :ivar places: of Place
     """
 
@@ -92,6 +94,8 @@ class Copy:
     is_internal: bool = False
     date: datetime | None = None
     most: str | None = None
+    stored: int | None = None
+    was_folded: bool = False
     places: tuple[Place, ...] = ()
 
 
@@ -314,4 +318,8 @@ def _order(target):
 def _position(target):
     """The first of copies that differ stands open: the one that was stored first.
     What the copies say of themselves, anyone can write."""
-    return (target.copy.id or 0, target.copy.digest)
+    copy = target.copy
+    number = copy.id or copy.stored
+    # Entries of earlier versions don't tell. Those that stand open stay so.
+    unknown = number is None and copy.was_folded
+    return (unknown, number or 0, copy.digest)

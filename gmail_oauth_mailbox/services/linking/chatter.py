@@ -147,7 +147,9 @@ class Chatter:
                 ("message_id", "=", copy.sent_message_id),
                 ("model", "=", model),
                 ("res_id", "=", res_id),
+                ("message_type", "!=", "email"),
             ],
+            order="id",
             limit=1,
         )
         if post:
@@ -185,6 +187,10 @@ class Chatter:
                 ("message_type", "=", "email"),
             ]
         )
+        handed_in = self.env["gmail.handed.in"].search(
+            [("mail_message_id", "in", posts.ids)]
+        )
+        posts -= handed_in.mail_message_id
         return posts.filtered(
             lambda post: (
                 email_normalize(post.email_from) == email_normalize(copy.from_email)
@@ -195,6 +201,27 @@ class Chatter:
                 and same_email.same_words(post.body, copy.body)
             )
         )[:1]
+
+    def records_by_gateway(self, copies):
+        """Return the (model, id) of the records where the gateway posted the same
+        emails as copies (gmail.message)."""
+        ids = [message_id for message_id in copies.mapped("message_id") if message_id]
+        posts = self.env["mail.message"].search(
+            [
+                ("message_id", "in", ids),
+                ("message_type", "=", "email"),
+                ("model", "!=", False),
+                ("res_id", "!=", False),
+            ],
+            limit=MAX_NAMES,
+        )
+        found = set()
+        for post in posts:
+            document = self._browse((post.model, post.res_id))
+            for copy in copies.filtered(lambda c, p=post: c.message_id == p.message_id):
+                if document and self.gateway_post(document, copy):
+                    found.add((post.model, post.res_id))
+        return found
 
     def _has_files(self, copy, files):
         """Whether what the gateway has of an email has the files of a copy.
@@ -278,6 +305,7 @@ class Chatter:
     def _source(self, target, copy):
         return {
             "message_id": copy.id,
+            "copy_number": copy.id,
             "mailbox_id": copy.mailbox_id.id,
             "former": False,
             "is_wanted": target.place.is_wanted,
@@ -452,7 +480,9 @@ class Chatter:
             return copy.mailbox_id.user_id.partner_id.id, email_from
         sender = copy.participant_ids.filtered(lambda p: p.role == "from")[:1]
         partner = sender.partner_id
-        return partner.partner_share and partner.id, email_from
+        # The name of a contact that is its owner's alone is, too.
+        is_known = partner.partner_share and not partner.gmail_is_private
+        return is_known and partner.id, email_from
 
     def _post_note(self, document, copy, target):
         """Post a silent internal note on a record."""

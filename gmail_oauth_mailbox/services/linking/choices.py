@@ -91,10 +91,12 @@ class Choices:
                         THEN min(m.header_date) END AS header_date
               FROM gmail_message m
               JOIN gmail_thread t ON t.id = m.thread_id
+        CROSS JOIN LATERAL (SELECT %(level)s::text AS level) y
         CROSS JOIN LATERAL (
                    SELECT COALESCE(t.sharing_level,
-                                   CASE WHEN m.is_automated THEN NULL
-                                        ELSE %(level)s::text END) AS level) x
+                                   CASE WHEN m.is_automated
+                                             AND y.level IS DISTINCT FROM 'nobody'
+                                        THEN NULL ELSE y.level END) AS level) x
              WHERE m.mailbox_id = %(mailbox)s AND m.mail_key IS NOT NULL
                AND m.is_bcc IS NOT TRUE
                AND m.mail_key IN (SELECT m.mail_key FROM gmail_message m

@@ -282,6 +282,17 @@ class GmailLinking(models.AbstractModel):
         return self._make_sharing(self.env(su=True)).limit_of(message.sudo())
 
     @api.model
+    def _compare_copies(self, messages):
+        """Compute the digests of messages (sudo) that were not compared yet."""
+        self._make_sharing(self.env(su=True))._compute_digests(messages)
+
+    @api.model
+    def _records_by_gateway(self, messages):
+        """Return the (model, id) of the records where Odoo's gateway posted the same
+        emails as messages (sudo)."""
+        return self._make_chatter(self.env(su=True)).records_by_gateway(messages)
+
+    @api.model
     def _level_of(self, message):
         """Return the level that a mailbox's own choice gives a message (sudo)."""
         return own_level(message)
@@ -317,17 +328,24 @@ class GmailLinking(models.AbstractModel):
 
     @api.model
     def _are_entries(self, posts):
-        """Whether some of mail.message records are made from a mailbox's copy."""
+        """Whether some of mail.message records (type ``email``) show an email that a
+        mailbox holds."""
         if self.env["gmail.version"]._is_outdated():
             return False
         return bool(
             self.env["gmail.entry"]
             .sudo()
-            .search_count(
-                [("mail_message_id", "in", posts.ids), ("kind", "!=", "stock")],
-                limit=1,
-            )
+            .search_count([("mail_message_id", "in", posts.ids)], limit=1)
         )
+
+    @api.model
+    def _are_of_entries(self, files):
+        """Whether some of ir.attachment records (sudo) are files of entries."""
+        if self.env["gmail.version"]._is_outdated():
+            return False
+        posts = self.env["mail.message"].sudo()
+        posts = posts.search([("attachment_ids", "in", files.ids)])
+        return bool(posts) and self._are_entries(posts)
 
     @api.model
     def _remove_entries(self, entries):
@@ -342,10 +360,37 @@ class GmailLinking(models.AbstractModel):
 
     @api.model
     def _at_gateway(self, message_dict):
-        """Return the copies (gmail.message) of an email at Odoo's gateway."""
-        if self.env["gmail.version"]._is_outdated():
+        """Return the copies (gmail.message) of an email at Odoo's gateway; none of what
+        a user hands in."""
+        if self.env["gmail.version"]._is_outdated() or not self._is_gateway():
             return self.env["gmail.message"]
         return self._make_chatter(self.env(su=True)).at_gateway(message_dict)
+
+    @api.model
+    def _is_gateway(self):
+        """Whether the mail server's job, or a script of an administrator, is at work."""
+        return self.env.su or self.env.user._is_system()
+
+    @api.model
+    def _note_handed_in(self, message_dict, newest):
+        """Note the messages that a user has just handed to the gateway.
+
+        :param newest: id of the newest mail.message before it
+        """
+        if self._is_gateway() or self.env["gmail.version"]._is_outdated():
+            return
+        posts = self.env["mail.message"].sudo()
+        posts = posts.search(
+            [("message_id", "=", message_dict["message_id"]), ("id", ">", newest)]
+        )
+        self.env["gmail.handed.in"].sudo().create(
+            [{"mail_message_id": post.id} for post in posts]
+        )
+
+    @api.model
+    def _newest_post(self):
+        """Return the id of the newest mail.message, or 0."""
+        return self.env["mail.message"].sudo().search([], limit=1, order="id desc").id
 
     @api.model
     def _routes_left(self, copies, routes):

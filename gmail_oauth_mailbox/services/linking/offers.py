@@ -499,7 +499,9 @@ class Offers:
         sentences = [happened]
         if offer.is_repeated:
             sentences.append(
-                offer.env._("You agreed before, but the emails would reach more people.")
+                offer.env._(
+                    "You agreed before, but the emails would reach more people."
+                )
             )
         if offer.kind != "limit" and (level := self._level_name(offer)):
             sentences.append(

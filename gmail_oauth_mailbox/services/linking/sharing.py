@@ -3,6 +3,7 @@ the chatter in line with the decision."""
 
 import logging
 from collections import defaultdict
+from dataclasses import replace
 
 import psycopg2
 
@@ -28,10 +29,11 @@ def own_level(copy):
     conversation, else the mailbox's when it arrived."""
     if copy.thread_id.sharing_level:
         return copy.thread_id.sharing_level
-    if copy.is_automated or not copy.date:
+    if not copy.date:
         return False
-    moment = copy.date.isoformat()
-    return sharing.level_at(steps_of(copy.mailbox_id), moment)
+    level = sharing.level_at(steps_of(copy.mailbox_id), copy.date.isoformat())
+    # What shares anything is a choice for people's email, "nobody" one for all.
+    return level if level == "nobody" or not copy.is_automated else False
 
 
 class Sharing:
@@ -205,35 +207,41 @@ class Sharing:
             if not is_gone or entry.kind == "stock":
                 continue
             mailbox = name_of(entry)
+            copy = sharing.Copy(
+                id=None,
+                mailbox=mailbox,
+                digest=entry.digest or f"entry {entry.id}",
+                people=address_keys((entry.addresses or "").split()),
+                by_list=entry.is_list,
+                date=entry.header_date or None,
+                most=entry.level,
+                stored=entry.copy_number or None,
+                was_folded=entry.is_folded,
+                places=(
+                    sharing.Place(
+                        (entry.res_model, entry.res_id),
+                        entry.kind,
+                        is_wanted=entry.is_wanted,
+                    ),
+                ),
+            )
             choice = own.get(mailbox) or (
-                self._strictest(choices) if not mailbox else None
+                self._strictest(copy, choices) if not mailbox else None
             )
             found.append(
-                sharing.Copy(
-                    id=None,
-                    mailbox=mailbox,
-                    digest=entry.digest or f"entry {entry.id}",
+                replace(
+                    copy,
                     level=choice.level if choice else False,
                     is_private=bool(choice and choice.is_private),
-                    people=address_keys((entry.addresses or "").split()),
-                    by_list=entry.is_list,
-                    date=entry.header_date or None,
-                    most=entry.level,
-                    places=(
-                        sharing.Place(
-                            (entry.res_model, entry.res_id),
-                            entry.kind,
-                            is_wanted=entry.is_wanted,
-                        ),
-                    ),
                 )
             )
         return found
 
-    def _strictest(self, choices):
+    def _strictest(self, copy, choices):
         """Return the choice for an entry of an earlier version, which names no mailbox:
-        the strictest of all, as that version had it."""
-        return min(choices, key=lambda c: sharing.rank(c.level), default=None)
+        the strictest of those that count for it."""
+        counting = (c for c in choices if sharing.counts(c, copy))
+        return min(counting, key=lambda c: sharing.rank(c.level), default=None)
 
     # ------------------------------------------------------------------
     # Links that come back
