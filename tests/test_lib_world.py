@@ -76,13 +76,13 @@ def test_addresses(written, people):
 
 
 PIECES = st.sampled_from(
-    ["a@x.example", '"a@x.example"', "b", "@", "y.example", " ", "<", ">", '"', "\\", "(",
-     ")", "Ann", "c@z.example", "'", "=?utf-8?q?d=40w.example?=", ":", ";", "[", "]"]
-)  # fmt: skip
+    [*'@ <>"\\():;[]', "b", "'", "a@x.example", '"a@x.example"', "y.example", "Ann"]
+    + ["c@z.example", "=?utf-8?q?d=40w.example?="]
+)
 
 
 def last_domain(written):
-    """Return what follows the last "@" of a header that no quote and no comment holds."""
+    """Return what follows the last "@" outside of quotes and comments."""
     quoted, depth, position, found = False, 0, 0, None
     if len(re.findall(r'(?<!\\)"', written)) % 2 or "\\" in written:
         return None
@@ -187,11 +187,11 @@ def test_a_text_cut_anywhere_is_the_same(text, data):
 NAMES = {
     "שלום": "dos-862 cp862 ibm862 windows-1255 iso-8859-8 iso-8859-8-i iso-8859-8-e",
     "Żółć": "dos-852 cp-852 cp-1250 windows-1250 x-mac-ce iso-8859-2",
-    "Grüße": "cp-850 ibm-437 ibm850 x-mac-roman macintosh latin-9 latin1 win-1252 x-ansi",
+    "Grüße": "cp-850 ibm-437 ibm850 x-mac-roman macintosh latin-9 latin1 win-1252",
     "Счет": "cp-866 win-1251 windows1251 x-cp1251 x-mac-cyrillic koi8-ru koi8-r cp1251",
     "Ελλάδα": "x-mac-greek windows-1253 iso-8859-7",
     "مرحبا": "x-cp1256 windows-1256 iso-8859-6",
-    "見積": "windows-31j x-ms-cp932 cp943c shift_jis x-sjis x-euc-jp euc-jp iso-2022-jp",
+    "見積": "windows-31j x-ms-cp932 cp943c x-sjis x-euc-jp euc-jp iso-2022-jp",
     "견적": "windows-949 x-windows-949 ks_c_5601-1987 euc-kr iso-2022-kr",
     "报价": "windows-936 cn-gb gb-18030 gb2312 gbk gb_2312-80 hz-gb-2312",
     "報價": "cn-big5 big5 big5-hkscs",
@@ -199,7 +199,6 @@ NAMES = {
 }
 # What Python calls them, where that isn't what is under test.
 ENCODERS = {
-    "x-ansi": "cp1252",
     "latin-9": "iso8859-15",
     "x-mac-ce": "mac-latin2",
     "x-mac-greek": "mac-greek",

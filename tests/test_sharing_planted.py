@@ -4,6 +4,7 @@ gone, answers of machines."""
 
 import importlib.util
 from pathlib import Path
+from unittest.mock import patch
 
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
@@ -162,6 +163,21 @@ class TestChangedEntries(PlantCase):
         own = self.env["ir.attachment"].with_user(self.ben).create({"name": "a"})
         own.write({"raw": b"b", "res_model": event._name, "res_id": event.id})
         self.assertEqual(own.raw, b"b")
+
+    def test_open_pages_drop_what_shows_less(self):
+        anna = self.genuine("everything")
+        post = self.shown(anna)
+        for level, is_told in (("metadata", True), ("everything", False)):
+            with patch.object(type(self.env["res.groups"]), "_bus_send") as sent:
+                self.thread(anna).with_user(self.anna).panel_share(level)
+                self.run_cron("file")
+            told = [call.args for call in sent.call_args_list]
+            payload = ("mail.message/delete", {"message_ids": post.ids})
+            self.assertEqual(payload in told, is_told, level)
+        with patch.object(type(self.env["res.groups"]), "_bus_send") as sent:
+            self.thread(anna).with_user(self.anna).panel_share("nobody")
+            self.run_cron("file")
+        sent.assert_any_call("mail.message/delete", {"message_ids": post.ids})
 
     def test_a_private_contact_is_nobodys_author(self):
         private = self.env["res.partner"].create(

@@ -402,7 +402,7 @@ def _parameter(name):
     return re.compile(rf"(?:^|[;\s]){name}\s*=\s*(\"[^\"]*\"|[^\s;]+)", re.I)
 
 
-# RFC 2231, 3 and 4: "name*0*=utf-8'en'a%20b", its number and the last "*" both optional.
+# RFC 2231, 3 and 4: "name*0*=utf-8'en'a%20b"; number and last "*" are optional.
 PIECE_OF = re.compile(
     r"(?:^|[;\s])([\w-]{1,40})\*(?:(\d{1,4})(\*)?)?\s*=\s*(\"[^\"]*\"|[^\s;]+)"
 )

@@ -230,7 +230,7 @@ class GmailDocuments(models.AbstractModel):
         return self.env.cr.fetchone()[0]
 
     def _by_gateway(self, thread, env):
-        """Return the sentence for a conversation that Odoo received itself, too, or ""."""
+        """Return the sentence for a conversation that Odoo received, too, or ""."""
         messages = thread.sudo().message_ids
         places = self.env["gmail.linking"]._records_by_gateway(messages)
         if not places:
@@ -241,7 +241,8 @@ class GmailDocuments(models.AbstractModel):
         )
         who = self._people_with_access(named, len(places - readable))
         return self.env._(
-            "%(who)s can read this email: Odoo received it at one of its own addresses.",
+            "%(who)s can read this email: Odoo received it at one of its own "
+            "addresses.",
             who=who,
         )
 

@@ -30,12 +30,13 @@ MAX_SUBJECT_TAGS = 3
 
 ANCHOR = re.compile(r'<a\b[^<>]{0,4000}?\shref="([^"]{0,8000})"', re.I)
 URL = re.compile(r"https?://[^\s<>\"']{1,4000}", re.I)
-# Tags that leave words where and as they are, without an attribute. Others strike words
-# out, move or hide them, put numbers or quotes before them.
+# Tags that leave words where and as they are, without an attribute. Others strike
+# words out, move or hide them, or put numbers or quotes before them.
 PLAIN_TAGS = frozenset(
     "a abbr address article b big blockquote br center cite code col colgroup dd div dl"
     " dt em figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main nav p"
-    " pre samp section small span strong table tbody td th time tr tt u ul var wbr".split()
+    " pre samp section small span strong table tbody td th time tr tt u ul var"
+    " wbr".split()
 )
 TAG = re.compile(r"<([a-z][a-z0-9]{0,20})\b[^<>]{0,8000}>", re.I)
 HREF = re.compile(r'\s*\bhref="[^"]{0,8000}"', re.I)

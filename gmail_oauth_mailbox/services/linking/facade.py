@@ -368,7 +368,7 @@ class GmailLinking(models.AbstractModel):
 
     @api.model
     def _is_gateway(self):
-        """Whether the mail server's job, or a script of an administrator, is at work."""
+        """Whether the mail server's job or an administrator's script is at work."""
         return self.env.su or self.env.user._is_system()
 
     @api.model
