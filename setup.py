@@ -17,6 +17,9 @@ LOWER_BOUNDS = {
     "nh3": "0.2.17",
     "chardet": "7.0",
     "webencodings": "0.5.1",
+    "idna": "2.10",
+    "phonenumbers": "8.13",
+    "publicsuffixlist": "1.0",
 }
 
 addon = HERE / NAME

@@ -16,6 +16,9 @@
             "nh3",
             "chardet",
             "webencodings",
+            "idna",
+            "phonenumbers",
+            "publicsuffixlist",
         ],
     },
     "data": [

@@ -16,10 +16,13 @@ LIB_MAY_IMPORT = {
     "google_auth_oauthlib",
     "googleapiclient",
     "httplib2",
+    "idna",
     # Odoo's own.
     "lxml",
     "nh3",
     "orjson",
+    "phonenumbers",
+    "publicsuffixlist",
     "requests",
     "urllib3",
     "webencodings",
