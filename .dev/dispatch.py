@@ -13,6 +13,7 @@ COMMANDS = {
     "bench": "run the benchmarks, all or those named (--json FILE writes the rows)",
     "lint": "run every check of the code (--fix repairs what tools can repair)",
     "suites": "run Odoo's own tests of mail without and with the addon",
+    "freemail": "bring the list of free-email domains up to date",
     "odoo": "run Odoo's own command line in this environment",
 }
 
@@ -20,7 +21,7 @@ COMMANDS = {
 def usage():
     """The help text: one line a command."""
     lines = ["usage: ./dev COMMAND [arguments]", ""]
-    lines += [f"  {name:<6} {what}" for name, what in COMMANDS.items()]
+    lines += [f"  {name:<8} {what}" for name, what in COMMANDS.items()]
     return "\n".join(lines)
 
 

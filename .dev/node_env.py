@@ -22,6 +22,11 @@ def node():
     return _wheel() / "bin" / "node"
 
 
+def npm():
+    """Path of npm, which Node runs."""
+    return _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
 def packages():
     """The folder node_modules; installs what the lock file names when missing."""
     folder = cache() / "npm" / digest(*(path.read_bytes() for path in PINS))
@@ -34,12 +39,11 @@ def packages():
 
 def _install(folder):
     say("installing the pinned npm packages")
-    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     with building(folder) as temporary:
         for path in PINS:
             shutil.copy(path, temporary)
         run(
-            [node(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            [node(), npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
             "Check the network and npm's own configuration, then run again.",
             cwd=temporary,
         )
