@@ -281,6 +281,7 @@ class TestContacts(ContactsCase):
     def test_nobody_without_an_address_is_there_twice(self):
         other = self.connect(self.ben, BEN)
         self.google.contacts(BEN, clear=True)
+        self.anna.company_id.country_id = self.env.ref("base.ie")
         self.add(person("Tom O'Hara", phone="+353 85 555 0199"))
         self.add(person("Tom O'Hara", phone="085 555 0199"), account=BEN)
         self.imported()
@@ -543,6 +544,7 @@ class TestContacts(ContactsCase):
             {"name": "Ben Schulz", "email": "ben@home.test", "phone": "+49 30 7654321"}
         )
         self.ben.partner_id = colleague
+        self.anna.company_id.country_id = self.env.ref("base.de")
         self.add(
             person("Ben Schulz", "b@home.test", phone="030 7654321"),
             person("Dan Low", f"dan@{FIRM}"),

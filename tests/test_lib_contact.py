@@ -1,5 +1,7 @@
 """What of a Google Person is kept, whatever it holds."""
 
+from datetime import date
+
 import pytest
 from googleapiclient import discovery_cache  # noqa: F401 - what the client ships
 from hypothesis import given
@@ -7,9 +9,9 @@ from hypothesis import strategies as st
 
 from odoo.addons.gmail_oauth_mailbox.lib.contact import (
     MOST,
+    may_be_one,
     parse_person,
     plain_name,
-    plain_phone,
 )
 from odoo.addons.gmail_oauth_mailbox.lib.types import ParsedContact, Phone
 
@@ -111,7 +113,105 @@ def test_anything_is_read(person):
     assert all(address == address.lower() for address in found.emails)
 
 
-def test_phones_and_names_are_compared_loosely():
-    assert plain_phone("+49 (30) 1234567") == plain_phone("030 / 123 45 67")
-    assert plain_phone("110") == ""
+@pytest.mark.parametrize(
+    ("pasted", "emails"),
+    [
+        ("jane@example.com; bob@example.com", "jane@example.com bob@example.com"),
+        ("jane@example.com, bob@example.com", "jane@example.com bob@example.com"),
+        ("jane@example.com\nbob@example.com", "jane@example.com bob@example.com"),
+        ("jane@example.com / bob@example.com", "jane@example.com bob@example.com"),
+        ('"Jane" <jane@example.com>', "jane@example.com"),
+        ("Roe, Jane <Jane@Example.com>", "jane@example.com"),
+        ("<jane@example.com>", "jane@example.com"),
+        ("jane@example.com\u200b", "jane@example.com"),
+        ("\u202ajane@example.com\u202c", "jane@example.com"),
+        ("jane\u00ad@example.com\ufeff", "jane@example.com"),
+        ("mailto:jane@example.com", "jane@example.com"),
+        ("MAILTO:jane%40example.com?subject=Hi", "jane@example.com"),
+        ("jane@example.com.", "jane@example.com"),
+        ("jane@example.com (private)", "jane@example.com"),
+        ("jane\uff20example.com", "jane@example.com"),
+        # The address in a name is the name, and not an address.
+        ('"ceo@customer.example" <x@other.example>', "x@other.example"),
+        ('"ceo@customer.example"@other.example', ""),
+        ("jane at example dot com", ""),
+    ],
+)
+def test_what_people_paste_into_an_address_field(pasted, emails):
+    person = parse_person({"emailAddresses": [{"value": pasted}]})
+    assert " ".join(person.emails) == emails
+
+
+def test_two_spellings_of_an_address_are_one():
+    values = (
+        "info@bücher.example",
+        "info@xn--bcher-kva.example",
+        "Info@BÜCHER.example",
+    )
+    person = parse_person({"emailAddresses": [{"value": v} for v in values]})
+    assert person.emails == ("info@bücher.example",)
+
+
+PRIMARY = {"metadata": {"primary": True}}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "company"),
+    [
+        # A sample of what Google has of somebody who changed jobs.
+        (
+            [
+                {"name": "Old", "current": False, "endDate": {"year": 2019}},
+                {"name": "New", "current": True},
+            ],
+            "New",
+        ),
+        ([{"name": "Old", "current": False, **PRIMARY}, {"name": "New"}], "New"),
+        (
+            [{"name": "Old", "endDate": {"year": 2026, "month": 10}}, {"name": "New"}],
+            "New",
+        ),
+        (
+            [
+                {"name": "Odd", "current": True, "endDate": {"year": 2020}},
+                {"name": "New"},
+            ],
+            "New",
+        ),
+        # Not over yet.
+        ([{"name": "Old", "endDate": {"year": 2026}}, {"name": "Other"}], "Old"),
+        ([{"name": "Old", "endDate": {"month": 3}}, {"name": "Other"}], "Old"),
+        ([{"name": "A"}, {"name": "B", **PRIMARY}], "B"),
+        ([{"name": "A", **PRIMARY}, {"name": "B", "current": True}], "B"),
+        ([{"name": "Old", "endDate": {"year": 2019}}], "Old"),
+        (
+            [{"name": "A", "endDate": "2019"}, {"name": "B", "endDate": {"year": "x"}}],
+            "A",
+        ),
+    ],
+)
+def test_the_present_employer_comes_first(jobs, company):
+    person = parse_person({"organizations": jobs}, today=date(2026, 11, 30))
+    assert person.company == company
+
+
+def test_names_are_compared_loosely():
     assert plain_name(" Æsa  ÞÓR ") == plain_name("æsa þór")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [
+        ("Carla Roth", "carla  ROTH", True),
+        ("Carla Roth", "Roth, Carla", True),
+        ("Carla Roth", "C. Roth", True),
+        ("Carla Roth", "Carla Roth-Meier (Customer Ltd)", True),
+        ("Dan Low", "Daniel", True),
+        ("", "Carla", True),
+        ("Jane Roe", "John Roe", False),
+        ("Jane Roe", "Bob Low", False),
+        ("王 芳", "李 明", False),
+    ],
+)
+def test_one_persons_names(one, other, is_one):
+    assert may_be_one(one, other) is may_be_one(other, one) is is_one

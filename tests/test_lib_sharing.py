@@ -6,11 +6,9 @@ from hypothesis import strategies as st
 
 from odoo.addons.gmail_oauth_mailbox.lib.authentication import is_authentic
 from odoo.addons.gmail_oauth_mailbox.lib.domains import (
-    domain_of,
     is_automated_address,
     is_freemail,
     is_role,
-    same_mailbox,
 )
 from odoo.addons.gmail_oauth_mailbox.lib.rules.sharing import (
     LEVELS,
@@ -104,15 +102,10 @@ def test_no_local_part_and_no_comment_makes_it_pass(text):
 
 
 def test_addresses():
-    assert domain_of("Ann@Example.TEST") == "example.test"
-    assert domain_of("nobody") == ""
     assert is_freemail("GMail.com") and not is_freemail("customer-example.test")
     assert is_role("info@x.test") and not is_role("irma@x.test")
     assert is_automated_address("no-reply@x.test")
     assert not is_automated_address("anna@x.test")
-    assert same_mailbox("anna+a@x.test", "Anna@x.test")
-    assert not same_mailbox("an.na@x.test", "anna@x.test")
-    assert same_mailbox("an.na@gmail.com", "anna@googlemail.com")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ when DKIM or SPF passed for that very domain.
 
 import re
 
-from .domains import domain_of, to_ascii
+from .domains import is_public_suffix
+from .mime.addresses import ascii_domain, domain_of
 
 GOOGLE = frozenset({"mx.google.com", "google.com"})
 METHOD = re.compile(r"\s*([a-z0-9-]+)(?:/[0-9]+)?\s*=\s*([a-z]+)\b")
@@ -29,7 +30,7 @@ def is_authentic(results, address, workspace=None):
     if not domain:
         return False
     if not (results or "").strip():
-        return bool(workspace) and domain == to_ascii(workspace)
+        return bool(workspace) and domain == ascii_domain(workspace)
     bare = _bare(results.lower())
     if bare is None:
         return False
@@ -68,13 +69,13 @@ def _domains(method, values):
         names = (values.get("smtp.mailfrom"),)
     else:
         return ()
-    return [to_ascii(name.rpartition("@")[2]) for name in names if name]
+    return [ascii_domain(name.rpartition("@")[2]) for name in names if name]
 
 
 def _covers(policy, domain):
     """Whether a DMARC policy is that of the domain, or of one above it."""
-    policy = to_ascii(policy or "")
-    if "." not in policy:
+    policy = ascii_domain(policy or "")
+    if not policy or is_public_suffix(policy):
         return False
     return domain == policy or domain.endswith(f".{policy}")
 

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 
+from .mime.addresses import address_key, pasted
 from .types import ParsedContact, Phone, PostalAddress
 
 # Characters kept of what a person may write without end.
@@ -10,19 +11,19 @@ MOST = 500
 MOST_NOTES = 10_000
 # Entries of a list; Google allows more than anybody has.
 MOST_ENTRIES = 50
-ADDRESS = re.compile(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+")
-LONGEST_ADDRESS = 320
-DIGITS = re.compile(r"[^0-9]")
-# Digits at the end of a number that tell subscribers apart, however its country and
-# trunk codes are written.
-TELLING = 9
+# Words of a name that are compared.
+MOST_WORDS = 20
+WORDS = re.compile(r"[^\W_]+")
 
 
-def parse_person(person):
-    """Return the ParsedContact of a Person (People API v1)."""
+def parse_person(person, today=None):
+    """Return the ParsedContact of a Person (People API v1).
+
+    :param today: date that tells which jobs have ended; the server's by default
+    """
     metadata = _dict(person.get("metadata"))
     name = _primary(person, "names")
-    work = _primary(person, "organizations")
+    work = _work(person, today)
     photo = next((p for p in _items(person, "photos") if not p.get("default")), {})
     return ParsedContact(
         resource_name=_text(person.get("resourceName")),
@@ -56,15 +57,6 @@ def parse_person(person):
     )
 
 
-def plain_phone(number):
-    """Return what tells a number from others, or "" when it is too short for that.
-
-    >>> plain_phone("+49 (30) 123 45 67"), plain_phone("030/1234567")
-    ('301234567', '301234567')
-    """
-    return DIGITS.sub("", number)[-TELLING:] if len(DIGITS.sub("", number)) > 6 else ""
-
-
 def plain_name(name):
     """Return a name as it is compared: case and blanks say nothing.
 
@@ -72,6 +64,23 @@ def plain_name(name):
     True
     """
     return " ".join(name.casefold().split())
+
+
+def may_be_one(name, other):
+    """Whether two names may be one person's: each word of the shorter one begins a word
+    of the longer one, or is begun by it. Case, order, and initials say nothing.
+
+    >>> may_be_one("C. Roth", "Roth, Carla"), may_be_one("Jane Roe", "John Roe")
+    (True, False)
+    """
+    short, long = sorted((_words(name), _words(other)), key=len)
+    return all(
+        any(x.startswith(word) or word.startswith(x) for x in long) for word in short
+    )
+
+
+def _words(name):
+    return WORDS.findall(name.casefold())[:MOST_WORDS]
 
 
 def _dict(value):
@@ -101,13 +110,44 @@ def _primary(person, name):
     return next(iter(_items(person, name)), {})
 
 
+def _work(person, today):
+    """Return the organization that a person works for now, else the one they left.
+
+    Source: People API v1, Organization: ``current``, ``startDate``, and ``endDate``;
+    all of them are optional, and a date may lack its day, month, or year.
+    """
+    today = today or date.today()
+    return min(
+        _items(person, "organizations"),
+        key=lambda job: (
+            _ends_before(job.get("endDate"), today),
+            job.get("current") is False,
+            job.get("current") is not True,
+        ),
+        default={},
+    )
+
+
+def _ends_before(day, today):
+    """Whether a date of Google's is over; what it lacks counts as its last."""
+    day = _dict(day)
+    parts = [day.get(name) for name in ("year", "month", "day")]
+    year, month, number = (x if isinstance(x, int) else 0 for x in parts)
+    return 0 < year and (year, month or 12, number or 31) < (
+        today.year,
+        today.month,
+        today.day,
+    )
+
+
 def _emails(person):
+    """Return the addresses: Google keeps what a user pastes, several ones in a field
+    and names included. Two spellings of one address are one."""
     found = {}
     for entry in _items(person, "emailAddresses"):
-        address = _text(entry.get("value")).lower()
-        if len(address) <= LONGEST_ADDRESS and ADDRESS.fullmatch(address):
-            found[address] = True
-    return tuple(found)
+        for address in pasted(_text(entry.get("value"))):
+            found.setdefault(address_key(address), address)
+    return tuple(found.values())[:MOST_ENTRIES]
 
 
 def _phones(person):
@@ -115,7 +155,9 @@ def _phones(person):
     for entry in _items(person, "phoneNumbers"):
         number = _text(entry.get("value"))
         if number:
-            found.setdefault(number, Phone(number, _text(entry.get("type")).lower()))
+            kind = _text(entry.get("type")).lower()
+            canonical = _text(entry.get("canonicalForm"))
+            found.setdefault(number, Phone(number, kind, canonical))
     return tuple(found.values())
 
 

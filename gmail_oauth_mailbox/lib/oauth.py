@@ -21,6 +21,7 @@ from google.auth import exceptions as google_exceptions
 from google.auth import jwt
 
 from . import errors
+from .mime.addresses import address_key
 from .types import Identity, Tokens
 
 SCOPE_OPENID = "openid"
@@ -362,14 +363,7 @@ def same_address(one, other):
     >>> same_address("anna.keller@corp.test", "annakeller@corp.test")
     False
     """
-    return _plain_address(one) == _plain_address(other)
-
-
-def _plain_address(address):
-    local, _at, domain = address.strip().lower().rpartition("@")
-    if domain in ("gmail.com", "googlemail.com"):
-        return local.replace(".", ""), "gmail.com"
-    return local, domain
+    return address_key(one) == address_key(other)
 
 
 _certs_lock = threading.Lock()

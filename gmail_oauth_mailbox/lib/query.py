@@ -7,6 +7,8 @@ messages", which has ``after:`` in seconds.
 import re
 from calendar import timegm
 
+from .mime.addresses import spellings
+
 # A smaller number could be taken for a date; older mail is rare, and all of it is
 # asked for then.
 FIRST_SECONDS = 1_000_000_000
@@ -98,6 +100,7 @@ def people(addresses):
     """Return (the term for mail from or to one of as many addresses as fit into one
     search, how many of them it covers).
 
+    Each is asked for in all its spellings: Google documents none of them as the same.
     What cannot be an address in a search is covered, and not named.
 
     >>> people(["ann@a.test", "no address"])
@@ -107,8 +110,13 @@ def people(addresses):
     """
     terms, size, covered = [], 0, 0
     for address in addresses:
-        if ADDRESS.fullmatch(address):
-            term = " ".join(f"{role}:{address}" for role in ("from", "to", "cc", "bcc"))
+        term = " ".join(
+            f"{role}:{spelled}"
+            for spelled in spellings(address)
+            if ADDRESS.fullmatch(spelled)
+            for role in ("from", "to", "cc", "bcc")
+        )
+        if term:
             if terms and size + len(term) > MOST_CHARACTERS:
                 break
             terms.append(term)

@@ -229,10 +229,14 @@ class PostalAddress:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number as it was written, and its type such as ``work``, or ""."""
+    """A number as it was written, and its type such as ``work``, or "".
+
+    :ivar canonical: the number in E.164 as Google reads it, or ""
+    """
 
     number: str
     kind: str = ""
+    canonical: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class GmailAddress(models.Model):
     _log_access = False
     _allow_sudo_commands = False
 
-    address = fields.Char(required=True, help="Normalised")
+    address = fields.Char(required=True, help="Its key: lib.mime.addresses")
     companies = fields.Char(help="Ids of the companies of its contacts; 0 is none")
 
     _address_unique = models.Constraint("UNIQUE(address)", "An address is kept once.")

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..lib.mime.addresses import address_key
+
 OUTCOMES = [
     ("conflict", "You decide"),
     ("create", "New contact"),
@@ -46,6 +48,11 @@ class GmailContact(models.Model):
     etag = fields.Char(readonly=True)
     name = fields.Char(readonly=True)
     email = fields.Char(readonly=True, help="The main one")
+    email_key = fields.Char(
+        readonly=True,
+        groups="base.group_system",
+        help="What all spellings of it share: lib.mime.addresses",
+    )
     phone = fields.Char(readonly=True)
     company_name = fields.Char("Company", readonly=True)
     # Large, and wanted of few: who is who follows from the keys.
@@ -129,7 +136,8 @@ class GmailContact(models.Model):
             ids = (contact.sudo().found or [[]])[0]
             like = [("id", "in", ids)]
             if not ids and contact.outcome == "conflict":
-                like = [("email_normalized", "in", contact.sudo().card["emails"])]
+                keys = list(map(address_key, contact.sudo().card["emails"]))
+                like = [("gmail_address_key", "in", keys)]
             contact.candidate_ids = partners.search(like)
 
     def action_leave_out(self):

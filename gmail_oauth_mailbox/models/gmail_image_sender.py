@@ -10,6 +10,6 @@ class GmailImageSender(models.Model):
     _allow_sudo_commands = False
 
     user_id = fields.Many2one("res.users", required=True, ondelete="cascade")
-    address = fields.Char(required=True, help="Normalised")
+    address = fields.Char(required=True, help="Its key: lib.mime.addresses")
 
     _once = models.Constraint("UNIQUE(user_id, address)", "A sender is named once.")

@@ -21,7 +21,10 @@ class GmailParticipant(models.Model):
         readonly=True,
     )
     name = fields.Char(readonly=True)
-    address = fields.Char(required=True, readonly=True, index=True)
+    address = fields.Char(required=True, readonly=True, help="Normalized, for display")
+    address_key = fields.Char(
+        readonly=True, help="What all spellings of it share: lib.mime.addresses"
+    )
     partner_id = fields.Many2one(
         "res.partner",
         "Contact",
@@ -30,5 +33,6 @@ class GmailParticipant(models.Model):
         ondelete="set null",
     )
 
+    _key_idx = models.Index("(address_key, mailbox_id)")
     # The operator class finds the beginning of an address under any collation.
     _correspondent_idx = models.Index("(mailbox_id, address text_pattern_ops)")

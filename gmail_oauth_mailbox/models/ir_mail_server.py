@@ -3,6 +3,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import email_normalize
 
+from ..lib.mime.addresses import address_key
+
 
 class IrMailServer(models.Model):
     """The outgoing record of a mailbox.
@@ -77,7 +79,8 @@ class IrMailServer(models.Model):
         if not mailbox:
             return
         self.env["gmail.version"]._check()
-        if email_normalize(smtp_from) not in map(email_normalize, mailbox._addresses()):
+        sender = address_key(email_normalize(smtp_from))
+        if sender not in map(address_key, mailbox._addresses()):
             raise UserError(
                 self.env._(
                     "%(server)s sends from %(address)s only.",

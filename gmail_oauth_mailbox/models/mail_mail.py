@@ -5,6 +5,8 @@ from odoo.exceptions import AccessError
 from odoo.tools import email_normalize, formataddr, unique
 from odoo.tools.mail import email_split_and_format, email_split_tuples
 
+from ..lib.mime.addresses import address_key
+
 # What of a mail is its owner's own.
 CONTENT = frozenset(
     {
@@ -103,8 +105,8 @@ class MailMail(models.Model):
         return (
             mail.create_uid == mailbox.user_id
             and mail.mail_message_id.create_uid == mailbox.user_id
-            and email_normalize(mail.email_from)
-            in map(email_normalize, mailbox._addresses())
+            and address_key(email_normalize(mail.email_from))
+            in map(address_key, mailbox._addresses())
             and not mail._gmail_is_bulk()
         )
 

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..lib import query
+from ..lib.mime.addresses import address_key
 
 # Addresses looked at for one search; how many it names depends on their length.
 MOST = 200
@@ -9,15 +10,15 @@ MOST = 200
 # address whose contact moves to other companies, or is its owner's alone no more, is a
 # new one: others may read it now.
 CONTACTS = SQL("""
-    SELECT email_normalized AS address,
+    SELECT gmail_address_key AS address,
            string_agg(
                DISTINCT COALESCE(company_id, 0)::text
                         || CASE WHEN gmail_is_private THEN '*' ELSE '' END,
                ',') AS companies
       FROM res_partner
-     WHERE active AND partner_share AND email_normalized <> ''
-       AND length(email_normalized) <= 320
-     GROUP BY email_normalized
+     WHERE active AND partner_share AND gmail_address_key <> ''
+       AND length(gmail_address_key) <= 320
+     GROUP BY gmail_address_key
 """)
 
 
@@ -99,10 +100,13 @@ class GmailAddresses(models.AbstractModel):
         rows = self.env.cr.fetchall()
         if not rows:
             return "", None
-        partners = self._partners(mailbox, [address for _id, address in rows])
+        partners = self._partners(mailbox, [key for _id, key in rows])
+        # As the contact has it: Gmail's own spellings follow from that, not from a key.
         term, covered = query.people(
-            address if partners.get(address, {}).get("partner_share") else ""
-            for _id, address in rows
+            partners[key]["email_normalized"] or key
+            if partners.get(key, {}).get("partner_share")
+            else ""
+            for _id, key in rows
         )
         return term, rows[covered - 1][0]
 
@@ -115,18 +119,22 @@ class GmailAddresses(models.AbstractModel):
         return self.env.cr.fetchone()
 
     def _partners(self, mailbox, addresses):
-        """Return {address: id and partner_share} of partners that the owner may read;
-        of several with one address, the oldest contact."""
-        if not addresses:
+        """Return {key: id, partner_share, and email_normalized} of partners that the
+        owner may read; of several with one address, the oldest contact.
+
+        :param addresses: in any spelling; the keys are those of lib.mime.addresses
+        """
+        keys = {address_key(address) for address in addresses} - {""}
+        if not keys:
             return {}
         partners = (
             self.env["res.partner"]
             .with_user(mailbox.user_id)
             .search_read(
-                [("email_normalized", "in", list(addresses))],
-                ["email_normalized", "partner_share"],
+                [("gmail_address_key", "in", list(keys))],
+                ["gmail_address_key", "email_normalized", "partner_share"],
                 order="partner_share, id desc",
                 load=None,
             )
         )
-        return {partner["email_normalized"]: partner for partner in partners}
+        return {partner["gmail_address_key"]: partner for partner in partners}

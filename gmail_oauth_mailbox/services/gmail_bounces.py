@@ -1,6 +1,8 @@
 from odoo import api, models
 from odoo.tools import email_normalize
 
+from ..lib.mime.addresses import address_key, spellings
+
 
 class GmailBounces(models.AbstractModel):
     """Reports that a mail did not arrive come to Gmail, as its answers do: have Odoo
@@ -19,13 +21,16 @@ class GmailBounces(models.AbstractModel):
         :param mail: mail.message (sudo) that Odoo sent
         :param addresses: as the report names them
         """
-        failed = set(map(email_normalize, addresses)) - {False}
+        failed = set(map(address_key, addresses)) - {""}
         for notification in mail.notification_ids:
             address = email_normalize(
                 notification.mail_email_address
                 or notification.res_partner_id.email_normalized
             )
-            if address in failed and notification.notification_status != "bounce":
+            if (
+                address_key(address) in failed
+                and notification.notification_status != "bounce"
+            ):
                 notification.write(
                     {
                         "failure_type": "mail_bounce",
@@ -44,7 +49,7 @@ class GmailBounces(models.AbstractModel):
         counted = set()
         for name in self._counting():
             records = self.env[name].sudo()
-            records = records.search([("email_normalized", "=", address)])
+            records = records.search([("email_normalized", "in", spellings(address))])
             records._message_receive_bounce(address, partner)
             counted |= {(name, record.id) for record in records}
         if mail.model in self.env.registry and (mail.model, mail.res_id) not in counted:
@@ -54,7 +59,10 @@ class GmailBounces(models.AbstractModel):
 
     @api.model
     def _forget(self, addresses):
-        """What comes from an address shows that mail reaches it."""
+        """What comes from an address shows that mail reaches it.
+
+        :param addresses: in all their spellings
+        """
         for name in self._counting():
             records = (
                 self.env[name]

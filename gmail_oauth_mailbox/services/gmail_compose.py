@@ -21,6 +21,7 @@ from odoo.tools import (
 from ..lib import signature
 from ..lib.domains import is_freemail
 from ..lib.headers import parse_addresses
+from ..lib.mime.addresses import address_key
 from ..lib.mime.filenames import file_name
 from ..lib.sanitize import quotable_html
 from ..models.mail_mail import deliverable
@@ -140,10 +141,9 @@ class GmailCompose(models.AbstractModel):
     def _alias_written_to(self, message, mailbox):
         """Return the own address that a message was written to; an answer comes from
         the same."""
-        addresses = set(message.participant_ids.mapped("address"))
-        if mailbox.email in addresses:
-            return mailbox.email
-        return next((a for a in mailbox._addresses() if a in addresses), mailbox.email)
+        written = set(map(address_key, message.participant_ids.mapped("address")))
+        own = mailbox._addresses()
+        return next((a for a in own if address_key(a) in written), mailbox.email)
 
     @staticmethod
     def _written(person):
@@ -164,9 +164,9 @@ class GmailCompose(models.AbstractModel):
 
     @api.model
     def _own_addresses(self, user):
-        """Return the addresses of the user's mailboxes, as a set."""
+        """Return the keys of the addresses of the user's mailboxes, as a set."""
         mailboxes = self.env["gmail.mailbox"].sudo().search([("user_id", "=", user.id)])
-        return {address for mailbox in mailboxes for address in mailbox._addresses()}
+        return {address_key(a) for mailbox in mailboxes for a in mailbox._addresses()}
 
     @api.model
     def _unknown_own(self, emails):
@@ -185,10 +185,11 @@ class GmailCompose(models.AbstractModel):
         )
         emails &= {address for box in mailboxes for address in box._addresses()}
         contacts = self.env["res.partner"].sudo().with_context(active_test=False)
+        keys = {address_key(email): email for email in emails}
         known = contacts.search_fetch(
-            [("email_normalized", "in", emails)], ["email_normalized"]
+            [("gmail_address_key", "in", list(keys))], ["gmail_address_key"]
         )
-        return emails - set(known.mapped("email_normalized"))
+        return {keys[key] for key in keys.keys() - known.mapped("gmail_address_key")}
 
     @api.model
     def _recipients(self, message, mode, own):
@@ -196,7 +197,7 @@ class GmailCompose(models.AbstractModel):
 
         :param message: gmail.message under sudo
         :param mode: ``reply`` or ``reply_all``
-        :param own: the owner's addresses, who does not write to herself
+        :param own: keys of the owner's addresses, who does not write to herself
         """
         people = {role: [] for role in ("from", "to", "cc", "bcc")}
         for participant in message.participant_ids:
@@ -216,13 +217,14 @@ class GmailCompose(models.AbstractModel):
 
         def chosen(pairs):
             for name, address in pairs:
-                if email_normalize(address) and address not in taken:
-                    taken.add(address)
+                key = address_key(address)
+                if email_normalize(address) and key not in taken:
+                    taken.add(key)
                     yield name or "", address
 
         # An answer to oneself goes to oneself, else own addresses are left out.
-        to = list(chosen([p for p in to if p[1] not in own] or to))
-        cc = list(chosen([p for p in cc if p[1] not in own]))
+        to = list(chosen([p for p in to if address_key(p[1]) not in own] or to))
+        cc = list(chosen([p for p in cc if address_key(p[1]) not in own]))
         return to, cc
 
     def _reply_to(self, message, people):
@@ -560,9 +562,9 @@ class GmailCompose(models.AbstractModel):
         env = self.env["gmail.linker"]._as_owner(draft.mailbox_id)
         links = draft.thread_id.link_ids.filtered(lambda link: link.state == "linked")
         documents = [(link.res_model, link.res_id) for link in links]
-        addresses = [email_normalize(address) for _n, address in self._people(draft.to)]
+        keys = {address_key(address) for _name, address in self._people(draft.to)}
         partner = env["res.partner"].search(
-            [("email_normalized", "in", list(filter(None, addresses)))], limit=1
+            [("gmail_address_key", "in", list(keys - {""}))], limit=1
         )
         if partner:
             documents.append((partner._name, partner.id))

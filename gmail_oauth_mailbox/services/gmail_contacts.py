@@ -12,8 +12,10 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..lib import errors
-from ..lib.contact import plain_name, plain_phone
+from ..lib.contact import may_be_one, plain_name
 from ..lib.domains import is_role
+from ..lib.mime.addresses import address_key
+from ..lib.rules.phone import phone_key
 from .gmail_contact_values import is_of_company, precedence
 from .gmail_store import CONFLICTS
 
@@ -41,20 +43,21 @@ NOT_CREATED = ("policy", "not_written_to", "no_right")
 # Rows with what comes of one page.
 TAKE = """
     INSERT INTO gmail_contact (
-           mailbox_id, resource_name, etag, name, email, phone, company_name, card,
-           company_key, photo_url, seen, is_gone, create_uid, create_date, write_uid,
-           write_date)
-    SELECT %(mailbox)s, resource_name, etag, name, email, phone, company_name, card,
-           company_key, photo_url, %(seen)s, false, %(uid)s, %(now)s, %(uid)s, %(now)s
+           mailbox_id, resource_name, etag, name, email, email_key, phone,
+           company_name, card, company_key, photo_url, seen, is_gone, create_uid,
+           create_date, write_uid, write_date)
+    SELECT %(mailbox)s, resource_name, etag, name, email, email_key, phone,
+           company_name, card, company_key, photo_url, %(seen)s, false, %(uid)s,
+           %(now)s, %(uid)s, %(now)s
       FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
-           resource_name text, etag text, name text, email text, phone text,
-           company_name text, card jsonb, company_key text, photo_url text)
+           resource_name text, etag text, name text, email text, email_key text,
+           phone text, company_name text, card jsonb, company_key text, photo_url text)
         ON CONFLICT (mailbox_id, resource_name) DO UPDATE
        SET etag = excluded.etag, name = excluded.name, email = excluded.email,
-           phone = excluded.phone, company_name = excluded.company_name,
-           card = excluded.card, company_key = excluded.company_key,
-           photo_url = excluded.photo_url, is_gone = false,
-           write_date = excluded.write_date
+           email_key = excluded.email_key, phone = excluded.phone,
+           company_name = excluded.company_name, card = excluded.card,
+           company_key = excluded.company_key, photo_url = excluded.photo_url,
+           is_gone = false, write_date = excluded.write_date
      WHERE gmail_contact.etag IS DISTINCT FROM excluded.etag OR gmail_contact.is_gone
  RETURNING id
 """
@@ -202,8 +205,9 @@ class GmailContacts(models.AbstractModel):
              WHERE c.mailbox_id = %s AND c.reason = 'not_written_to'
                AND EXISTS (SELECT FROM gmail_participant p
                              JOIN gmail_message m ON m.id = p.message_id
-                            WHERE p.mailbox_id = c.mailbox_id AND p.address = c.email
-                              AND p.role <> 'from' AND m.direction = 'out')
+                            WHERE p.mailbox_id = c.mailbox_id
+                              AND p.address_key = c.email_key AND p.role <> 'from'
+                              AND m.direction = 'out')
             """,
             [mailbox.id],
         )
@@ -212,7 +216,7 @@ class GmailContacts(models.AbstractModel):
             UPDATE gmail_contact c SET is_pending = true
              WHERE c.mailbox_id = %s AND c.reason = ANY(%s)
                AND EXISTS (SELECT FROM res_partner p
-                            WHERE p.email_normalized = c.email AND p.active
+                            WHERE p.gmail_address_key = c.email_key AND p.active
                               AND p.write_date > c.write_date)
             """,
             [mailbox.id, list(NOT_CREATED)],
@@ -368,6 +372,7 @@ class GmailContacts(models.AbstractModel):
             "etag": contact.etag,
             "name": contact.name or None,
             "email": contact.emails[0] if contact.emails else None,
+            "email_key": address_key(contact.emails[0]) if contact.emails else None,
             "phone": contact.phones[0].number if contact.phones else None,
             "company_name": contact.company or None,
             "company_key": company or None,
@@ -413,7 +418,7 @@ class GmailContacts(models.AbstractModel):
         pairs = [
             (contact.id, key)
             for contact in contacts
-            if colleagues.isdisjoint(contact.card["emails"])
+            if colleagues.isdisjoint(map(address_key, contact.card["emails"]))
             for key in keys(contact)
         ]
         if pairs:
@@ -428,14 +433,21 @@ class GmailContacts(models.AbstractModel):
 
     @api.model
     def _colleagues(self, addresses):
-        """Return those of some addresses that are of users, or of their mailboxes."""
+        """Return the keys of those of some addresses that are of users, or of their
+        mailboxes."""
+        keys_ = {address_key(address) for address in addresses}
         users = self.env["res.users"].sudo()
         users = users.search(
-            [("share", "=", False), ("email_normalized", "in", list(addresses))]
+            [
+                ("share", "=", False),
+                ("partner_id.gmail_address_key", "in", list(keys_)),
+            ]
         )
-        mailboxes = self.env["gmail.mailbox"].sudo()
-        mailboxes = mailboxes.search([("email", "in", list(addresses))])
-        return {*users.mapped("email_normalized"), *mailboxes.mapped("email")}
+        # Few of them, and none is stored with its key.
+        self.env["gmail.mailbox"].flush_model(["email"])
+        rows = self.env.execute_query(SQL("SELECT email FROM gmail_mailbox"))
+        mailboxes = {address_key(email) for (email,) in rows}
+        return {*users.partner_id.mapped("gmail_address_key"), *(mailboxes & keys_)}
 
     def _mark_gone(self, mailbox):
         """What a full synchronisation did not show was deleted in Google."""
@@ -488,6 +500,11 @@ class GmailContacts(models.AbstractModel):
                 single, unclear = self._unmixed(person, keys)
                 persons += single
                 doubtful |= unclear
+            elif unclear := self._namesakes(person):
+                clear = [contact for contact in person if contact not in unclear]
+                persons += [clear] if clear else []
+                persons += ([contact] for contact in unclear)
+                doubtful |= unclear
             else:
                 persons.append(person)
         nobody = self.env["gmail.contact"]
@@ -504,6 +521,20 @@ class GmailContacts(models.AbstractModel):
             for own in by_mailbox.values()
             for one, other in itertools.combinations(own, 2)
         )
+
+    def _namesakes(self, person):
+        """Return those of some Google contacts whose address has another name too in
+        the same address book: two people share it, and only the owner knows whether
+        one of them is meant. What was imported stays who it is."""
+        found = self.env["gmail.contact"]
+        for own in found.union(*person).grouped("mailbox_id").values():
+            named = own.filtered("name")
+            if any(
+                not may_be_one(one.name, other.name)
+                for one, other in itertools.combinations(named, 2)
+            ):
+                found |= named.filtered(lambda c: not (c.is_applied and c.partner_id))
+        return found
 
     def _unmixed(self, person, keys):
         """Return the groups of Google contacts that share their main key, and those
@@ -557,31 +588,31 @@ class GmailContacts(models.AbstractModel):
     def _by_address(self, env, contacts):
         """Return a function from a Google contact and some of its addresses to the ids
         of the contacts whose own one of them is."""
-        addresses = {e for contact in contacts for e in contact.card["emails"]}
+        addresses = {address_key(e) for c in contacts for e in c.card["emails"]}
         # What somebody archived is known, and does not come again.
         partners = (
             env["res.partner"]
             .with_context(active_test=False)
             .search_fetch(
-                [("email_normalized", "in", list(addresses))],
-                ["email_normalized", "name", "active", "partner_share"],
+                [("gmail_address_key", "in", list(addresses))],
+                ["gmail_address_key", "name", "active", "partner_share"],
             )
         )
-        living = set(partners.filtered("active").mapped("email_normalized"))
+        living = set(partners.filtered("active").mapped("gmail_address_key"))
         partners = partners.filtered(
-            lambda p: p.active or p.email_normalized not in living
+            lambda p: p.active or p.gmail_address_key not in living
         )
         found = defaultdict(list)
         for partner in partners - self._made(partners, "email"):
             row = (partner.id, plain_name(partner.name or ""))
-            found[partner.email_normalized].append(row)
+            found[partner.gmail_address_key].append(row)
 
         def function(contact, emails):
             name = plain_name(contact.name or "")
             return [
                 partner
                 for email in emails
-                for partner, known_as in found.get(email, ())
+                for partner, known_as in found.get(address_key(email), ())
                 # At a desk's address there may be several people.
                 if not is_role(email) or name in ("", known_as)
             ]
@@ -592,7 +623,7 @@ class GmailContacts(models.AbstractModel):
         """Return a function from a Google contact to the ids of the contacts that have
         its name and one of its phones."""
         names = {c.name.lower() for c in contacts if c.name and c.card["phones"]}
-        found = defaultdict(set)
+        found = defaultdict(list)
         if names:
             self.env.cr.execute(
                 """
@@ -603,16 +634,23 @@ class GmailContacts(models.AbstractModel):
             )
             ids = [row_id for (row_id,) in self.env.cr.fetchall()]
             partners = env["res.partner"].search_fetch(
-                [("id", "in", ids)], ["name", "phone", "partner_share"]
+                [("id", "in", ids)],
+                ["name", "phone", "country_id", "company_id", "partner_share"],
             )
             for partner in partners - self._made(partners, "phone"):
-                key = plain_name(partner.name), plain_phone(partner.phone)
-                found[key].add(partner.id)
+                row = (partner.id, partner.phone, country_of(partner))
+                found[plain_name(partner.name)].append(row)
 
         def function(contact):
-            name = plain_name(contact.name or "")
-            phones = {plain_phone(p["number"]) for p in contact.card["phones"]} - {""}
-            return {one for phone in phones for one in found.get((name, phone), ())}
+            company = company_country(contact.mailbox_id)
+            own = card_country(contact.card)
+            return {
+                partner
+                for partner, phone, country in found[plain_name(contact.name or "")]
+                # A number without a country is of the other one's.
+                if phone_keys(contact.card, own or country or company)
+                & ({phone_key(phone, country or own or company)} - {""})
+            }
 
         return function
 
@@ -931,11 +969,50 @@ def keys(contact):
     addresses; a desk's with its name; without any, its name and phone."""
     name = plain_name(contact.name or "")
     emails = contact.card["emails"]
-    found = [f"{name}|{e}" if is_role(e) else e for e in emails]
+    found = [
+        f"{name}|{address_key(e)}" if is_role(e) else address_key(e) for e in emails
+    ]
     if not emails and name:
-        phones = {plain_phone(phone["number"]) for phone in contact.card["phones"]}
-        found = [f"{name}|{phone}" for phone in sorted(phones - {""})]
+        country = card_country(contact.card) or company_country(contact.mailbox_id)
+        found = [
+            f"{name}|{phone}" for phone in sorted(phone_keys(contact.card, country))
+        ]
     return found
+
+
+def phone_keys(card, country):
+    """Return the keys of the phones of a Google contact.
+
+    :param country: code of the country of numbers that name none
+    """
+    found = set()
+    for phone in card["phones"]:
+        key = phone_key(phone["number"])
+        # Google reads a national number with the country of its account.
+        if not key.startswith("+") and (canonical := phone.get("canonical")):
+            key = phone_key(canonical)
+        if not key.startswith("+"):
+            key = phone_key(phone["number"], country)
+        found.add(key)
+    return found - {""}
+
+
+def card_country(card):
+    """Return the code of the country that a Google contact lives in, or ""."""
+    return (card["address"] or {}).get("country_code") or ""
+
+
+def country_of(partner):
+    """Return the code of the country of a contact in Odoo, else of the company that it
+    belongs to, or ""."""
+    country = partner.country_id or partner.sudo().company_id.country_id
+    return country.code or ""
+
+
+def company_country(mailbox):
+    """Return the code of the country of a mailbox's company, or ""."""
+    company = mailbox.company_id or mailbox.user_id.company_id
+    return company.sudo().country_id.code or ""
 
 
 def joined(keys):
@@ -977,8 +1054,10 @@ class Rules:
         self._keeps_out = env["gmail.exclusions"]._keeps_out(mailbox)
         self._group = mailbox.contact_group_id.resource_name
         self._may_create = owner["res.partner"].has_access("create")
-        addresses = {e for contact in contacts for e in contact.card["emails"]}
-        own = mailbox._addresses()
+        addresses = {
+            address_key(e) for contact in contacts for e in contact.card["emails"]
+        }
+        own = map(address_key, mailbox._addresses())
         self._colleagues = {*service._colleagues(addresses), *own}
         self._written_to = (
             self._of_written_to(env, addresses) if self.policy == "written_to" else ()
@@ -1000,11 +1079,11 @@ class Rules:
         rows = env.execute_query(
             SQL(
                 """
-                SELECT DISTINCT p.address
+                SELECT DISTINCT p.address_key
                   FROM gmail_participant p
                   JOIN gmail_message m ON m.id = p.message_id
-                 WHERE p.mailbox_id = %s AND p.address = ANY(%s) AND p.role <> 'from'
-                   AND m.direction = 'out'
+                 WHERE p.mailbox_id = %s AND p.address_key = ANY(%s)
+                   AND p.role <> 'from' AND m.direction = 'out'
                 """,
                 self._mailbox.id,
                 list(addresses),
@@ -1033,7 +1112,7 @@ class Rules:
             return "gone"
         if self._group and self._group not in contact.card["groups"]:
             return "label"
-        if not self._colleagues.isdisjoint(emails):
+        if not self._colleagues.isdisjoint(map(address_key, emails)):
             return "colleague"
         found, reason = contact.found or ([], False)
         if reason == "colleague":
@@ -1063,7 +1142,7 @@ class Rules:
         if self.policy == "never":
             return "policy"
         if self.policy == "written_to" and not (
-            set(self._written_to) & set(contact.card["emails"])
+            set(self._written_to) & set(map(address_key, contact.card["emails"]))
         ):
             return "not_written_to"
         return None

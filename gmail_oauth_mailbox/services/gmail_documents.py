@@ -4,6 +4,7 @@ from odoo import api, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, format_list, html2plaintext
 
+from ..lib.mime.addresses import address_key
 from ..lib.rules import sharing
 
 MOST_FOUND = 8
@@ -566,8 +567,9 @@ class GmailDocuments(models.AbstractModel):
         messages = thread.sudo().message_ids.sorted(lambda m: (m.date, m.id))
         message = messages.filtered(lambda m: m.direction == "in")[:1] or messages[:1]
         roles = ("from",) if message.direction == "in" else ("to", "cc")
+        own = address_key(mailbox.email)
         others = message.participant_ids.filtered(
-            lambda p: p.role in roles and p.address != mailbox.email
+            lambda p: p.role in roles and address_key(p.address) != own
         )
         return message, others[:1]
 
@@ -580,9 +582,13 @@ class GmailDocuments(models.AbstractModel):
         self.env.cr.execute(
             """
             UPDATE gmail_participant SET partner_id = %s
-             WHERE partner_id IS NULL AND address = %s AND mailbox_id IN (
+             WHERE partner_id IS NULL AND address_key = %s AND mailbox_id IN (
                    SELECT id FROM gmail_mailbox WHERE user_id = %s)
             """,
-            [partner.id, partner.email_normalized, thread.sudo().mailbox_id.user_id.id],
+            [
+                partner.id,
+                partner.gmail_address_key,
+                thread.sudo().mailbox_id.user_id.id,
+            ],
         )
         self.env["gmail.participant"].invalidate_model()

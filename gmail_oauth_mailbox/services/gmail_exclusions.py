@@ -3,9 +3,16 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL, email_normalize, email_normalize_all, hmac
+from odoo.tools import SQL, email_normalize_all, hmac
 
-from ..lib.exclusion import PatternError, parse_pattern
+from ..lib.exclusion import PatternError, parse_pattern, stored_pattern
+from ..lib.mime.addresses import (
+    GMAIL_DOMAINS,
+    address_key,
+    domain_of,
+    pasted,
+    spellings,
+)
 
 # Messages removed in one transaction.
 PAGE = 200
@@ -13,10 +20,6 @@ MOST_ADDRESSES = 50
 # A worker that began before may still store mail; none takes longer.
 LATECOMERS = timedelta(minutes=2)
 SCOPE = "gmail_oauth_mailbox-erasure"
-FILTERED = SQL(
-    "p.address <> lower(b.email)"
-    " AND p.address <> ALL(string_to_array(COALESCE(b.alias_addresses, ''), ' '))"
-)
 
 
 class GmailExclusions(models.AbstractModel):
@@ -62,19 +65,18 @@ class GmailExclusions(models.AbstractModel):
         for line in (written or "").replace(",", "\n").splitlines():
             if not line.strip():
                 continue
-            address = email_normalize(line)
-            if not address:
+            addresses = pasted(line)
+            if len(addresses) != 1:
                 raise UserError(self.env._("%s is no email address.", line.strip()))
-            found[address] = None
+            found.setdefault(address_key(addresses[0]), addresses[0])
         if not found:
             raise UserError(self.env._("Write at least one address."))
         if len(found) > MOST_ADDRESSES:
             raise UserError(
                 self.env._("Erase at most %s addresses at once.", MOST_ADDRESSES)
             )
-        mailboxes = (
-            self.env["gmail.mailbox"].sudo().search([("email", "in", list(found))])
-        )
+        mailboxes = self.env["gmail.mailbox"].sudo().search([])
+        mailboxes = mailboxes.filtered(lambda m: address_key(m.email) in found)
         if mailboxes:
             raise UserError(
                 self.env._(
@@ -83,27 +85,44 @@ class GmailExclusions(models.AbstractModel):
                     mailboxes[0].email,
                 )
             )
-        return list(found)
+        return list(found.values())
 
     # ------------------------------------------------------------------
     # Counting
     # ------------------------------------------------------------------
 
-    def _with(self, exact, likes):
+    def _with(self, addresses):
         """Return the SQL condition on a participant ``p`` with one of the addresses."""
-        parts = [SQL("p.address = ANY(%s)", exact)] if exact else []
-        parts += [SQL("p.address LIKE ANY(%s)", likes)] if likes else []
-        return SQL("(%s)", SQL(" OR ").join(parts))
+        return SQL("p.address_key = ANY(%s)", list(map(address_key, addresses)))
 
     def _of_pattern(self, pattern, user):
         """Return the condition for the mail that an exclusion is about; one's own
         address on one's own mail excludes nothing."""
-        who = self._with(
-            pattern.texts if pattern.is_exact else [],
-            [] if pattern.is_exact else pattern.likes,
+        who = (
+            self._with([pattern.text])
+            if pattern.is_exact
+            else SQL(
+                "(p.address LIKE ANY(%(likes)s) OR p.address_key LIKE ANY(%(likes)s))",
+                likes=pattern.likes,
+            )
         )
         whose = SQL("b.user_id = %s", user.id) if user else SQL("TRUE")
-        return SQL("%s AND %s AND %s", who, FILTERED, whose)
+        return SQL("%s AND NOT %s AND %s", who, self._of_owners(), whose)
+
+    def _of_owners(self):
+        """Return the SQL condition on a participant ``p`` with an address of the owner
+        of its mailbox ``b``."""
+        rows = [
+            (mailbox.id, address_key(address))
+            for mailbox in self.env["gmail.mailbox"].sudo().search([])
+            for address in mailbox._addresses()
+        ]
+        ids, keys = map(list, zip(*rows, strict=True)) if rows else ([], [])
+        return SQL(
+            "(b.id, p.address_key) IN (SELECT * FROM unnest(%s::int[], %s::text[]))",
+            ids,
+            keys,
+        )
 
     def _count(self, condition):
         """Return how many (messages, mailboxes) there are."""
@@ -133,7 +152,7 @@ class GmailExclusions(models.AbstractModel):
     def _count_erased(self, addresses):
         """Return what an erasure would remove: messages, mailboxes, entries in
         documents, and posts of Odoo's own that stay there."""
-        messages, mailboxes = self._count(self._with(addresses, []))
+        messages, mailboxes = self._count(self._with(addresses))
         entries = self._entries_of(addresses)
         own = entries.filtered(lambda entry: entry.kind == "stock")
         return {
@@ -146,16 +165,17 @@ class GmailExclusions(models.AbstractModel):
     def _entries_of(self, addresses, until=None):
         """Return what stands of mail with addresses in documents (gmail.entry, sudo),
         also where nobody has the mail any more."""
+        wanted = set(map(address_key, addresses))
         self.env.flush_all()
         self.env.cr.execute(
             """
             SELECT e.id, NULL
               FROM gmail_entry e
               JOIN gmail_participant p ON p.message_id = e.message_id
-             WHERE p.address = ANY(%(addresses)s) AND e.mail_message_id IS NOT NULL
+             WHERE p.address_key = ANY(%(keys)s) AND e.mail_message_id IS NOT NULL
              UNION
             SELECT id, NULL FROM gmail_entry
-             WHERE string_to_array(addresses, ' ') && %(addresses)s
+             WHERE string_to_array(addresses, ' ') && %(keys)s::text[]
                AND mail_message_id IS NOT NULL
              UNION
             SELECT e.id, x.written
@@ -163,16 +183,28 @@ class GmailExclusions(models.AbstractModel):
               JOIN mail_message m ON m.id = e.mail_message_id
         CROSS JOIN LATERAL (SELECT concat_ws(',', m.email_from, m.incoming_email_to,
                                              m.incoming_email_cc) AS written) x
-             WHERE EXISTS (SELECT FROM unnest(%(addresses)s) AS a
+             WHERE EXISTS (SELECT FROM unnest(%(addresses)s::text[]) AS a
                             WHERE strpos(lower(x.written), a) > 0)
+                OR EXISTS (SELECT FROM unnest(%(dotless)s::text[]) AS a
+                            WHERE strpos(replace(lower(x.written), '.', ''), a) > 0)
             """,
-            {"addresses": addresses},
+            {
+                "keys": sorted(wanted),
+                "addresses": [one for x in addresses for one in spellings(x)],
+                # Gmail's have dots anywhere.
+                "dotless": [
+                    one.replace(".", "")
+                    for x in addresses
+                    if domain_of(x) in GMAIL_DOMAINS
+                    for one in spellings(x)
+                ],
+            },
         )
-        wanted = set(addresses)
         ids = {
             entry
             for entry, written in self.env.cr.fetchall()
-            if written is None or wanted.intersection(email_normalize_all(written))
+            if written is None
+            or wanted.intersection(map(address_key, email_normalize_all(written)))
         }
         entries = self.env["gmail.entry"].sudo().browse(sorted(ids))
         return entries.filtered(lambda e: not until or not e.date or e.date <= until)
@@ -213,7 +245,7 @@ class GmailExclusions(models.AbstractModel):
             [
                 {
                     "address": address,
-                    "address_hash": self._hash(address),
+                    "address_hash": self._hash(address_key(address)),
                     "until": now,
                     "is_pending": True,
                 }
@@ -224,6 +256,11 @@ class GmailExclusions(models.AbstractModel):
 
     def _hash(self, address):
         return hmac(self.env(su=True), SCOPE, address)
+
+    def _hashes(self, address):
+        """Return the hashes that an erasure of an address may have: of its key, and, as
+        19.0.1.1.0 kept it, of how it was written."""
+        return {self._hash(one) for one in (address_key(address), address)}
 
     # ------------------------------------------------------------------
     # Keeping away
@@ -236,7 +273,7 @@ class GmailExclusions(models.AbstractModel):
         :return: test(date, addresses, is_sent_here)
         """
         patterns = [
-            parse_pattern(exclusion.pattern)
+            stored_pattern(exclusion.pattern)
             for exclusion in self.env["gmail.exclusion"]
             .sudo()
             .search([("user_id", "in", (mailbox.user_id.id, False))])
@@ -246,18 +283,19 @@ class GmailExclusions(models.AbstractModel):
         )
         erased = dict(self.env.cr.fetchall())
         last = max(erased.values(), default=None)
-        own = {mailbox.email.lower(), *(mailbox.alias_addresses or "").split()}
+        own = set(map(address_key, mailbox._addresses()))
 
         def test(date, addresses, is_sent_here):
             if last and date <= last:
-                untils = (erased.get(self._hash(address)) for address in addresses)
+                hashes = (h for address in addresses for h in self._hashes(address))
+                untils = map(erased.get, hashes)
                 if any(until and date <= until for until in untils):
                     return True
             return not is_sent_here and any(
                 pattern.matches(address)
                 for pattern in patterns
                 for address in addresses
-                if address not in own
+                if address_key(address) not in own
             )
 
         return test
@@ -301,7 +339,7 @@ class GmailExclusions(models.AbstractModel):
         private, or shows less of it than others who have it, that stays, so that
         nothing comes to light by it."""
         condition = self._of_pattern(
-            parse_pattern(exclusion.pattern), exclusion.user_id
+            stored_pattern(exclusion.pattern), exclusion.user_id
         )
         keys, count = self._bury_page(condition)
         for mailbox_id, of_mailbox in keys.items():
@@ -345,7 +383,7 @@ class GmailExclusions(models.AbstractModel):
         erasure.entries += len(entries)
         if len(entries) == PAGE:
             return True
-        condition = SQL("%s AND m.date <= %s", self._with(addresses, []), erasure.until)
+        condition = SQL("%s AND m.date <= %s", self._with(addresses), erasure.until)
         keys, count = self._bury_page(condition)
         for mailbox_id, of_mailbox in keys.items():
             self.env.cr.execute(

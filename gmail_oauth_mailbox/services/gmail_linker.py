@@ -4,7 +4,8 @@ from datetime import timedelta
 from odoo import api, fields, models
 from odoo.tools import SQL, email_normalize_all, groupby
 
-from ..lib.domains import is_freemail, is_role
+from ..lib.domains import is_role, is_shared
+from ..lib.mime.addresses import address_key, ascii_domain, domain_of, spellings
 from ..lib.subject_rule import parse_rule
 
 # Messages of one mailbox that are filed in one transaction.
@@ -82,8 +83,8 @@ class GmailLinker(models.AbstractModel):
 
     @api.model
     def _people_of_document(self, document):
-        """Return the addresses of those who take part in a document: followers, the
-        customer, and who wrote or was written to in its chatter."""
+        """Return the keys of the addresses of those who take part in a document:
+        followers, the customer, and who wrote or was written to in its chatter."""
         model, res_id = document
         record = self.env[model].sudo().browse(res_id)
         partners = record.message_partner_ids
@@ -94,17 +95,18 @@ class GmailLinker(models.AbstractModel):
         addresses = set()
         primary = record._primary_email if hasattr(record, "_primary_email") else None
         if primary and primary in record._fields:
-            addresses.update(email_normalize_all(record[primary] or ""))
+            written = email_normalize_all(record[primary] or "")
+            addresses.update(map(address_key, written))
         self.env.cr.execute(
             """
-            SELECT p.email_normalized
+            SELECT p.gmail_address_key
               FROM mail_message m
               JOIN res_partner p ON p.id = m.author_id
              WHERE m.model = %(model)s AND m.res_id = %(id)s
                AND m.message_type IN ('comment', 'email')
                AND m.is_internal IS NOT TRUE
              UNION
-            SELECT p.email_normalized
+            SELECT p.gmail_address_key
               FROM mail_message m
               JOIN mail_notification n ON n.mail_message_id = m.id
               JOIN res_partner p ON p.id = n.res_partner_id
@@ -113,13 +115,13 @@ class GmailLinker(models.AbstractModel):
             """,
             {"model": model, "id": res_id},
         )
-        addresses.update(address for (address,) in self.env.cr.fetchall() if address)
-        addresses.update(filter(None, partners.mapped("email_normalized")))
-        return addresses
+        addresses.update(address for (address,) in self.env.cr.fetchall())
+        addresses.update(partners.mapped("gmail_address_key"))
+        return set(filter(None, addresses))
 
     @api.model
     def _own_domains(self):
-        """Return the domains that are the company's own."""
+        """Return the domains that are the company's own, in ASCII."""
         domains = set(self.env["gmail.setup"]._own_domains())
         # One user's account at a customer's makes no domain the company's.
         self.env.cr.execute(
@@ -135,21 +137,21 @@ class GmailLinker(models.AbstractModel):
              WHERE is_sure
                 OR NOT EXISTS (
                    SELECT FROM res_partner p
-                    WHERE split_part(p.email_normalized, '@', 2) = d.domain
+                    WHERE split_part(p.gmail_address_key, '@', 2) = d.domain
                       AND p.partner_share AND p.active
                       AND NOT EXISTS (SELECT FROM res_company c
                                        WHERE c.partner_id = p.id))
             """
         )
-        domains.update(d for (d,) in self.env.cr.fetchall() if not is_freemail(d))
+        domains.update(d for (d,) in self.env.cr.fetchall() if not is_shared(d))
         self.env.cr.execute("SELECT lower(name) FROM mail_alias_domain")
         domains.update(domain for (domain,) in self.env.cr.fetchall())
-        return domains
+        return set(map(ascii_domain, domains)) - {""}
 
     @api.model
     def _is_company_domain(self, address, own_domains):
-        domain = address.rpartition("@")[2]
-        return not (is_freemail(domain) or domain in own_domains or is_role(address))
+        domain = domain_of(address)
+        return not (is_shared(domain) or domain in own_domains or is_role(address))
 
     @api.model
     def _companies(self, env, domains):
@@ -159,12 +161,12 @@ class GmailLinker(models.AbstractModel):
             return {}
         self.env.cr.execute(
             """
-            SELECT DISTINCT split_part(p.email_normalized, '@', 2),
+            SELECT DISTINCT split_part(p.gmail_address_key, '@', 2),
                    p.commercial_partner_id
               FROM res_partner p
               JOIN res_partner c ON c.id = p.commercial_partner_id
                                 AND c.is_company AND c.active
-             WHERE split_part(p.email_normalized, '@', 2) = ANY(%s) AND p.active
+             WHERE split_part(p.gmail_address_key, '@', 2) = ANY(%s) AND p.active
             """,
             [list(domains)],
         )
@@ -316,7 +318,8 @@ class _Page:
         self.links, self.filings = {}, {}
         self.people = defaultdict(lambda: defaultdict(list))
         for participant in messages.participant_ids:
-            row = (participant.address, participant.partner_id.id)
+            key = participant.address_key or participant.address
+            row = (key, participant.partner_id.id)
             self.people[participant.message_id.id][participant.role].append(row)
         self._read_odoo_mail(messages)
         self._compare_ways()
@@ -438,16 +441,15 @@ class _Page:
     def _is_of_ours(self, message):
         """Whether Odoo can have sent a message: a user can give a post of theirs the
         Message-ID of anyone's email, but not its sender."""
-        senders = self._senders(message)
         own = self.linker._own_domains()
-        if any(address.rpartition("@")[2] in own for address in senders):
+        if any(domain_of(address) in own for address in self._senders(message)):
             return True
         users = self.env["res.users"].sudo().with_context(active_test=False)
         return bool(
             users.search_count(
                 [
                     # Users can change their own email address, not their login.
-                    ("login", "in", list(senders)),
+                    ("login", "in", self._written(message)),
                     ("share", "=", False),
                 ],
                 limit=1,
@@ -502,13 +504,14 @@ class _Page:
     def _failed(self, message):
         """Return the addresses that a report may speak of: Google's of all, another
         server's of its own domain. Whoever got the mail knows its id."""
-        domains = {a.rpartition("@")[2] for a in self._senders(message)}
+        # As it is written: Google's own reports aren't from gmail.com.
+        domains = {domain_of(person.address) for person in self._from(message)}
         if not message.is_authentic:
             return []
         return [
             address
             for address in message.failed_recipients.split()
-            if domains & {*GOOGLE_DAEMONS, address.rpartition("@")[2]}
+            if domains & {*GOOGLE_DAEMONS, domain_of(address)}
         ]
 
     def reached(self, messages):
@@ -525,7 +528,7 @@ class _Page:
             for message in messages
             if message.is_authentic and not message.is_automated
             if message.id in shown and level_of(message) not in (False, "nobody")
-            for address in self._senders(message)
+            for address in self._written(message)
         }
         if senders:
             self.env["gmail.bounces"]._forget(senders)
@@ -609,7 +612,7 @@ class _Page:
         if thread not in self._talking:
             self.env.cr.execute(
                 """
-                SELECT m.id, m.date, m.direction = 'out', array_agg(p.address),
+                SELECT m.id, m.date, m.direction = 'out', array_agg(p.address_key),
                        (SELECT array_agg(f.res_model || ',' || f.res_id)
                           FROM gmail_filing f WHERE f.message_id = m.id)
                   FROM gmail_message m
@@ -633,15 +636,25 @@ class _Page:
         }
 
     def _senders(self, message):
-        return {address for address, _partner in self.people[message.id]["from"]}
+        """Return the keys of the addresses in From."""
+        return {key for key, _partner in self.people[message.id]["from"]}
+
+    def _written(self, message):
+        """Return the addresses in From, in all spellings: for tables without keys."""
+        people = self._from(message)
+        return list({one for p in people for one in (p.address, *spellings(p.address))})
+
+    def _from(self, message):
+        return message.participant_ids.filtered(lambda p: p.role == "from")
 
     def _recipients(self, mail):
+        """Return the keys of the addresses that Odoo sent a mail to."""
         notified = mail.notification_ids
-        addresses = set(filter(None, notified.mapped("mail_email_address")))
-        partners = notified.res_partner_id | mail.partner_ids
-        addresses.update(filter(None, partners.mapped("email_normalized")))
+        addresses = set(notified.mapped("mail_email_address"))
         addresses.update(email_normalize_all(mail.outgoing_email_to or ""))
-        return addresses
+        partners = notified.res_partner_id | mail.partner_ids
+        addresses.update(partners.mapped("gmail_address_key"))
+        return {address_key(address) for address in addresses if address}
 
     def _people(self, document):
         if document not in self._of_documents:

@@ -1,7 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, email_normalize, html_escape
+from odoo.tools import SQL, html_escape
 
+from ..lib.mime.addresses import address_key
 from ..lib.quote import fold_quote
 from ..lib.sanitize import remote_html
 from ..lib.search import words
@@ -505,7 +506,7 @@ class GmailPanel(models.AbstractModel):
             .search_count(
                 [
                     ("user_id", "=", self.env.uid),
-                    ("address", "=", email_normalize(message.from_email)),
+                    ("address", "=", address_key(message.from_email)),
                 ],
                 limit=1,
             )
@@ -513,7 +514,7 @@ class GmailPanel(models.AbstractModel):
 
     def _with_images(self, message, always):
         """Return the frame of a message (sudo) with its remote images."""
-        address = email_normalize(message.from_email or "")
+        address = address_key(message.from_email)
         if always and address and not self._trusts_images(message):
             if not message.is_authentic:
                 raise UserError(

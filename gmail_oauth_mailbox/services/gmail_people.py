@@ -1,6 +1,8 @@
 from odoo import api, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, email_normalize
+from odoo.tools import SQL
+
+from ..lib.mime.addresses import address_key
 
 MOST_COUNTED = 100
 
@@ -26,7 +28,7 @@ class GmailPeople(models.AbstractModel):
         return {
             "name": person.name or "",
             "address": person.address,
-            "is_own": person.address in own,
+            "is_own": address_key(person.address) in own,
             "mails": self._count(thread, person.address),
             "may_create": env["res.partner"].has_access("create"),
             "contact": bool(contact)
@@ -60,9 +62,9 @@ class GmailPeople(models.AbstractModel):
 
     def _person(self, thread, address):
         """Return the participant (sudo) of a conversation with an address."""
-        address = email_normalize(str(address or "")) or address
+        key = address_key(str(address or ""))
         people = thread.sudo().message_ids.participant_ids
-        person = people.filtered(lambda p: p.address == address)
+        person = people.filtered(lambda p: key and address_key(p.address) == key)
         if not person:
             raise UserError(
                 self.env._("Nobody of this conversation has that address any more.")
@@ -71,7 +73,9 @@ class GmailPeople(models.AbstractModel):
 
     def _contact(self, env, address):
         return env["res.partner"].search(
-            [("email_normalized", "=", address)], order="is_company, id", limit=1
+            [("gmail_address_key", "=", address_key(address))],
+            order="is_company, id",
+            limit=1,
         )
 
     def _detail(self, contact):
@@ -88,11 +92,11 @@ class GmailPeople(models.AbstractModel):
                 """
                 SELECT count(*) FROM (
                     SELECT FROM gmail_participant
-                     WHERE mailbox_id = ANY(%s) AND address = %s
+                     WHERE mailbox_id = ANY(%s) AND address_key = %s
                      LIMIT %s) x
                 """,
                 own.ids,
-                address,
+                address_key(address),
                 MOST_COUNTED,
             )
         )

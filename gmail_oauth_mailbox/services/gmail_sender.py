@@ -14,6 +14,7 @@ from odoo.tools import (
 )
 
 from ..lib import errors
+from ..lib.mime.addresses import address_key
 from ..lib.outgoing import prepare_outgoing
 from .gmail_store import send_ref
 
@@ -135,13 +136,13 @@ class GmailSender(models.AbstractModel):
     @api.model
     def _mailbox_of(self, user, email_from):
         """Return the mailbox (sudo) of ``user`` with that address; it may be empty."""
-        address = email_normalize(email_from)
-        if not address:
+        key = address_key(email_normalize(email_from))
+        if not key:
             return self.env["gmail.mailbox"].sudo()
         own = self._mailboxes_of(user)
         return (
-            own.filtered(lambda mailbox: mailbox.email == address)
-            or own.filtered(lambda mailbox: address in mailbox._addresses())
+            own.filtered(lambda mailbox: address_key(mailbox.email) == key)
+            or own.filtered(lambda m: key in map(address_key, m._addresses()))
         )[:1]
 
     @api.model
@@ -229,7 +230,7 @@ class GmailSender(models.AbstractModel):
         """
         with self.env["gmail.oauth"]._asking(mailbox.sudo()) as client:
             aliases = client.send_as()
-        own = [x for x in aliases if email_normalize(x.email) == mailbox.email]
+        own = [x for x in aliases if address_key(x.email) == address_key(mailbox.email)]
         signature = (own or aliases)[0].signature if aliases else ""
         if is_html_empty(signature):
             raise UserError(
@@ -295,12 +296,12 @@ class GmailSender(models.AbstractModel):
         visible = getaddresses(
             str(value) for h in ("To", "Cc") for value in message.get_all(h, ())
         )
-        named = {email_normalize(address) for _name, address in visible}
+        named = {address_key(address) for _name, address in visible}
         try:
             raw = prepare_outgoing(
                 message,
                 allowed_recipients=recipients,
-                bcc=[a for a in recipients if email_normalize(a) not in named],
+                bcc=[a for a in recipients if address_key(a) not in named],
                 send_id=ref,
                 message_id_domain=mailbox.email.partition("@")[2],
             )

@@ -18,7 +18,8 @@ from odoo.tools import SQL, email_normalize, formataddr
 
 from ..lib import sync_plan
 from ..lib.authentication import is_authentic
-from ..lib.domains import is_automated_address, is_freemail, mailbox_key, same_mailbox
+from ..lib.domains import is_automated_address, is_shared
+from ..lib.mime.addresses import address_key, mailbox_key, same_mailbox
 from ..lib.rules.same_email import earlier_key, header_date, mail_key
 from ..lib.search import fold
 
@@ -77,6 +78,7 @@ PARTICIPANT_COLUMNS = {
     "role": "text",
     "name": "text",
     "address": "text",
+    "address_key": "text",
     "partner_id": "int",
 }
 ATTACHMENT_COLUMNS = {
@@ -351,7 +353,8 @@ class GmailStore(models.AbstractModel):
                     "role": role,
                     "name": name or None,
                     "address": address,
-                    "partner_id": partners.get(address, {}).get("id"),
+                    "address_key": address_key(address) or None,
+                    "partner_id": partners.get(address_key(address), {}).get("id"),
                 }
                 for row_id, message in new
                 for role, address, name in people[message.gmail_id][:MOST_PEOPLE]
@@ -460,7 +463,7 @@ class GmailStore(models.AbstractModel):
             if is_sent
             else self._is_authentic(mailbox, message, from_email)
         )
-        own = vouched and _normalized(from_email) == _normalized(mailbox.email)
+        own = vouched and address_key(from_email) == address_key(mailbox.email)
         reply_to = ", ".join(
             formataddr((text(person.name), text(person.address)))
             for person in message.reply_to[:MOST_REPLY_TO]
@@ -502,7 +505,7 @@ class GmailStore(models.AbstractModel):
         """Whether Gmail vouches for the sender. An account of a domain of its own is a
         Workspace's; mail within one carries no proof, and needs none."""
         domain = mailbox.email.rpartition("@")[2]
-        workspace = None if is_freemail(domain) else domain
+        workspace = None if is_shared(domain) else domain
         return is_authentic(message.authentication_results, from_email, workspace)
 
     def _is_bcc(self, mailbox, message):
@@ -656,7 +659,8 @@ class GmailStore(models.AbstractModel):
             if since and message.date < since:
                 return False
             return all_mail or any(
-                address in contacts for _r, address, _n in people[message.gmail_id]
+                address_key(address) in contacts
+                for _r, address, _n in people[message.gmail_id]
             )
 
         return test

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from odoo.tools import email_normalize, formataddr
 
+from ...lib.mime.addresses import address_key
 from ...lib.rules import same_email, sharing
 from ...lib.sanitize import unremote_html
 from ..gmail_files import AS_IT_IS
@@ -18,6 +19,11 @@ from ..gmail_files import AS_IT_IS
 PICTURE = re.compile(r'<img [^>]*?data-cid="([^"]*)"[^>]*>')
 # Names on one line of a note; more are counted.
 MAX_NAMES = 10
+
+
+def _sender(written):
+    """Return the key of the address that a message is from, or "" for none."""
+    return address_key(email_normalize(written or "") or "")
 
 
 def _as_bytes(content):
@@ -193,7 +199,7 @@ class Chatter:
         posts -= handed_in.mail_message_id
         return posts.filtered(
             lambda post: (
-                email_normalize(post.email_from) == email_normalize(copy.from_email)
+                _sender(post.email_from) == _sender(copy.from_email)
                 and self._has_files(
                     copy, [(f.name, f.raw) for f in post.attachment_ids]
                 )
@@ -251,11 +257,11 @@ class Chatter:
         if not message_id:
             return self.env["gmail.message"]
         copies = self.env["gmail.message"].search([("message_id", "=", message_id)])
-        sender = email_normalize(message_dict.get("email_from"))
+        sender = _sender(message_dict.get("email_from"))
         files = [file[:2] for file in message_dict.get("attachments") or ()]
         return copies.filtered(
             lambda copy: (
-                email_normalize(copy.from_email) == sender
+                _sender(copy.from_email) == sender
                 and (copy.subject or "") == (message_dict.get("subject") or "")
                 and self._has_files(copy, files)
                 and same_email.same_words(copy.body, message_dict.get("body"))
@@ -292,7 +298,7 @@ class Chatter:
             "res_model": record[0],
             "res_id": record[1],
             "addresses": " ".join(
-                p.address for p in copy.participant_ids if p.role != "bcc"
+                address_key(p.address) for p in copy.participant_ids if p.role != "bcc"
             ),
             "date": copy.date,
             "header_date": copy.header_date,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from odoo.tools import SQL
 
-from ...lib.domains import mailbox_key
+from ...lib.mime.addresses import mailbox_key
 from ...lib.rules import sharing
 
 # What outlives a mailbox, and belongs to its owner again when they reconnect it.

@@ -8,7 +8,8 @@ from markupsafe import Markup
 from odoo import SUPERUSER_ID
 from odoo.tools import SQL
 
-from ...lib.exclusion import PatternError, parse_pattern
+from ...lib.exclusion import PatternError, stored_pattern
+from ...lib.mime.addresses import address_key, domain_of
 from ...lib.rules import consent, sharing
 from .sharing import NAMED, own_level
 
@@ -16,7 +17,7 @@ from .sharing import NAMED, own_level
 # ``moment`` is when the snapshot was last compared as a whole. Odoo itself (``root``)
 # writes into contacts that users write, and is no actor.
 ADDRESSES = """
-    SELECT 'address:' || p.email_normalized AS key,
+    SELECT 'address:' || p.gmail_address_key AS key,
            string_agg(DISTINCT concat_ws('/', p.id, COALESCE(p.company_id, 0),
                                          COALESCE(p.commercial_partner_id, 0),
                                          p.gmail_is_private IS TRUE), ',')
@@ -28,12 +29,12 @@ ADDRESSES = """
             UNION ALL
            SELECT p.create_uid WHERE p.create_date >= %(moment)s) u
         ON u.uid <> %(root)s
-     WHERE p.active AND p.partner_share AND p.email_normalized <> ''
-       AND length(p.email_normalized) <= 320 AND %(addresses)s
-     GROUP BY p.email_normalized
+     WHERE p.active AND p.partner_share AND p.gmail_address_key <> ''
+       AND length(p.gmail_address_key) <= 320 AND %(addresses)s
+     GROUP BY p.gmail_address_key
 """
 DOMAINS = """
-    SELECT 'domain:' || split_part(p.email_normalized, '@', 2) AS key,
+    SELECT 'domain:' || split_part(p.gmail_address_key, '@', 2) AS key,
            string_agg(DISTINCT concat_ws('/', c.id, COALESCE(c.company_id, 0)), ',')
                AS signature,
            CASE WHEN count(DISTINCT u.uid) = 1 THEN min(u.uid) END AS actor
@@ -49,8 +50,8 @@ DOMAINS = """
             UNION ALL
            SELECT c.create_uid WHERE c.create_date >= %(moment)s) u
         ON u.uid <> %(root)s
-     WHERE p.active AND p.email_normalized <> '' AND %(domains)s
-     GROUP BY split_part(p.email_normalized, '@', 2)
+     WHERE p.active AND p.gmail_address_key <> '' AND %(domains)s
+     GROUP BY split_part(p.gmail_address_key, '@', 2)
 """
 COMPARED = "compared"
 # Of the moment itself, not of when the transaction began.
@@ -82,9 +83,10 @@ class Offers:
         moment = (row and row[0]) or datetime(1970, 1, 1)
         of_addresses = of_domains = SQL("TRUE")
         if addresses is not None:
-            of_addresses = SQL("p.email_normalized = ANY(%s)", sorted(addresses))
+            addresses = {address_key(address) for address in addresses} - {""}
+            of_addresses = SQL("p.gmail_address_key = ANY(%s)", sorted(addresses))
             of_domains = SQL(
-                "split_part(p.email_normalized, '@', 2) = ANY(%s)",
+                "split_part(p.gmail_address_key, '@', 2) = ANY(%s)",
                 sorted({a.rpartition("@")[2] for a in addresses}),
             )
         self._compare_with(
@@ -310,7 +312,7 @@ class Offers:
                 domains.add(value)
                 continue
             try:
-                exclusions[key] = (parse_pattern(value), int(signature or 0))
+                exclusions[key] = (stored_pattern(value), int(signature or 0))
             except PatternError:
                 continue
         return domains, exclusions
@@ -324,7 +326,7 @@ class Offers:
         named = people.filtered(lambda p: p.role in NAMED).mapped("address")
         found = []
         own = self.env["gmail.linker"]._own_domains() if domains else set()
-        released = {a.rpartition("@")[2] for a in named} - own
+        released = set(map(domain_of, named)) - own
         if released and released <= domains:
             found += [f"own:{domain}" for domain in sorted(released)]
         owner = message.mailbox_id.user_id.id

@@ -10,6 +10,8 @@ import psycopg2
 from odoo.exceptions import UserError
 
 from ...lib import errors
+from ...lib.mime.addresses import GMAIL_DOMAINS as GMAIL
+from ...lib.mime.addresses import address_key, domain_of, spellings
 from ...lib.rules import same_email, sharing
 from .choices import address_keys, former_name, name_of, steps_of
 
@@ -110,24 +112,33 @@ class Sharing:
         """
         domains = self.env["gmail.linker"]._own_domains()
         others = {
-            p.address
+            address_key(p.address): spellings(p.address)
             for p in message.participant_ids
-            if p.role != "bcc" and p.address.rpartition("@")[2] not in domains
+            if p.role != "bcc" and domain_of(p.address) not in domains
         }
         if not others:
             return True
         self.env.cr.execute(
             """
-            SELECT count(DISTINCT address) FROM (
-                SELECT lower(login) AS address FROM res_users
-                 WHERE lower(login) = ANY(%(others)s) AND share IS NOT TRUE
-                 UNION
-                SELECT lower(email) FROM gmail_mailbox
-                 WHERE lower(email) = ANY(%(others)s)) x
+            SELECT lower(login) FROM res_users
+             WHERE share IS NOT TRUE
+               AND (lower(login) = ANY(%(others)s)
+                    OR replace(split_part(lower(login), '@', 1), '.', '')
+                       = ANY(%(gmail)s)
+                   AND split_part(lower(login), '@', 2) = ANY(%(domains)s))
+             UNION
+            SELECT lower(email) FROM gmail_mailbox
+             WHERE lower(email) = ANY(%(others)s)
+                OR replace(split_part(lower(email), '@', 1), '.', '') = ANY(%(gmail)s)
+                   AND split_part(lower(email), '@', 2) = ANY(%(domains)s)
             """,
-            {"others": list(others)},
+            {
+                "others": [one for spelled in others.values() for one in spelled],
+                "gmail": [k.partition("@")[0] for k in others if domain_of(k) in GMAIL],
+                "domains": sorted(GMAIL),
+            },
         )
-        return self.env.cr.fetchone()[0] == len(others)
+        return others.keys() <= {address_key(a) for (a,) in self.env.cr.fetchall()}
 
     # ------------------------------------------------------------------
     # Reading
