@@ -28,15 +28,16 @@ DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 # Among the common ones all the same.
 COMPANIES = frozenset(
     """
-    about.com alibaba.com ancestry.com aver.com blogos.com bolt.com bt.com casino.com
-    cu.cc dailypioneer.com ddnsfree.com depechemode.com detik.com discovery.com dmv.com
-    dnsmadeeasy.com doityourself.com dynu.net easypost.com example.com f5.si
-    facebook.com fr.nf games.com garbage.com go.com hamptonroads.com homestead.com islamonline.net
-    ivillage.com kansascity.com looksmart.com mail-tester.com medscape.com mydomain.com
-    name.com nus.edu.sg oath.com onmilwaukee.com parrot.com pp.ua privacy.net r7.com
-    saudia.com scubadiving.com seanet.com singpost.com space.com swissinfo.org
-    techspot.com telstra.com test.com test.de theglobe.com unican.es web.id www.com
-    yahoofs.com yourdomain.com za.com zip.net zp.ua
+    about.com alibaba.com ancestry.com aver.com blogos.com bolt.com bt.com
+    casino.com cu.cc dailypioneer.com ddnsfree.com depechemode.com detik.com
+    discovery.com dmv.com dnsmadeeasy.com doityourself.com dynu.net easypost.com
+    example.com f5.si facebook.com fr.nf games.com garbage.com go.com
+    hamptonroads.com homestead.com islamonline.net ivillage.com kansascity.com
+    looksmart.com mail-tester.com medscape.com mydomain.com name.com nus.edu.sg
+    oath.com onmilwaukee.com parrot.com pp.ua privacy.net r7.com saudia.com
+    scubadiving.com seanet.com singpost.com space.com swissinfo.org techspot.com
+    telstra.com test.com test.de theglobe.com unican.es web.id www.com yahoofs.com
+    yourdomain.com za.com zip.net zp.ua
     """.split()
 )
 HEADER = """\

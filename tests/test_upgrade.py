@@ -17,6 +17,7 @@ import pytest
 from database_server import server
 from odoo_server import Odoo
 
+from odoo.addons.gmail_oauth_mailbox.lib.mime.addresses import address_key
 from odoo.addons.gmail_oauth_mailbox.lib.rules.same_email import mail_key
 
 from . import log_watch, old_database
@@ -52,6 +53,22 @@ LINKS_OF_COPIES = (
     SELECT DISTINCT message_id, res_model, res_id, notify, parent_id
       FROM gmail_filing""",
 )
+# Addresses that aren't their own key.
+SPELLINGS = """
+    INSERT INTO gmail_participant (mailbox_id, message_id, role, address)
+    SELECT m.mailbox_id, m.id, 'cc', x
+      FROM (SELECT mailbox_id, id FROM gmail_message ORDER BY id LIMIT 1) m,
+           unnest(ARRAY['jane.roe@googlemail.com', 'info@bücher.example', 'a b@x.test',
+                        'root']) x;
+    INSERT INTO res_partner (name, complete_name, email, email_normalized, active, type)
+    SELECT 'Jane', 'Jane', x, x, true, 'contact'
+      FROM unnest(ARRAY['jane.roe@gmail.com', 'info@bücher.example']) x;
+"""
+FORMER_INDEXES = {
+    "gmail_participant__address_index",
+    "res_partner_gmail_domain_idx",
+    "res_partner_gmail_email_idx",
+}
 # What no column may lose on the way, even when it gets another name.
 FACTS = {
     "owners and addresses": """
@@ -219,6 +236,27 @@ def keys_are_missing(_old, new):
             yield f"{number}: {key}"
 
 
+def address_keys_are_missing(_old, new):
+    """SQL has computed what Python computes, wherever something is found by a key."""
+    found = set()
+    for table, name, key in (
+        ("gmail_participant", "address", "address_key"),
+        ("gmail_contact", "email", "email_key"),
+        ("res_partner", "email_normalized", "gmail_address_key"),
+    ):
+        lines = new.query(
+            f"SELECT json_build_array({name}, {key}) FROM {table} WHERE {name} <> ''"
+        )
+        assert lines
+        for address, stored in map(json.loads, lines):
+            found.add(stored)
+            if stored != address_key(address):
+                yield f"{table}: {address} has the key {stored}"
+    assert {"janeroe@gmail.com", "info@xn--bcher-kva.example"} <= found
+    indexes = set(new.query("SELECT indexname FROM pg_indexes"))
+    yield from sorted(FORMER_INDEXES & indexes)
+
+
 def links_change(old, new):
     before, after = (
         set(data.query(statement))
@@ -239,6 +277,7 @@ KEPT = (
     values_change,
     facts_change,
     keys_are_missing,
+    address_keys_are_missing,
     links_change,
     emails_are_not_queued,
 )
@@ -255,6 +294,7 @@ def odoo():
 def old(odoo):
     """The database of the older version, as its dump holds it."""
     with old_database.restored(odoo) as name:
+        old_database.execute(odoo, name, SPELLINGS.encode())
         yield Data(odoo, name)
 
 

@@ -37,7 +37,6 @@ class ResPartner(models.Model):
     gmail_address_key = fields.Char(
         compute="_compute_gmail_address_key",
         store=True,
-        groups="base.group_user",
         exportable=False,
         help="What all spellings of the email address share: lib.mime.addresses",
     )

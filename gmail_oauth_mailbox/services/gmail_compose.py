@@ -21,7 +21,7 @@ from odoo.tools import (
 from ..lib import signature
 from ..lib.domains import is_freemail
 from ..lib.headers import parse_addresses
-from ..lib.mime.addresses import address_key
+from ..lib.mime.addresses import address_key, spellings
 from ..lib.mime.filenames import file_name
 from ..lib.sanitize import quotable_html
 from ..models.mail_mail import deliverable
@@ -179,13 +179,14 @@ class GmailCompose(models.AbstractModel):
         if not emails or self.env["gmail.version"]._is_outdated():
             return set()
         mailboxes = self.env["gmail.mailbox"].sudo()
-        aliases = [Domain("alias_addresses", "like", email) for email in emails]
+        spelled = [one for email in emails for one in spellings(email)]
+        aliases = [Domain("alias_addresses", "like", one) for one in spelled]
         mailboxes = mailboxes.search(
-            Domain.OR([Domain("email", "in", emails), *aliases])
+            Domain.OR([Domain("email", "in", spelled), *aliases])
         )
-        emails &= {address for box in mailboxes for address in box._addresses()}
+        own = {address_key(a) for box in mailboxes for a in box._addresses()}
         contacts = self.env["res.partner"].sudo().with_context(active_test=False)
-        keys = {address_key(email): email for email in emails}
+        keys = {key: e for e in emails if (key := address_key(e)) in own}
         known = contacts.search_fetch(
             [("gmail_address_key", "in", list(keys))], ["gmail_address_key"]
         )

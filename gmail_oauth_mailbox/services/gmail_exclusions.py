@@ -107,19 +107,24 @@ class GmailExclusions(models.AbstractModel):
             )
         )
         whose = SQL("b.user_id = %s", user.id) if user else SQL("TRUE")
-        return SQL("%s AND NOT %s AND %s", who, self._of_owners(), whose)
+        return SQL("%s AND NOT %s AND %s", who, self._of_owners(user), whose)
 
-    def _of_owners(self):
+    def _of_owners(self, user):
         """Return the SQL condition on a participant ``p`` with an address of the owner
-        of its mailbox ``b``."""
+        of its mailbox ``b``.
+
+        :param user: whose mailboxes; empty for all
+        """
+        mailboxes = self.env["gmail.mailbox"].sudo()
         rows = [
             (mailbox.id, address_key(address))
-            for mailbox in self.env["gmail.mailbox"].sudo().search([])
+            for mailbox in mailboxes.search([("user_id", "=", user.id)] if user else [])
             for address in mailbox._addresses()
         ]
         ids, keys = map(list, zip(*rows, strict=True)) if rows else ([], [])
         return SQL(
-            "(b.id, p.address_key) IN (SELECT * FROM unnest(%s::int[], %s::text[]))",
+            "(b.id, COALESCE(p.address_key, '')) IN"
+            " (SELECT * FROM unnest(%s::int[], %s::text[]))",
             ids,
             keys,
         )
@@ -260,7 +265,7 @@ class GmailExclusions(models.AbstractModel):
     def _hashes(self, address):
         """Return the hashes that an erasure of an address may have: of its key, and, as
         19.0.1.1.0 kept it, of how it was written."""
-        return {self._hash(one) for one in (address_key(address), address)}
+        return {self._hash(one) for one in {address_key(address), address}}
 
     # ------------------------------------------------------------------
     # Keeping away

@@ -7,6 +7,7 @@ from odoo.exceptions import UserError
 from odoo.tools import config, email_normalize, str2bool
 
 from ..lib import oauth
+from ..lib.mime.addresses import ascii_domain, domain_of
 from ..lib.rules import sharing
 from ..lib.transport import Transport
 
@@ -189,7 +190,7 @@ class GmailSetup(models.AbstractModel):
     @api.model
     def _address_allowed(self, email):
         domains = self._allowed_domains()
-        domain = (email_normalize(email) or "").rpartition("@")[2]
+        domain = domain_of(email_normalize(email) or "")
         return not domains or domain in domains
 
     @api.model
@@ -342,4 +343,5 @@ def split_domains(text):
     >>> split_domains("Corp.test, @else.test")
     ['corp.test', 'else.test']
     """
-    return [d.lstrip("@").lower() for d in re.split(r"[\s,;]+", text or "") if d]
+    names = [d.lstrip("@").lower() for d in re.split(r"[\s,;]+", text or "") if d]
+    return [ascii_domain(name) or name for name in names]

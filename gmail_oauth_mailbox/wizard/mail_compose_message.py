@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.tools import email_normalize, formataddr
 
+from ..lib.mime.addresses import address_key
+
 
 class MailComposeMessage(models.TransientModel):
     _inherit = "mail.compose.message"
@@ -43,15 +45,16 @@ class MailComposeMessage(models.TransientModel):
     @api.depends_context("uid")
     def _compute_gmail_from(self):
         own = dict(self._gmail_senders())
+        by_key = {address_key(address): address for address in own}
         for composer in self:
             composer.gmail_has_senders = (
                 bool(own)
                 and composer.composition_mode == "comment"
                 and not composer.subtype_is_log
             )
-            address = email_normalize(composer.email_from or "")
-            is_own = composer.gmail_has_senders and address in own
-            composer.gmail_from = address if is_own else False
+            key = address_key(email_normalize(composer.email_from or "") or "")
+            is_own = composer.gmail_has_senders and key in by_key
+            composer.gmail_from = by_key[key] if is_own else False
 
     @api.onchange("gmail_from")
     def _onchange_gmail_from(self):

@@ -29,10 +29,11 @@ FILL = (
     """,
     "UPDATE res_partner SET commercial_partner_id = id WHERE name LIKE 'Customer %'",
     """
-    INSERT INTO res_partner (name, complete_name, email, email_normalized, active,
-                type, parent_id, commercial_partner_id, partner_share)
-    SELECT 'Person ' || g, 'Person ' || g, a.email, a.email, true, 'contact', c.id,
-           c.id, true
+    INSERT INTO res_partner (name, complete_name, email, email_normalized,
+                gmail_address_key, active, type, parent_id, commercial_partner_id,
+                partner_share)
+    SELECT 'Person ' || g, 'Person ' || g, a.email, a.email, a.email, true, 'contact',
+           c.id, c.id, true
       FROM generate_series(0, {contacts} - 1) g
       JOIN company c ON c.n = g / 5
 CROSS JOIN LATERAL (
@@ -103,15 +104,16 @@ CROSS JOIN LATERAL (
     """,
     """
     INSERT INTO gmail_participant (mailbox_id, message_id, role, name, address,
-                partner_id)
+                address_key, partner_id)
     SELECT m.mailbox_id, m.id, CASE m.direction WHEN 'in' THEN 'from' ELSE 'to' END,
-           p.name, p.email, p.id
+           p.name, p.email, p.email, p.id
       FROM message m
       JOIN conversation c ON c.n = m.n / 3
       JOIN person p ON p.n = c.person
      UNION ALL
     SELECT m.mailbox_id, m.id, CASE m.direction WHEN 'in' THEN 'to' ELSE 'from' END,
-           'Anna Keller', 'anna.keller@corp-example.test', NULL
+           'Anna Keller', 'anna.keller@corp-example.test',
+           'anna.keller@corp-example.test', NULL
       FROM message m
     """,
     """
