@@ -2,10 +2,18 @@
 
 import importlib.util
 import pathlib
+import unicodedata
 
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from odoo.addons.gmail_oauth_mailbox.lib.mime.addresses import address_key
+from odoo.addons.gmail_oauth_mailbox.services.partner_keys import (
+    key_sql,
+    matching,
+    partner_ids,
+    with_domain,
+)
 
 from .common import ANNA, mail
 from .test_contacts import ContactsCase, person
@@ -188,22 +196,51 @@ class TestSpellings(OneAddressCase):
         self.env.flush_all()
         self.assertNotIn("github.io", linker._own_domains())
 
-    def test_keys_are_filled_by_sql_as_by_odoo(self):
+    def test_the_database_finds_what_python_compares(self):
+        emails = [email for pair in SPELLINGS for email in pair]
+        emails += [
+            "a@b.test; c@d.test",
+            "x@\uff43ustomer.example",
+            unicodedata.normalize("NFD", "info@bücher.example.com"),
+            "info@straße.example",
+            "info@xn--strae-oqa.example",
+        ]
         partners = self.env["res.partner"].create(
-            [{"name": "X", "email": email} for pair in SPELLINGS for email in pair]
-            + [
-                {"name": "X", "email": e}
-                for e in (False, "a@b.test; c@d.test", "nobody")
-            ]
+            [{"name": "X", "email": email} for email in emails]
         )
         self.env.flush_all()
-        expected = partners.mapped("gmail_address_key")
-        self.assertEqual(expected[:2], ["info@xn--bcher-kva.example.com"] * 2)
-        self.assertEqual(expected[-3:], [False, "a@b.test", False])
-        self.env.cr.execute("UPDATE res_partner SET gmail_address_key = NULL")
-        partners._fill_gmail_address_key()
-        partners.invalidate_recordset()
-        self.assertEqual(partners.mapped("gmail_address_key"), expected)
+        expected = {p.id: address_key(p.email_normalized) for p in partners}
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT p.id, %s FROM res_partner p WHERE p.id = ANY(%s)",
+                key_sql(self.env),
+                partners.ids,
+            )
+        )
+        self.assertEqual(dict(rows), expected)
+        for partner in partners:
+            same = [i for i, key in expected.items() if key == expected[partner.id]]
+            found = partner_ids(self.env, [partner.email_normalized])
+            self.assertLessEqual(set(same), set(found))
+            self.assertEqual(
+                {expected.get(i, expected[partner.id]) for i in found},
+                {expected[partner.id]},
+            )
+        self.assertEqual(partner_ids(self.env, ["", "nobody", None]), [])
+
+    def test_every_spelling_has_an_index(self):
+        self.env.flush_all()
+        self.env.cr.execute("SET LOCAL enable_seqscan = off")
+        for condition in (
+            matching(["jane.roe@gmail.com", "info@bücher.example"]),
+            with_domain(["xn--bcher-kva.example"]),
+        ):
+            rows = self.env.execute_query(
+                SQL("EXPLAIN SELECT p.id FROM res_partner p WHERE %s", condition)
+            )
+            plan = "\n".join(line for (line,) in rows)
+            self.assertNotIn("Seq Scan", plan)
+            self.assertIn("gmail_", plan)
 
     def test_an_update_fills_the_keys(self):
         box = self.box()

@@ -1,8 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..lib.mime.addresses import address_key
-
 OUTCOMES = [
     ("conflict", "You decide"),
     ("create", "New contact"),
@@ -136,8 +134,9 @@ class GmailContact(models.Model):
             ids = (contact.sudo().found or [[]])[0]
             like = [("id", "in", ids)]
             if not ids and contact.outcome == "conflict":
-                keys = list(map(address_key, contact.sudo().card["emails"]))
-                like = [("gmail_address_key", "in", keys)]
+                emails = contact.sudo().card["emails"]
+                ids = self.env["gmail.addresses"]._partner_ids(emails)
+                like = [("id", "in", ids)]
             contact.candidate_ids = partners.search(like)
 
     def action_leave_out(self):

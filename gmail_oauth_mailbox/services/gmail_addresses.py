@@ -3,23 +3,24 @@ from odoo.tools import SQL
 
 from ..lib import query
 from ..lib.mime.addresses import address_key
+from .partner_keys import key_sql, matching, partner_ids
 
 # Addresses looked at for one search; how many it names depends on their length.
 MOST = 200
 # RFC 5321 allows 320 characters; what is longer is none, and no index takes it. An
 # address whose contact moves to other companies, or is its owner's alone no more, is a
 # new one: others may read it now.
-CONTACTS = SQL("""
-    SELECT gmail_address_key AS address,
+CONTACTS = """
+    SELECT k.key AS address,
            string_agg(
-               DISTINCT COALESCE(company_id, 0)::text
-                        || CASE WHEN gmail_is_private THEN '*' ELSE '' END,
+               DISTINCT COALESCE(p.company_id, 0)::text
+                        || CASE WHEN p.gmail_is_private THEN '*' ELSE '' END,
                ',') AS companies
-      FROM res_partner
-     WHERE active AND partner_share AND gmail_address_key <> ''
-       AND length(gmail_address_key) <= 320
-     GROUP BY gmail_address_key
-""")
+      FROM res_partner p CROSS JOIN LATERAL (SELECT %(key)s AS key) k
+     WHERE p.active AND p.partner_share AND p.email_normalized <> ''
+       AND length(p.email_normalized) <= 320 AND k.key <> ''
+     GROUP BY k.key
+"""
 
 
 class GmailAddresses(models.AbstractModel):
@@ -55,6 +56,7 @@ class GmailAddresses(models.AbstractModel):
         :return: whether there are new ones
         """
         with self.env["gmail.connect"]._short_transaction() as env:
+            contacts = SQL(CONTACTS, key=key_sql(env))
             # One at a time, so that ids become visible in their order.
             env.cr.execute("LOCK TABLE gmail_address IN SHARE ROW EXCLUSIVE MODE")
             env.cr.execute(
@@ -65,7 +67,7 @@ class GmailAddresses(models.AbstractModel):
                                         WHERE c.address = a.address
                                           AND c.companies = a.companies)
                     """,
-                    CONTACTS,
+                    contacts,
                 )
             )
             env.cr.execute(
@@ -75,7 +77,7 @@ class GmailAddresses(models.AbstractModel):
                     SELECT address, companies FROM (%s) c ORDER BY address
                         ON CONFLICT (address) DO NOTHING
                     """,
-                    CONTACTS,
+                    contacts,
                 )
             )
             found = bool(env.cr.rowcount)
@@ -103,7 +105,7 @@ class GmailAddresses(models.AbstractModel):
         partners = self._partners(mailbox, [key for _id, key in rows])
         # As the contact has it: Gmail's own spellings follow from that, not from a key.
         term, covered = query.people(
-            partners[key]["email_normalized"] or key
+            partners[key]["email_normalized"]
             if partners.get(key, {}).get("partner_share")
             else ""
             for _id, key in rows
@@ -118,23 +120,26 @@ class GmailAddresses(models.AbstractModel):
         )
         return self.env.cr.fetchone()
 
+    @api.model
+    def _partner_ids(self, addresses):
+        """Return the ids of partners with one of some addresses in any spelling,
+        whoever may read them."""
+        return partner_ids(self.env, addresses)
+
     def _partners(self, mailbox, addresses):
         """Return {key: id, partner_share, and email_normalized} of partners that the
         owner may read; of several with one address, the oldest contact.
 
         :param addresses: in any spelling; the keys are those of lib.mime.addresses
         """
-        keys = {address_key(address) for address in addresses} - {""}
-        if not keys:
+        if not addresses:
             return {}
-        partners = (
-            self.env["res.partner"]
-            .with_user(mailbox.user_id)
-            .search_read(
-                [("gmail_address_key", "in", list(keys))],
-                ["gmail_address_key", "email_normalized", "partner_share"],
-                order="partner_share, id desc",
-                load=None,
-            )
+        partners = self.env["res.partner"].with_user(mailbox.user_id)
+        found = SQL("(SELECT p.id FROM res_partner p WHERE %s)", matching(addresses))
+        rows = partners.search_read(
+            [("id", "in", found)],
+            ["email_normalized", "partner_share"],
+            order="partner_share, id desc",
+            load=None,
         )
-        return {partner["gmail_address_key"]: partner for partner in partners}
+        return {address_key(row["email_normalized"]): row for row in rows}

@@ -26,6 +26,7 @@ from ..lib.mime.filenames import file_name
 from ..lib.sanitize import quotable_html
 from ..models.mail_mail import deliverable
 from .gmail_files import AS_IT_IS
+from .partner_keys import partner_ids
 
 QUOTE = Markup('<div class="gmail_quote">')
 # Seconds in which a mail can be taken back.
@@ -187,10 +188,8 @@ class GmailCompose(models.AbstractModel):
         own = {address_key(a) for box in mailboxes for a in box._addresses()}
         contacts = self.env["res.partner"].sudo().with_context(active_test=False)
         keys = {key: e for e in emails if (key := address_key(e)) in own}
-        known = contacts.search_fetch(
-            [("gmail_address_key", "in", list(keys))], ["gmail_address_key"]
-        )
-        return {keys[key] for key in keys.keys() - known.mapped("gmail_address_key")}
+        known = contacts.browse(partner_ids(self.env, keys)).mapped("email_normalized")
+        return {keys[key] for key in keys.keys() - set(map(address_key, known))}
 
     @api.model
     def _recipients(self, message, mode, own):
@@ -563,9 +562,9 @@ class GmailCompose(models.AbstractModel):
         env = self.env["gmail.linker"]._as_owner(draft.mailbox_id)
         links = draft.thread_id.link_ids.filtered(lambda link: link.state == "linked")
         documents = [(link.res_model, link.res_id) for link in links]
-        keys = {address_key(address) for _name, address in self._people(draft.to)}
+        addresses = [address for _name, address in self._people(draft.to)]
         partner = env["res.partner"].search(
-            [("gmail_address_key", "in", list(keys - {""}))], limit=1
+            [("id", "in", partner_ids(env, addresses))], limit=1
         )
         if partner:
             documents.append((partner._name, partner.id))

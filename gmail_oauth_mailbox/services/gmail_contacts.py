@@ -18,6 +18,7 @@ from ..lib.mime.addresses import address_key
 from ..lib.rules.phone import phone_key
 from .gmail_contact_values import is_of_company, precedence
 from .gmail_store import CONFLICTS
+from .partner_keys import partner_ids
 
 _logger = logging.getLogger(__name__)
 
@@ -211,17 +212,29 @@ class GmailContacts(models.AbstractModel):
             """,
             [mailbox.id],
         )
-        self.env.cr.execute(
-            """
-            UPDATE gmail_contact c SET is_pending = true
-             WHERE c.mailbox_id = %s AND c.reason = ANY(%s)
-               AND EXISTS (SELECT FROM res_partner p
-                            WHERE p.gmail_address_key = c.email_key AND p.active
-                              AND p.write_date > c.write_date)
-            """,
-            [mailbox.id, list(NOT_CREATED)],
-        )
         self.env["gmail.contact"].invalidate_model(["is_pending"])
+        left_out = self.env["gmail.contact"].search_fetch(
+            [
+                ("mailbox_id", "=", mailbox.id),
+                ("reason", "in", NOT_CREATED),
+                ("email_key", "!=", False),
+            ],
+            ["email_key", "write_date"],
+        )
+        if left_out:
+            oldest = min(left_out.mapped("write_date"))
+            ids = partner_ids(
+                self.env,
+                left_out.mapped("email_key"),
+                SQL("p.active AND p.write_date > %s", oldest),
+            )
+            written = {}
+            for partner in self.env["res.partner"].sudo().browse(ids):
+                key = address_key(partner.email_normalized)
+                written[key] = max(written.get(key, oldest), partner.write_date)
+            left_out.filtered(
+                lambda c: written.get(c.email_key, c.write_date) > c.write_date
+            ).is_pending = True
 
     @api.model
     def _look_again(self, user=None):
@@ -440,14 +453,15 @@ class GmailContacts(models.AbstractModel):
         users = users.search(
             [
                 ("share", "=", False),
-                ("partner_id.gmail_address_key", "in", list(keys_)),
+                ("partner_id", "in", partner_ids(self.env, keys_)),
             ]
         )
         # Few of them, and none is stored with its key.
         self.env["gmail.mailbox"].flush_model(["email"])
         rows = self.env.execute_query(SQL("SELECT email FROM gmail_mailbox"))
         mailboxes = {address_key(email) for (email,) in rows}
-        return {*users.partner_id.mapped("gmail_address_key"), *(mailboxes & keys_)}
+        emails = users.partner_id.mapped("email_normalized")
+        return {*map(address_key, emails), *(mailboxes & keys_)}
 
     def _mark_gone(self, mailbox):
         """What a full synchronisation did not show was deleted in Google."""
@@ -594,18 +608,17 @@ class GmailContacts(models.AbstractModel):
             env["res.partner"]
             .with_context(active_test=False)
             .search_fetch(
-                [("gmail_address_key", "in", list(addresses))],
-                ["gmail_address_key", "name", "active", "partner_share"],
+                [("id", "in", partner_ids(self.env, addresses))],
+                ["email_normalized", "name", "active", "partner_share"],
             )
         )
-        living = set(partners.filtered("active").mapped("gmail_address_key"))
-        partners = partners.filtered(
-            lambda p: p.active or p.gmail_address_key not in living
-        )
+        key_of = {p: address_key(p.email_normalized) for p in partners}
+        living = {key_of[p] for p in partners.filtered("active")}
+        partners = partners.filtered(lambda p: p.active or key_of[p] not in living)
         found = defaultdict(list)
         for partner in partners - self._made(partners, "email"):
             row = (partner.id, plain_name(partner.name or ""))
-            found[partner.gmail_address_key].append(row)
+            found[key_of[partner]].append(row)
 
         def function(contact, emails):
             name = plain_name(contact.name or "")

@@ -587,7 +587,7 @@ class GmailDocuments(models.AbstractModel):
             """,
             [
                 partner.id,
-                partner.gmail_address_key,
+                address_key(partner.email_normalized),
                 thread.sudo().mailbox_id.user_id.id,
             ],
         )

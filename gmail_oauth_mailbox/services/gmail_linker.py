@@ -7,6 +7,7 @@ from odoo.tools import SQL, email_normalize_all, groupby
 from ..lib.domains import is_role, is_shared
 from ..lib.mime.addresses import address_key, ascii_domain, domain_of, spellings
 from ..lib.subject_rule import parse_rule
+from .partner_keys import with_domain
 
 # Messages of one mailbox that are filed in one transaction.
 PAGE = 250
@@ -95,18 +96,17 @@ class GmailLinker(models.AbstractModel):
         addresses = set()
         primary = record._primary_email if hasattr(record, "_primary_email") else None
         if primary and primary in record._fields:
-            written = email_normalize_all(record[primary] or "")
-            addresses.update(map(address_key, written))
+            addresses.update(email_normalize_all(record[primary] or ""))
         self.env.cr.execute(
             """
-            SELECT p.gmail_address_key
+            SELECT p.email_normalized
               FROM mail_message m
               JOIN res_partner p ON p.id = m.author_id
              WHERE m.model = %(model)s AND m.res_id = %(id)s
                AND m.message_type IN ('comment', 'email')
                AND m.is_internal IS NOT TRUE
              UNION
-            SELECT p.gmail_address_key
+            SELECT p.email_normalized
               FROM mail_message m
               JOIN mail_notification n ON n.mail_message_id = m.id
               JOIN res_partner p ON p.id = n.res_partner_id
@@ -116,8 +116,8 @@ class GmailLinker(models.AbstractModel):
             {"model": model, "id": res_id},
         )
         addresses.update(address for (address,) in self.env.cr.fetchall())
-        addresses.update(partners.mapped("gmail_address_key"))
-        return set(filter(None, addresses))
+        addresses.update(partners.mapped("email_normalized"))
+        return {address_key(address) for address in addresses if address}
 
     @api.model
     def _own_domains(self):
@@ -137,7 +137,7 @@ class GmailLinker(models.AbstractModel):
              WHERE is_sure
                 OR NOT EXISTS (
                    SELECT FROM res_partner p
-                    WHERE split_part(p.gmail_address_key, '@', 2) = d.domain
+                    WHERE split_part(p.email_normalized, '@', 2) = d.domain
                       AND p.partner_share AND p.active
                       AND NOT EXISTS (SELECT FROM res_company c
                                        WHERE c.partner_id = p.id))
@@ -160,18 +160,20 @@ class GmailLinker(models.AbstractModel):
         if not domains:
             return {}
         self.env.cr.execute(
-            """
-            SELECT DISTINCT split_part(p.gmail_address_key, '@', 2),
-                   p.commercial_partner_id
-              FROM res_partner p
-              JOIN res_partner c ON c.id = p.commercial_partner_id
-                                AND c.is_company AND c.active
-             WHERE split_part(p.gmail_address_key, '@', 2) = ANY(%s) AND p.active
-            """,
-            [list(domains)],
+            SQL(
+                """
+                SELECT DISTINCT split_part(p.email_normalized, '@', 2),
+                       p.commercial_partner_id
+                  FROM res_partner p
+                  JOIN res_partner c ON c.id = p.commercial_partner_id
+                                    AND c.is_company AND c.active
+                 WHERE %s AND p.active
+                """,
+                with_domain(domains),
+            )
         )
         found = defaultdict(list)
-        rows = self.env.cr.fetchall()
+        rows = {(ascii_domain(d), c) for d, c in self.env.cr.fetchall()}
         readable = self._readable(env, [("res.partner", c) for _d, c in rows])
         for domain, company in rows:
             if ("res.partner", company) in readable:
@@ -653,7 +655,7 @@ class _Page:
         addresses = set(notified.mapped("mail_email_address"))
         addresses.update(email_normalize_all(mail.outgoing_email_to or ""))
         partners = notified.res_partner_id | mail.partner_ids
-        addresses.update(partners.mapped("gmail_address_key"))
+        addresses.update(partners.mapped("email_normalized"))
         return {address_key(address) for address in addresses if address}
 
     def _people(self, document):

@@ -3,6 +3,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..lib.mime.addresses import address_key
+from .partner_keys import partner_ids
 
 MOST_COUNTED = 100
 
@@ -73,7 +74,7 @@ class GmailPeople(models.AbstractModel):
 
     def _contact(self, env, address):
         return env["res.partner"].search(
-            [("gmail_address_key", "=", address_key(address))],
+            [("id", "in", partner_ids(env, [address]))],
             order="is_company, id",
             limit=1,
         )

@@ -29,11 +29,10 @@ FILL = (
     """,
     "UPDATE res_partner SET commercial_partner_id = id WHERE name LIKE 'Customer %'",
     """
-    INSERT INTO res_partner (name, complete_name, email, email_normalized,
-                gmail_address_key, active, type, parent_id, commercial_partner_id,
-                partner_share)
-    SELECT 'Person ' || g, 'Person ' || g, a.email, a.email, a.email, true, 'contact',
-           c.id, c.id, true
+    INSERT INTO res_partner (name, complete_name, email, email_normalized, active,
+                type, parent_id, commercial_partner_id, partner_share)
+    SELECT 'Person ' || g, 'Person ' || g, a.email, a.email, true, 'contact', c.id,
+           c.id, true
       FROM generate_series(0, {contacts} - 1) g
       JOIN company c ON c.n = g / 5
 CROSS JOIN LATERAL (

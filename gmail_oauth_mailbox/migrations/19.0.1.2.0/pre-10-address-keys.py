@@ -1,5 +1,5 @@
 """What is stored by address is found by the key of the address from 19.0.1.2.0; see
-lib/mime/addresses. Contacts get theirs in models/res_partner.
+lib/mime/addresses.
 
 Most addresses are their own key. The others are Gmail's, those with internationalized
 domains, and those with more around them than an address.
@@ -21,8 +21,6 @@ def migrate(cr, version):
     _fill(cr, "gmail_participant", "address", "address_key")
     _fill(cr, "gmail_contact", "email", "email_key")
     cr.execute("DROP INDEX IF EXISTS gmail_participant__address_index")
-    cr.execute("DROP INDEX IF EXISTS res_partner_gmail_email_idx")
-    cr.execute("DROP INDEX IF EXISTS res_partner_gmail_domain_idx")
     _rename_ways(cr)
     _rename_senders(cr)
     _rename_entries(cr)

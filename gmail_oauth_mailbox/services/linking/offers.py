@@ -11,36 +11,39 @@ from odoo.tools import SQL
 from ...lib.exclusion import PatternError, stored_pattern
 from ...lib.mime.addresses import address_key, domain_of
 from ...lib.rules import consent, sharing
+from ..partner_keys import key_sql, matching, with_domain
 from .sharing import NAMED, own_level
 
 # What res_partner says of the addresses of contacts, and of the domains of companies.
 # ``moment`` is when the snapshot was last compared as a whole. Odoo itself (``root``)
 # writes into contacts that users write, and is no actor.
 ADDRESSES = """
-    SELECT 'address:' || p.gmail_address_key AS key,
+    SELECT 'address:' || k.key AS key,
            string_agg(DISTINCT concat_ws('/', p.id, COALESCE(p.company_id, 0),
                                          COALESCE(p.commercial_partner_id, 0),
                                          p.gmail_is_private IS TRUE), ',')
                AS signature,
            CASE WHEN count(DISTINCT u.uid) = 1 THEN min(u.uid) END AS actor
       FROM res_partner p
+CROSS JOIN LATERAL (SELECT %(key)s AS key) k
  LEFT JOIN LATERAL (
            SELECT p.write_uid AS uid WHERE p.write_date >= %(moment)s
             UNION ALL
            SELECT p.create_uid WHERE p.create_date >= %(moment)s) u
         ON u.uid <> %(root)s
-     WHERE p.active AND p.partner_share AND p.gmail_address_key <> ''
-       AND length(p.gmail_address_key) <= 320 AND %(addresses)s
-     GROUP BY p.gmail_address_key
+     WHERE p.active AND p.partner_share AND p.email_normalized <> ''
+       AND length(p.email_normalized) <= 320 AND k.key <> '' AND %(addresses)s
+     GROUP BY k.key
 """
 DOMAINS = """
-    SELECT 'domain:' || split_part(p.gmail_address_key, '@', 2) AS key,
+    SELECT 'domain:' || split_part(k.key, '@', 2) AS key,
            string_agg(DISTINCT concat_ws('/', c.id, COALESCE(c.company_id, 0)), ',')
                AS signature,
            CASE WHEN count(DISTINCT u.uid) = 1 THEN min(u.uid) END AS actor
       FROM res_partner p
       JOIN res_partner c ON c.id = p.commercial_partner_id
                         AND c.is_company AND c.active
+CROSS JOIN LATERAL (SELECT %(key)s AS key) k
  LEFT JOIN LATERAL (
            SELECT p.write_uid AS uid WHERE p.write_date >= %(moment)s
             UNION ALL
@@ -50,8 +53,8 @@ DOMAINS = """
             UNION ALL
            SELECT c.create_uid WHERE c.create_date >= %(moment)s) u
         ON u.uid <> %(root)s
-     WHERE p.active AND p.gmail_address_key <> '' AND %(domains)s
-     GROUP BY split_part(p.gmail_address_key, '@', 2)
+     WHERE p.active AND p.email_normalized <> '' AND k.key <> '' AND %(domains)s
+     GROUP BY split_part(k.key, '@', 2)
 """
 COMPARED = "compared"
 # Of the moment itself, not of when the transaction began.
@@ -84,19 +87,25 @@ class Offers:
         of_addresses = of_domains = SQL("TRUE")
         if addresses is not None:
             addresses = {address_key(address) for address in addresses} - {""}
-            of_addresses = SQL("p.gmail_address_key = ANY(%s)", sorted(addresses))
-            of_domains = SQL(
-                "split_part(p.gmail_address_key, '@', 2) = ANY(%s)",
-                sorted({a.rpartition("@")[2] for a in addresses}),
+            of_addresses = SQL(
+                "%s AND k.key = ANY(%s)", matching(addresses), sorted(addresses)
             )
+            of_domains = with_domain({a.rpartition("@")[2] for a in addresses})
+        key = key_sql(self.env)
         self._compare_with(
-            SQL(ADDRESSES, moment=moment, addresses=of_addresses, root=SUPERUSER_ID),
+            SQL(
+                ADDRESSES,
+                key=key,
+                moment=moment,
+                addresses=of_addresses,
+                root=SUPERUSER_ID,
+            ),
             [f"address:{a}" for a in addresses] if addresses is not None else None,
             "address:",
             actor,
         )
         self._compare_with(
-            SQL(DOMAINS, moment=moment, domains=of_domains, root=SUPERUSER_ID),
+            SQL(DOMAINS, key=key, moment=moment, domains=of_domains, root=SUPERUSER_ID),
             None
             if addresses is None
             else sorted({f"domain:{a.rpartition('@')[2]}" for a in addresses}),
