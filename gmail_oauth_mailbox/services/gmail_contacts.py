@@ -515,9 +515,8 @@ class GmailContacts(models.AbstractModel):
                 persons += single
                 doubtful |= unclear
             elif unclear := self._namesakes(person):
-                clear = [contact for contact in person if contact not in unclear]
-                persons += [clear] if clear else []
-                persons += ([contact] for contact in unclear)
+                clear = {c: keys[c] for c in person if c not in unclear}
+                persons += [*joined(clear), *([contact] for contact in unclear)]
                 doubtful |= unclear
             else:
                 persons.append(person)
@@ -539,7 +538,7 @@ class GmailContacts(models.AbstractModel):
     def _namesakes(self, person):
         """Return those of some Google contacts whose address has another name too in
         the same address book: two people share it, and only the owner knows whether
-        one of them is meant. What was imported stays who it is."""
+        one of them is meant."""
         found = self.env["gmail.contact"]
         for own in found.union(*person).grouped("mailbox_id").values():
             named = own.filtered("name")
@@ -547,7 +546,7 @@ class GmailContacts(models.AbstractModel):
                 not may_be_one(one.name, other.name)
                 for one, other in itertools.combinations(named, 2)
             ):
-                found |= named.filtered(lambda c: not (c.is_applied and c.partner_id))
+                found |= named
         return found
 
     def _unmixed(self, person, keys):

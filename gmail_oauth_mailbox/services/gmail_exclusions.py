@@ -75,14 +75,16 @@ class GmailExclusions(models.AbstractModel):
             raise UserError(
                 self.env._("Erase at most %s addresses at once.", MOST_ADDRESSES)
             )
-        mailboxes = self.env["gmail.mailbox"].sudo().search([])
-        mailboxes = mailboxes.filtered(lambda m: address_key(m.email) in found)
+        # Few of them, and none is stored with its key.
+        self.env["gmail.mailbox"].flush_model(["email"])
+        rows = self.env.execute_query(SQL("SELECT email FROM gmail_mailbox"))
+        mailboxes = [email for (email,) in rows if address_key(email) in found]
         if mailboxes:
             raise UserError(
                 self.env._(
                     "%s is a mailbox here, all of whose mail would go. Its owner "
                     "disconnects and deletes it.",
-                    mailboxes[0].email,
+                    mailboxes[0],
                 )
             )
         return list(found.values())

@@ -11,6 +11,7 @@ address" (googlemail.com).
 
 import re
 import unicodedata
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -236,10 +237,8 @@ def _local(local):
 def _ascii_label(label):
     if label.isascii():
         return label
-    try:
+    with suppress(idna.IDNAError, UnicodeError):
         return idna.alabel(label).decode()
-    except (idna.IDNAError, UnicodeError):
-        pass
     try:
         return "xn--" + label.encode("punycode").decode()
     except UnicodeError:
@@ -249,10 +248,8 @@ def _ascii_label(label):
 def _unicode_label(label):
     if not label.startswith("xn--"):
         return label
-    try:
+    with suppress(idna.IDNAError, UnicodeError):
         return idna.ulabel(label)
-    except (idna.IDNAError, UnicodeError):
-        pass
     try:
         written = label[4:].encode().decode("punycode")
     except (UnicodeError, ValueError, OverflowError):
