@@ -346,9 +346,11 @@ class TestErrorTable(SendingCase):
         self.google_says(gone, 404, "notFound", "Requested entity was not found.")
         self.turn()
         self.assertEqual(self.stored(), [good])
-        self.assertFalse(self.box.error_message or self.box.quarantine_ids)
+        self.assertFalse(self.box.error_message)
+        # History has named it, so it is asked for again until history says otherwise.
+        self.assertEqual(self.left_out(), {gone: "not_found"})
         self.turn()
-        self.assertEqual(len(self.asked(gone)), 1)
+        self.assertEqual(len(self.asked(gone)), 2)
         self.google.control(f"messages/{gone}", {"account": ANNA, "action": "delete"})
         self.nothing_lost()
 
@@ -460,15 +462,16 @@ class TestErrorTable(SendingCase):
         self.google_says(bad, 400, "invalidArgument", "Invalid id value")
         self.turn()
         self.assertEqual(sorted(self.stored()), sorted([busy, *good]))
-        self.assertEqual(self.left_out(), {bad: "invalidArgument"})
+        self.assertEqual(
+            self.left_out(), {bad: "invalidArgument", gone: "not_found"}
+        )
         self.assertFalse(self.box.error_message)
         counts = {gmail_id: len(self.asked(gmail_id)) for gmail_id in good}
         self.assertEqual(counts, dict.fromkeys(good, 1))
         self.assertEqual(len(self.asked(busy)), 2)
         self.assertEqual(len(self.asked(gone)), 1)
         self.box.with_user(self.anna).action_retry_left_out()
-        # What was only said to be gone is found when all is looked through again.
-        self.box._restart_backfill()
+        # What was only said to be gone is asked for again too.
         self.nothing_lost()
 
     def test_row_22_a_refused_batch_is_no_fault_of_its_messages(self):

@@ -39,6 +39,32 @@ def test_added_then_deleted_is_only_deleted():
     assert plan.label_changes == {}
 
 
+def test_the_last_event_counts_for_existence():
+    gone, back = change("deleted", "a"), change("added", "a", "INBOX")
+    assert merge_history([gone, back]).fetch == ("a",)
+    assert merge_history([gone, back]).delete == ()
+    assert merge_history([gone, back]).returned == {"a"}
+    assert merge_history([back, gone, back, gone]).delete == ("a",)
+    assert merge_history([back, gone, back, gone]).fetch == ()
+    # Labels that it had before say nothing about what came instead.
+    before = change("labels_added", "a", "TRASH")
+    assert merge_history([before, gone, back]).fetch == ("a",)
+    assert merge_history([before, gone, back]).label_changes == {}
+    # What came instead is unwanted: what is stored was deleted all the same.
+    spam = change("added", "a", "SPAM")
+    assert merge_history([gone, spam]).delete == ("a",)
+    assert merge_history([gone, spam]).fetch == ()
+
+
+def test_the_last_conversation_counts():
+    def named(thread):
+        return HistoryChange("labels_added", "a", thread, ("STARRED",))
+
+    plan = merge_history([named("t1"), named("t2"), named("")])
+    assert plan.threads == {"a": "t2"}
+    assert merge_history([named("t1"), change("deleted", "a")]).threads == {}
+
+
 def test_the_last_word_on_a_label_counts():
     plan = merge_history(
         [
@@ -78,18 +104,25 @@ def wanted(labels):
 @st.composite
 def histories(draw):
     """Changes as a mailbox can make them, with the labels each message ends with."""
-    mailbox, changes = {"old": {"INBOX"}}, []
+    mailbox, changes, gone = {"old": {"INBOX"}}, [], []
     for number in range(draw(st.integers(0, 25))):
         ids = sorted(mailbox)
-        kind = draw(st.sampled_from(["added", "deleted", "labels"]))
-        if kind == "added" or not ids:
+        kind = draw(st.sampled_from(["added", "deleted", "labels", "returned"]))
+        if kind == "added" or not ids or (kind == "returned" and not gone):
             labels = draw(st.sets(st.sampled_from(LABELS)))
             mailbox[f"m{number}"] = set(labels)
             changes.append(change("added", f"m{number}", *sorted(labels)))
             continue
+        if kind == "returned":
+            gmail_id = gone.pop(draw(st.integers(0, len(gone) - 1)))
+            labels = draw(st.sets(st.sampled_from(LABELS)))
+            mailbox[gmail_id] = set(labels)
+            changes.append(change("added", gmail_id, *sorted(labels)))
+            continue
         gmail_id = draw(st.sampled_from(ids))
         if kind == "deleted":
             del mailbox[gmail_id]
+            gone.append(gmail_id)
             changes.append(change("deleted", gmail_id))
             continue
         label = draw(st.sampled_from(LABELS))
@@ -118,8 +151,10 @@ def test_plan_leads_to_the_same_mailbox(history):
             mirror[gmail_id] = (mirror[gmail_id] | on) - off
     for gmail_id in plan.delete:
         mirror.pop(gmail_id, None)
-    expected = {i: v for i, v in mailbox.items() if i == "old" or wanted(v)}
+    # Only what is downloaded is left out by its labels here.
+    expected = {i: v for i, v in mailbox.items() if i in mirror or wanted(v)}
     assert mirror == expected
+    assert all(wanted(v) or i == "old" for i, v in mirror.items())
 
 
 @given(histories(), st.integers(1, 4), st.integers(0, 25))
@@ -146,9 +181,11 @@ def test_steps_lead_to_the_same_mailbox_wherever_they_are_cut(history, size, cut
                 else:
                     mirror[gmail_id] = (mirror[gmail_id] | on) - off
             for gmail_id in {*plan.fetch, *back}:
+                if gmail_id in mirror and gmail_id not in plan.returned:
+                    continue
                 # Gmail gives what it holds now, or nothing.
                 if wanted(mailbox.get(gmail_id, {"TRASH"})):
-                    mirror.setdefault(gmail_id, set(mailbox[gmail_id]))
+                    mirror[gmail_id] = set(mailbox[gmail_id])
             for gmail_id in plan.delete:
                 mirror.pop(gmail_id, None)
             cursor = int(reached)

@@ -837,10 +837,16 @@ def test_three_of_a_conversation_come_as_a_whole(gmail, client):
         else (200, message(i))
     )
     results = dict(client.fetch(refs))
-    assert gmail.asked == {"t1": 1, "m3": 1, "m4": 1}
+    # What the conversation lacks is asked for by itself.
+    assert gmail.asked == {"t1": 1, "m1": 1, "m3": 1, "m4": 1}
     assert set(results) == {"m0", "m1", "m2", "m3", "m4"}
-    assert isinstance(results["m1"], errors.Gone)
+    assert results["m1"].subject == "No m1"
     assert results["m2"].subject == "No m2"
+    # Its own answer decides that it is gone.
+    whole = gmail.part
+    gone = {"error": {"code": 404, "errors": [{"reason": "notFound"}]}}
+    gmail.part = lambda i, n: (404, gone) if i == "m1" else whole(i, n)
+    assert isinstance(dict(client.fetch(refs))["m1"], errors.Gone)
     # A conversation that cannot be read is read message by message.
     gmail.asked.clear()
     gmail.part = lambda i, n: (400, {}) if i == "t1" else (200, message(i))

@@ -376,7 +376,7 @@ class GmailClient(ApiClient):
         """Yield (id, ParsedMessage or GoogleError) for each MessageRef, each once.
 
         A conversation of which three or more messages are wanted is asked for as a
-        whole. Batches shrink when Google complains of too much at once and grow back;
+        whole; what that answer lacks is asked for by itself. Batches shrink when Google complains of too much at once and grow back;
         only parts that failed are asked for again, after a short pause. When Google
         asks for a longer one, or the quota is spent, the rest gets that error and no
         more requests are sent. While the caller deals with one batch, the next is on
@@ -439,7 +439,15 @@ class GmailClient(ApiClient):
                     continue
                 if isinstance(result, errors.RetryLater) or self._ends_all(result):
                     stop = result
-                yield from self._of_ask(ask, result)
+                found = dict(self._of_ask(ask, result))
+                # What a conversation lacks may be there all the same: a message's own
+                # answer decides.
+                again += [
+                    sync_plan.Ask("message", g, (g,))
+                    for g in ask.gmail_ids
+                    if g not in found
+                ]
+                yield from found.items()
             if stop is not None:
                 yield from self._rest([*again, *waiting], stop)
                 return
@@ -486,14 +494,16 @@ class GmailClient(ApiClient):
 
     @staticmethod
     def _of_ask(ask, result):
-        """Yield (id, result) of each message that was asked for."""
+        """Yield (id, result) of each message that was asked for and is in the
+        answer."""
         if ask.kind == "message" or isinstance(result, errors.GoogleError):
             for gmail_id in ask.gmail_ids:
                 yield gmail_id, result
             return
         found = {message.gmail_id: message for message in result}
         for gmail_id in ask.gmail_ids:
-            yield gmail_id, found.get(gmail_id) or errors.Gone("it is not there")
+            if gmail_id in found:
+                yield gmail_id, found[gmail_id]
 
     @staticmethod
     def _rest(asks, error):

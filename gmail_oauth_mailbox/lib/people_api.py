@@ -25,6 +25,13 @@ PIXELS = 512
 MOST_PHOTO_BYTES = 1_000_000
 
 
+def _total(answer):
+    """Return how many people Google counts, by totalItems or its older name, or
+    None."""
+    counts = [answer.get(name) for name in ("totalItems", "totalPeople")]
+    return max((n for n in counts if isinstance(n, int)), default=None)
+
+
 class PeopleClient(ApiClient):
     """The contacts of one account. Each method raises errors.GoogleError.
 
@@ -66,6 +73,7 @@ class PeopleClient(ApiClient):
             contacts=tuple(c for c in contacts if c.resource_name),
             next_page_token=answer.get("nextPageToken") or None,
             next_sync_token=answer.get("nextSyncToken") or None,
+            total=_total(answer),
         )
 
     def groups(self):

@@ -6,6 +6,7 @@ messages", which has ``after:`` in seconds.
 
 import re
 from calendar import timegm
+from urllib.parse import quote
 
 from .mime.addresses import spellings
 
@@ -23,6 +24,9 @@ CATEGORIES = {
 # Of the part of a search that names people. Google tells no limit; the web page's
 # search takes about so many.
 MOST_CHARACTERS = 1_500
+# Google's front end refuses addresses above about 8 KB (414). Of these, the labels that
+# are left out get so many characters, as the address has them.
+LABELS_ROOM = 4_000
 # Anything else would be read as a part of the search's language.
 ADDRESS = re.compile(
     r"[^\s\"'(){}<>,;:\\|*?][^\s\"(){}<>,;:\\|*?]*@[^\s\"(){}<>,;:|*?]+"
@@ -69,6 +73,33 @@ def without(gmail_id, name):
     return ""
 
 
+def size(text):
+    """Return how many characters of an address a text takes.
+
+    >>> size("ab"), size("a b"), size("ü")
+    (2, 3, 6)
+    """
+    return len(quote(text.replace(" ", "+"), safe="+"))
+
+
+def fitting(terms, room):
+    """Return the first of some terms that fit into so much room, as one text. What is
+    left out of the search is left out after it was looked at.
+
+    :param room: in characters of an address
+
+    >>> fitting(["-label:a", "-label:b"], 15)
+    '-label:a'
+    """
+    taken = []
+    for term in terms:
+        room -= size(term) + 1
+        if room < 0:
+            break
+        taken.append(term)
+    return " ".join(taken)
+
+
 def asked(text):
     """Return what somebody looks for as one term, or "" when it is nothing.
 
@@ -96,19 +127,22 @@ def asked(text):
     return f"({text})" if text else ""
 
 
-def people(addresses):
+def people(addresses, room=MOST_CHARACTERS):
     """Return (the term for mail from or to one of as many addresses as fit into one
     search, how many of them it covers).
 
     Each is asked for in all its spellings: Google documents none of them as the same.
-    What cannot be an address in a search is covered, and not named.
+    What cannot be an address in a search is covered, and not named, and so is what is
+    too long for any search.
+
+    :param room: in characters of an address, one of them at least
 
     >>> people(["ann@a.test", "no address"])
     ('{from:ann@a.test to:ann@a.test cc:ann@a.test bcc:ann@a.test}', 2)
     >>> people(["no address"])
     ('', 1)
     """
-    terms, size, covered = [], 0, 0
+    terms, taken, covered = [], 0, 0
     for address in addresses:
         term = " ".join(
             f"{role}:{spelled}"
@@ -117,9 +151,11 @@ def people(addresses):
             for role in ("from", "to", "cc", "bcc")
         )
         if term:
-            if terms and size + len(term) > MOST_CHARACTERS:
+            length = size(term)
+            if terms and taken + length > room:
                 break
-            terms.append(term)
-            size += len(term) + 1
+            if length <= LABELS_ROOM:
+                terms.append(term)
+                taken += length + 1
         covered += 1
     return (f"{{{' '.join(terms)}}}" if terms else ""), covered

@@ -1,6 +1,6 @@
 """What to do about what happened in Gmail: decisions without any I/O."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 # Mail with one of these labels is never mirrored.
 NEVER = frozenset({"SPAM", "TRASH", "DRAFT", "CHAT"})
@@ -11,31 +11,44 @@ class SyncPlan:
     """The sum of many changes; an id is in ``delete`` or in the others, never both.
 
     :ivar fetch: ids to download, in the order in which they came
-    :ivar delete: ids that are gone for good, in that order
+    :ivar delete: ids that are gone, in that order
     :ivar label_changes: {id: (labels added, labels removed)}, two disjoint frozensets
+    :ivar returned: ids of ``fetch`` that were deleted before: what is stored of them
+        is out of date
+    :ivar threads: {id: Gmail's id of the conversation}, as history named it last
     """
 
     fetch: tuple[str, ...]
     delete: tuple[str, ...]
     label_changes: dict[str, tuple[frozenset[str], frozenset[str]]]
+    returned: frozenset[str] = frozenset()
+    threads: dict[str, str] = field(default_factory=dict)
 
 
 def merge_history(changes, unwanted=NEVER):
     """Fold changes, or pages of them, into one plan.
 
-    A message that came and went is only deleted; of a label put on and off the last
-    word counts. A new message whose labels are known and unwanted in the end, such
-    as a draft, is not fetched: each download costs quota.
+    The last event counts, for existence, labels, and the conversation: a message that
+    was added and then deleted is only deleted, one that was deleted and then added is
+    fetched. A new message whose labels are known and unwanted in the end, such as a
+    draft, is not fetched: each download costs quota.
 
     :param changes: iterable of HistoryChange or of HistoryPage, oldest first
     :param unwanted: labels whose mail is not mirrored
     """
-    added, deleted, labels = {}, {}, {}
+    added, deleted, labels, returned, threads = {}, {}, {}, set(), {}
     for change in _flatten(changes):
         gmail_id = change.gmail_id
+        if change.thread_id:
+            threads[gmail_id] = change.thread_id
         if change.kind == "deleted":
             deleted[gmail_id] = True
+            added.pop(gmail_id, None)
+            labels.pop(gmail_id, None)
         elif change.kind == "added":
+            if deleted.pop(gmail_id, None):
+                returned.add(gmail_id)
+                labels.pop(gmail_id, None)
             added.setdefault(gmail_id, frozenset(change.label_ids))
         else:
             on, off = labels.setdefault(gmail_id, (set(), set()))
@@ -43,18 +56,27 @@ def merge_history(changes, unwanted=NEVER):
                 on, off = off, on
             on.update(change.label_ids)
             off.difference_update(change.label_ids)
+    nothing = (frozenset(), frozenset())
+    fetch = []
+    for gmail_id, first in added.items():
+        on, off = labels.get(gmail_id, nothing)
+        if unwanted.isdisjoint((first | on) - off):
+            fetch.append(gmail_id)
+        elif gmail_id in returned:
+            # What is stored was deleted, and what came instead is unwanted.
+            deleted[gmail_id] = True
     label_changes = {
         gmail_id: (frozenset(on), frozenset(off))
         for gmail_id, (on, off) in labels.items()
         if gmail_id not in deleted
     }
-    nothing = (frozenset(), frozenset())
-    fetch = []
-    for gmail_id, first in added.items():
-        on, off = label_changes.get(gmail_id, nothing)
-        if gmail_id not in deleted and unwanted.isdisjoint((first | on) - off):
-            fetch.append(gmail_id)
-    return SyncPlan(tuple(fetch), tuple(deleted), label_changes)
+    return SyncPlan(
+        tuple(fetch),
+        tuple(deleted),
+        label_changes,
+        frozenset(returned.intersection(fetch)),
+        {gmail_id: t for gmail_id, t in threads.items() if gmail_id not in deleted},
+    )
 
 
 def in_order(changes):
@@ -93,11 +115,10 @@ def history_steps(changes, *, size, unwanted=NEVER):
 
     def end():
         plan = merge_history(step, unwanted)
-        fetch = tuple(dict.fromkeys(c.gmail_id for c in step if c.kind == "added"))
-        fetch = tuple(gmail_id for gmail_id in fetch if gmail_id in final)
-        steps.append(
-            (SyncPlan(fetch, plan.delete, plan.label_changes), step[-1].history_id)
-        )
+        added = dict.fromkeys(c.gmail_id for c in step if c.kind == "added")
+        # Google has what exists in the end, but what this step deletes comes later.
+        fetch = [i for i in added if i in final and i not in plan.delete]
+        steps.append((replace(plan, fetch=tuple(fetch)), step[-1].history_id))
 
     for change in changes:
         if downloads >= size and change.history_id != step[-1].history_id:

@@ -270,12 +270,15 @@ class ParsedContact:
 class ContactPage:
     """A page of ``people.connections.list``.
 
+    :ivar total: how many contacts there are by Google's own count, on a page of a full
+        synchronization, or None
     :ivar next_sync_token: on the last page: where the next synchronisation begins
     """
 
     contacts: tuple[ParsedContact, ...]
     next_page_token: str | None = None
     next_sync_token: str | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,5 +14,6 @@ class GmailCensus(models.Model):
     mailbox_id = fields.Many2one("gmail.mailbox", required=True, ondelete="cascade")
     label = fields.Char(help="Gmail id of the label listed; empty for all mail")
     gmail_id = fields.Char("Gmail Id", required=True)
+    thread_id = fields.Char(help="Gmail id of the conversation, as listed")
 
     _list_idx = models.Index("(mailbox_id, label, gmail_id)")

@@ -168,6 +168,12 @@ class GmailMailbox(models.Model):
     contact_full_at = fields.Datetime(
         readonly=True, copy=False, groups="base.group_system"
     )
+    contact_doubted = fields.Boolean(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="The last full synchronization lacked nearly all contacts, and is repeated.",
+    )
     contact_rules_at = fields.Char(
         readonly=True,
         copy=False,
@@ -237,6 +243,20 @@ class GmailMailbox(models.Model):
         copy=False,
         groups="base.group_system",
         help="How far comparing all ids is, after Gmail forgot the cursor",
+    )
+    compare_at = fields.Datetime(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="When all ids are compared once more, since Gmail's lists contradicted "
+        "its other answers",
+    )
+    search_room = fields.Integer(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="How long a search Gmail takes, in characters of an address, once it has "
+        "refused one; 0 is the default",
     )
     backfill_done = fields.Boolean(readonly=True, copy=False)
     backfill_page = fields.Char(readonly=True, copy=False, groups="base.group_system")

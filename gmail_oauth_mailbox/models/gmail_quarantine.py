@@ -21,11 +21,18 @@ class GmailQuarantine(models.Model):
         readonly=True, help="It is asked for again at the next synchronisation."
     )
 
+    attempts = fields.Integer(
+        readonly=True, help="How often Gmail was asked for it in vain"
+    )
+    retry_at = fields.Datetime(
+        readonly=True, help="When it is asked for again by itself"
+    )
+
     _mailbox_gmail_id_unique = models.Constraint(
         "UNIQUE(mailbox_id, gmail_id)", "A message is left out once."
     )
 
-    @api.depends("code", "is_retried")
+    @api.depends("code", "is_retried", "retry_at")
     def _compute_reason(self):
         for row in self:
             row.reason = self.env["gmail.wording"]._of_left_out(row)

@@ -105,10 +105,13 @@ class GmailAddresses(models.AbstractModel):
         partners = self._partners(mailbox, [key for _id, key in rows])
         # As the contact has it: Gmail's own spellings follow from that, not from a key.
         term, covered = query.people(
-            partners[key]["email_normalized"]
-            if partners.get(key, {}).get("partner_share")
-            else ""
-            for _id, key in rows
+            (
+                partners[key]["email_normalized"]
+                if partners.get(key, {}).get("partner_share")
+                else ""
+                for _id, key in rows
+            ),
+            min(mailbox.search_room or query.MOST_CHARACTERS, query.MOST_CHARACTERS),
         )
         return term, rows[covered - 1][0]
 

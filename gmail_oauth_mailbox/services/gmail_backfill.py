@@ -1,10 +1,15 @@
+import logging
 from datetime import timedelta
 
 from odoo import fields, models
 from odoo.tools import SQL
 
 from ..lib import errors, query
-from ..lib.types import MessageRef
+from ..lib.rules import doubt
+from ..lib.types import MessageRef, ParsedMessage
+from .gmail_store import NOT_FOUND
+
+_logger = logging.getLogger(__name__)
 
 # A list call costs the same for 1 id as for 500. The first page is small, so that
 # something is on the screen at once; each is stored as a whole.
@@ -12,6 +17,14 @@ FIRST_PAGE = 50
 LIST_PAGE = 250
 CENSUS_PAGE = 500
 RETRIED_AT_ONCE = 25
+# What is refused with so few characters is asked for without labels, and by one
+# address.
+LEAST_ROOM = 250
+# HTTP's "URI Too Long".
+TOO_LONG = 414
+# Labels of fewer messages are believed to be empty at the first list.
+LEAST_LABELLED = 10
+COMPARED_AGAIN = timedelta(days=1)
 # Pages that somebody waits for.
 MOST_LISTS = 10
 
@@ -34,7 +47,8 @@ class GmailBackfill(models.AbstractModel):
         return days and fields.Datetime.now() - timedelta(days=days)
 
     def _query(self, mailbox, since=None, on=None):
-        """Return the search that names the mail wanted, as far as Gmail can.
+        """Return the search that names the mail wanted, as far as Gmail can and as far
+        as it fits into an address.
 
         :param since: instead of the mailbox's own window
         :param on: labels that count as switched on
@@ -45,7 +59,9 @@ class GmailBackfill(models.AbstractModel):
         kept = {query.without(x.gmail_id, x.name) for x in labels - off}
         terms = [query.without(x.gmail_id, x.name) for x in off]
         window = query.window(since or mailbox.history_start or None)
-        return " ".join([window, *(x for x in terms if x and x not in kept)])
+        room = mailbox.search_room or query.LABELS_ROOM
+        terms = [x for x in terms if x and x not in kept]
+        return f"{window} {query.fitting(terms, room)}".rstrip()
 
     def _room(self, mailbox):
         """Return how many more messages the administrator's ceilings allow (None: any
@@ -123,10 +139,16 @@ class GmailBackfill(models.AbstractModel):
                 self._announce(mailbox, ())
                 lease.commit()
                 return
-        page = self._list_page(mailbox, client, term)
+        page = self._list_page(mailbox, client, term, last, lease)
         if not page:
+            lease.commit()
             return
-        known = self.env["gmail.store"]._known(mailbox, [r.gmail_id for r in page.refs])
+        store = self.env["gmail.store"]
+        known = store._known(mailbox, [r.gmail_id for r in page.refs])
+        moved = store._move(
+            mailbox, {r.gmail_id: r.thread_id for r in page.refs if r.gmail_id in known}
+        )
+        store._refresh_threads(moved)
         wanted = [ref for ref in page.refs if ref.gmail_id not in known]
         seen = shown = None
         if not last:
@@ -145,7 +167,7 @@ class GmailBackfill(models.AbstractModel):
             self._reach(mailbox, page.next_page_token, last)
         # Searches that find nothing come by the dozen a second.
         if wanted or not last or lease.wants_commit:
-            self._announce(mailbox, touched)
+            self._announce(mailbox, touched | moved)
             lease.commit()
 
     def _fill(self, mailbox, client, wanted, lease, shown):
@@ -166,10 +188,16 @@ class GmailBackfill(models.AbstractModel):
             shown = shown and shown + len(piece)
         return touched, False
 
-    def _list_page(self, mailbox, client, term):
+    def _list_page(self, mailbox, client, term, last, lease):
         """Return the next MessagePage of the search, or None when it begins again.
 
+        A search that Gmail refuses is asked for again with half of its terms, down to
+        one address; when that is refused too, the address is passed over. What is
+        refused for another reason than its length is asked for again in the next run:
+        the owner reads of it until then.
+
         :param term: that names people, or ""
+        :param last: id of the last address that it covers
         """
         first = not (mailbox.progress_done or term)
         try:
@@ -178,9 +206,24 @@ class GmailBackfill(models.AbstractModel):
                 page_token=mailbox.backfill_page or None,
                 page_size=FIRST_PAGE if first else LIST_PAGE,
             )
-        except errors.RequestRefused:
+        except errors.RequestRefused as error:
             if not mailbox.backfill_page:
-                raise
+                room = mailbox.search_room or query.LABELS_ROOM
+                if room > 1:
+                    mailbox.search_room = room // 2 if room > LEAST_ROOM else 1
+                    if error.status != TOO_LONG and not term:
+                        lease.commit()
+                        raise
+                elif term:
+                    _logger.warning(
+                        "Mailbox %s: Gmail refuses to search for address %s",
+                        mailbox.id,
+                        last,
+                    )
+                    self._reach(mailbox, None, last)
+                else:
+                    raise
+                return None
             # A page token does not last for ever: begin again, by difference.
             mailbox.backfill_page = False
             if not term:
@@ -234,6 +277,7 @@ class GmailBackfill(models.AbstractModel):
             "next_backfill": fields.Datetime.now(),
             "stopped_by": False,
             "stopped_at": False,
+            "search_room": 0,
         }
 
     # ------------------------------------------------------------------
@@ -260,8 +304,10 @@ class GmailBackfill(models.AbstractModel):
             "search": self._query(mailbox, since and min(since, oldest or since)),
             "labels": ["", *labels],
             "compared": labels,
+            "failed": max(mailbox.quarantine_ids.ids, default=0),
             "page": None,
         }
+        mailbox.compare_at = False
         lease.commit()
 
     def _take_census(self, mailbox, client, lease):
@@ -284,8 +330,13 @@ class GmailBackfill(models.AbstractModel):
                 self._list_again(mailbox, census)
                 lease.commit()
                 continue
-            self._note_listed(mailbox, label, [ref.gmail_id for ref in page.refs])
+            self._note_listed(mailbox, label, page.refs)
             token = page.next_page_token
+            if not token and not self._is_believed(mailbox, client, census, label):
+                self._doubt_list(mailbox, census, label, lease)
+                if lease.is_over:
+                    return False
+                continue
             mailbox.census = {
                 **census,
                 "page": token,
@@ -294,13 +345,13 @@ class GmailBackfill(models.AbstractModel):
             lease.commit()
             if lease.is_over:
                 return False
-        touched = self._apply_census(
-            mailbox, mailbox.census["compared"], mailbox.census["newest"]
-        )
+        census = mailbox.census
+        self._forget_unlisted(mailbox, census.get("failed", 0))
+        touched = self._apply_census(mailbox, census["compared"], census["newest"])
         store._refresh_threads(touched)
         mailbox.write(
             {
-                "history_cursor": mailbox.census["cursor"],
+                "history_cursor": census["cursor"],
                 "census": False,
                 **self._from_the_start(),
             }
@@ -309,9 +360,140 @@ class GmailBackfill(models.AbstractModel):
         lease.commit()
         return True
 
+    # ------------------------------------------------------------------
+    # Lists that would remove nearly everything
+    # ------------------------------------------------------------------
+
+    def _is_believed(self, mailbox, client, census, label):
+        """Whether a list is confirmed, or needs no confirmation since it leaves most
+        of what is stored as it is.
+
+        :param label: Gmail id of the label that was listed to its end, or ""
+        """
+        if not label:
+            gone = self._unlisted(mailbox, census["newest"])
+            stored = self.env["gmail.message"].search_count(
+                [("mailbox_id", "=", mailbox.id), ("id", "<=", census["newest"])],
+            )
+            if not doubt.removes_nearly_all(len(gone), stored):
+                return True
+            return self._is_confirmed(mailbox, client, gone)
+        if label in census.get("doubted", ()):
+            # This is the second list.
+            return True
+        removed, stored = self._losing(mailbox, label)
+        few = stored < LEAST_LABELLED
+        return few or not doubt.removes_nearly_all(removed, stored)
+
+    def _is_confirmed(self, mailbox, client, gone):
+        """Whether Gmail says in another way too that messages are gone: its profile
+        counts no more than the list has, or none of a few of them exists.
+
+        :param gone: Gmail ids of stored messages that the list lacks
+        """
+        [(listed,)] = self.env.execute_query(
+            SQL(
+                "SELECT count(DISTINCT gmail_id) FROM gmail_census"
+                " WHERE mailbox_id = %s AND label = ''",
+                mailbox.id,
+            )
+        )
+        if doubt.counts_confirm(listed, client.profile().messages_total):
+            return True
+        excluded = self.env["gmail.store"]._excluded(mailbox)
+        step = max(1, len(gone) // doubt.SAMPLE)
+        is_there = False
+        for _gmail_id, result in client.get_messages(gone[::step][: doubt.SAMPLE]):
+            if isinstance(result, ParsedMessage):
+                is_there |= excluded.isdisjoint(result.label_ids)
+            elif not isinstance(result, errors.Gone | errors.BadItem):
+                raise result
+        return not is_there
+
+    def _doubt_list(self, mailbox, census, label, lease):
+        """Have a list read again that isn't believed. When lists keep contradicting
+        Gmail's other answers, all that is stored is kept, history is followed, and
+        everything is compared again later.
+
+        :raises errors.RetryLater: Gmail is asked again after a pause
+        """
+        self._forget_listed(mailbox, label)
+        doubted = [*census.get("doubted", ()), label]
+        census = {**census, "page": None, "doubted": doubted}
+        is_given_up = not label and doubted.count("") >= doubt.MAX_LISTS
+        if is_given_up:
+            # An empty comparison: nothing is changed.
+            census.update(labels=[], compared=[], newest=0, failed=0)
+            mailbox.compare_at = fields.Datetime.now() + COMPARED_AGAIN
+        mailbox.census = census
+        lease.commit()
+        _logger.warning(
+            "Mailbox %s: a list of Gmail contradicts its other answers", mailbox.id
+        )
+        if not label and not is_given_up:
+            raise errors.RetryLater("Gmail's list is not whole", kind="list")
+
+    def _losing(self, mailbox, label):
+        """Return (how many of the stored messages with a label the list of that label
+        lacks, how many there are), of those that Gmail still has.
+
+        :param label: Gmail id of the label
+        """
+        table, message, column = self.env["gmail.store"]._label_table()
+        row = mailbox.label_ids.filtered(lambda x: x.gmail_id == label)
+        [(removed, stored)] = self.env.execute_query(
+            SQL(
+                """
+                SELECT count(*) FILTER (WHERE NOT EXISTS (
+                           SELECT FROM gmail_census c
+                            WHERE c.mailbox_id = %(id)s AND c.label = %(gmail_id)s
+                              AND c.gmail_id = m.gmail_id)),
+                       count(*)
+                  FROM gmail_message m
+                  JOIN %(table)s r ON r.%(message)s = m.id AND r.%(column)s = %(label)s
+                 WHERE m.mailbox_id = %(id)s
+                   AND EXISTS (SELECT FROM gmail_census c
+                                WHERE c.mailbox_id = %(id)s AND c.label = ''
+                                  AND c.gmail_id = m.gmail_id)
+                """,
+                table=table,
+                message=message,
+                column=column,
+                label=row.id or None,
+                gmail_id=label,
+                id=mailbox.id,
+            )
+        )
+        return removed, stored
+
+    def _unlisted(self, mailbox, newest):
+        """Return the Gmail ids of stored messages that the list of all mail lacks,
+        newest first.
+
+        :param newest: id of the message stored last when the comparison began; the
+            list may lack what came later
+        """
+        self.env.flush_all()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT gmail_id FROM gmail_message m
+                 WHERE mailbox_id = %(id)s AND id <= %(newest)s
+                   AND NOT EXISTS (SELECT FROM gmail_census c
+                                    WHERE c.mailbox_id = %(id)s AND c.label = ''
+                                      AND c.gmail_id = m.gmail_id)
+                 ORDER BY date DESC, id DESC
+                """,
+                id=mailbox.id,
+                newest=newest,
+            )
+        )
+        return [gmail_id for (gmail_id,) in rows]
+
     def _list_again(self, mailbox, census):
         """Google refused a list: begin it again, for a page token does not last for
-        ever, or pass over a label that is there no more."""
+        ever, ask for it by a shorter search, or pass over a label that is there no
+        more."""
         label, *rest = census["labels"]
         self._forget_listed(mailbox, label)
         if census["page"]:
@@ -319,6 +501,9 @@ class GmailBackfill(models.AbstractModel):
         elif label:
             compared = [other for other in census["compared"] if other != label]
             mailbox.census = {**census, "labels": rest, "compared": compared}
+        elif census["search"].startswith(f"{query.HIDDEN} "):
+            # More mail than is wanted is listed then, which removes nothing.
+            mailbox.census = {**census, "search": query.HIDDEN}
         else:
             raise errors.RequestRefused("Google refuses to list", kind="list")
 
@@ -326,15 +511,21 @@ class GmailBackfill(models.AbstractModel):
     # Rows of gmail.census: what a census listed
     # ------------------------------------------------------------------
 
-    def _note_listed(self, mailbox, label, gmail_ids):
-        """Note ids that a census listed.
+    def _note_listed(self, mailbox, label, refs):
+        """Note what a census listed.
 
         :param label: Gmail id of the label, or "" for all mail
+        :param refs: of MessageRef
         """
         self.env.cr.execute(
-            "INSERT INTO gmail_census (mailbox_id, label, gmail_id)"
-            " SELECT %s, %s, unnest(%s::text[])",
-            [mailbox.id, label, gmail_ids],
+            "INSERT INTO gmail_census (mailbox_id, label, gmail_id, thread_id)"
+            " SELECT %s, %s, * FROM unnest(%s::text[], %s::text[])",
+            [
+                mailbox.id,
+                label,
+                [ref.gmail_id for ref in refs],
+                [ref.thread_id for ref in refs],
+            ],
         )
 
     def _forget_listed(self, mailbox, label=None):
@@ -346,7 +537,8 @@ class GmailBackfill(models.AbstractModel):
         )
 
     def _apply_census(self, mailbox, labels, newest):
-        """Make stored mail and its labels equal to what a census listed.
+        """Make stored mail, its labels, and its conversations equal to what a census
+        listed.
 
         :param labels: Gmail ids of the labels compared
         :param newest: id of the message stored last when the census began; it may
@@ -354,21 +546,10 @@ class GmailBackfill(models.AbstractModel):
         :return: the ids of the conversations touched
         """
         store = self.env["gmail.store"]
-        self.env.flush_all()
-        gone = self.env.execute_query(
-            SQL(
-                """
-                SELECT gmail_id FROM gmail_message m
-                 WHERE mailbox_id = %(id)s AND id <= %(newest)s
-                   AND NOT EXISTS (SELECT FROM gmail_census c
-                                    WHERE c.mailbox_id = %(id)s AND c.label = ''
-                                      AND c.gmail_id = m.gmail_id)
-                """,
-                id=mailbox.id,
-                newest=newest,
-            )
-        )
-        touched = store._forget(mailbox, [gmail_id for (gmail_id,) in gone])
+        gone = self._unlisted(mailbox, newest)
+        self._tell_of_removal(mailbox, len(gone))
+        touched = store._forget(mailbox, gone)
+        touched |= store._move(mailbox, self._listed_elsewhere(mailbox))
         changes = {}
         table, message, column = store._label_table()
         for label in mailbox.label_ids.filtered(lambda x: x.gmail_id in labels):
@@ -403,24 +584,60 @@ class GmailBackfill(models.AbstractModel):
         self._forget_listed(mailbox)
         return touched
 
+    def _listed_elsewhere(self, mailbox):
+        """Return {Gmail id: Gmail's id of the conversation} of stored messages that a
+        census listed in another conversation."""
+        moved = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT c.gmail_id, c.thread_id
+                  FROM gmail_census c
+                  JOIN gmail_message m
+                    ON m.mailbox_id = c.mailbox_id AND m.gmail_id = c.gmail_id
+                  JOIN gmail_thread t ON t.id = m.thread_id
+                 WHERE c.mailbox_id = %s AND c.label = ''
+                   AND c.thread_id <> '' AND c.thread_id <> t.gmail_id
+                """,
+                mailbox.id,
+            )
+        )
+        return dict(moved)
+
+    def _forget_unlisted(self, mailbox, failed):
+        """Drop failed messages that a census did not list: Gmail has them no longer.
+
+        :param failed: id of the last failed message when the census began
+        """
+        self.env.cr.execute(
+            """
+            DELETE FROM gmail_quarantine q
+             WHERE q.mailbox_id = %(id)s AND q.id <= %(failed)s AND q.code = %(code)s
+               AND NOT EXISTS (SELECT FROM gmail_census c
+                                WHERE c.mailbox_id = %(id)s AND c.label = ''
+                                  AND c.gmail_id = q.gmail_id)
+            """,
+            {"id": mailbox.id, "failed": failed, "code": NOT_FOUND},
+        )
+        self.env["gmail.quarantine"].invalidate_model()
+
     # ------------------------------------------------------------------
     # What was left out
     # ------------------------------------------------------------------
 
     def _retry_left_out(self, mailbox, client, lease):
-        """Ask once more for messages that could not be taken in, a few at a time."""
+        """Ask once more for messages that could not be taken in, a few at a time:
+        those that their owner asks for, and those that Gmail named and didn't
+        return."""
+        store = self.env["gmail.store"]
         while rows := self.env["gmail.quarantine"].search(
-            [("mailbox_id", "=", mailbox.id), ("is_retried", "=", True)],
+            [("mailbox_id", "=", mailbox.id), *store._is_due()],
             limit=RETRIED_AT_ONCE,
         ):
-            stored = self.env["gmail.store"]._stored(mailbox, rows.mapped("gmail_id"))
-            refs = [
-                MessageRef(r.gmail_id, "") for r in rows if r.gmail_id not in stored
-            ]
+            refs = [MessageRef(row.gmail_id, "") for row in rows]
             touched = self._fetch(mailbox, client, refs, lease)
             rows.invalidate_recordset()
-            # Those that fail again are no longer marked; the others came in, or are
-            # gone.
-            rows.filtered("is_retried").unlink()
+            # Those that fail again are due later, or not at all; the others came in, or
+            # are not wanted any more.
+            rows.filtered_domain(store._is_due()).unlink()
             self._announce(mailbox, touched)
             lease.commit()

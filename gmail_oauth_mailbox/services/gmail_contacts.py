@@ -15,6 +15,7 @@ from ..lib import errors
 from ..lib.contact import may_be_one, plain_name
 from ..lib.domains import is_role
 from ..lib.mime.addresses import address_key
+from ..lib.rules import doubt
 from ..lib.rules.phone import phone_key
 from .gmail_contact_values import is_of_company, precedence
 from .gmail_store import CONFLICTS
@@ -122,6 +123,8 @@ class GmailContacts(models.AbstractModel):
             if not has_groups and self._has_new_label(mailbox, page):
                 self._take_groups(mailbox, client.groups())
                 has_groups = True
+            if not page.next_page_token and not self._is_believed(mailbox, page):
+                self._doubt_contacts(mailbox, page, lease)
             self._take_page(mailbox, page)
             lease.commit()
             if not page.next_page_token:
@@ -318,6 +321,69 @@ class GmailContacts(models.AbstractModel):
                 values.update(mailbox_id=mailbox.id, resource_name=name)
                 known.create(values)
 
+    def _is_believed(self, mailbox, page):
+        """Whether the last page of a full synchronization leaves most contacts as they
+        are, or Google's own count confirms it, or a second one said the same.
+
+        :param page: lib's ContactPage
+        """
+        if mailbox.contact_cursor:
+            # Google names each deleted contact.
+            return True
+        seen = {contact.resource_name for contact in page.contacts}
+        gone, known, listed = self._unseen(mailbox, seen)
+        if not doubt.removes_nearly_all(gone, known):
+            mailbox.contact_doubted = False
+            return True
+        confirmed = doubt.counts_confirm(listed, page.total)
+        if confirmed is None:
+            confirmed = mailbox.contact_doubted
+        return confirmed
+
+    def _unseen(self, mailbox, names):
+        """Return (how many stored contacts a full synchronization has not shown, how
+        many are stored, how many it has shown).
+
+        :param names: resource names on its last page, which isn't stored yet
+        """
+        self.env.flush_all()
+        [(gone, known)] = self.env.execute_query(
+            SQL(
+                """
+                SELECT count(*) FILTER (WHERE seen IS DISTINCT FROM %(round)s
+                                          AND resource_name <> ALL(%(names)s)),
+                       count(*)
+                  FROM gmail_contact
+                 WHERE mailbox_id = %(id)s AND is_gone IS NOT TRUE
+                """,
+                id=mailbox.id,
+                round=mailbox.contact_round,
+                names=list(names),
+            )
+        )
+        [(before,)] = self.env.execute_query(
+            SQL(
+                "SELECT count(*) FROM gmail_contact WHERE mailbox_id = %s"
+                " AND seen = %s AND resource_name <> ALL(%s)",
+                mailbox.id,
+                mailbox.contact_round,
+                list(names),
+            )
+        )
+        return gone, known, before + len(names)
+
+    def _doubt_contacts(self, mailbox, page, lease):
+        """Keep what a full synchronization did show, and have it repeated: it lacks
+        nearly all contacts, and Google counts more.
+
+        :raises errors.RetryLater: always
+        """
+        self._settle_each(self._take(mailbox, page.contacts))
+        self._begin_full(mailbox)
+        mailbox.contact_doubted = True
+        lease.commit()
+        raise errors.RetryLater("Google's list of contacts is not whole", kind="list")
+
     def _take_page(self, mailbox, page):
         """Keep a page, and do what follows from it."""
         is_full = not mailbox.contact_cursor
@@ -465,6 +531,16 @@ class GmailContacts(models.AbstractModel):
 
     def _mark_gone(self, mailbox):
         """What a full synchronisation did not show was deleted in Google."""
+        mailbox.contact_doubted = False
+        gone, known, _listed = self._unseen(mailbox, ())
+        if doubt.is_bulk(gone, known):
+            scheduler = self.env["gmail.scheduler"]
+            words = scheduler._words(mailbox)
+            scheduler._tell_owner_of(
+                mailbox,
+                words.env._("Google contacts of %s deleted", mailbox.email),
+                words._of_contact_removal(gone),
+            )
         self.env.flush_all()
         self.env.cr.execute(
             """

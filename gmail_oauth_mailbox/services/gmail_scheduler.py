@@ -26,6 +26,8 @@ COMMIT_EVERY = 1.0
 # Mailboxes that one batch asks for changes; Google's limit for a batch.
 FLEET = 100
 LONGEST_PAUSE = timedelta(hours=1)
+# Before a message is asked for again that Google didn't return.
+SOONEST_RETRY = timedelta(seconds=10)
 # Contacts change seldom, and nobody waits for them.
 CONTACTS_EVERY = timedelta(minutes=30)
 LEASED_FOR = timedelta(seconds=5)
@@ -360,6 +362,8 @@ class GmailScheduler(models.AbstractModel):
         )
         mailboxes.invalidate_recordset()
         asked = mailboxes.filtered(lambda m: m.history_cursor and not m.census)
+        asked -= asked.filtered(self.env["gmail.sync"]._is_compared_again)
+        asked -= self.env["gmail.store"].sudo()._with_retries(asked)
         try:
             results = self.env["gmail.oauth"]._poll(asked)
         except errors.GoogleError as error:
@@ -445,6 +449,9 @@ class GmailScheduler(models.AbstractModel):
         if lease.lane == "new" and not more:
             values["last_sync"] = fields.Datetime.now()
             pause = timedelta(minutes=mailbox.sync_interval)
+            due = self.env["gmail.store"].sudo()._next_retry(mailbox)
+            if due:
+                pause = min(pause, max(due - fields.Datetime.now(), SOONEST_RETRY))
         return values, pause
 
     def _run_contacts(self, mailbox, lease):
@@ -595,6 +602,17 @@ class GmailScheduler(models.AbstractModel):
         subject = words.env._("%s needs reconnecting", mailbox.email)
         self._tell_owner(mailbox, subject, sentence)
         self.env["gmail.sync"].sudo()._announce(mailbox, ())
+
+    def _tell_owner_of(self, mailbox, subject, sentence):
+        """Tell the owner what a sync did, within its transaction; that it can't be told
+        stops nothing."""
+        try:
+            with self.env.cr.savepoint():
+                self._tell_owner(mailbox, subject, sentence)
+        except CONFLICTS:
+            raise
+        except Exception as error:  # noqa: BLE001
+            _logger.error("Mailbox %s: %s", mailbox.id, errors.place(error))
 
     def _tell_owner(self, mailbox, subject, sentence):
         """Send the owner a notification, by Odoo's own servers or into her inbox."""

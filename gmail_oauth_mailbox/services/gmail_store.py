@@ -13,13 +13,14 @@ from psycopg2.errors import (
     UniqueViolation,
 )
 
-from odoo import models
+from odoo import fields, models
 from odoo.tools import SQL, email_normalize, formataddr
 
 from ..lib import sync_plan
 from ..lib.authentication import is_authentic
 from ..lib.domains import is_automated_address, is_shared
 from ..lib.mime.addresses import address_key, mailbox_key, same_mailbox
+from ..lib.rules import doubt, sharing
 from ..lib.rules.same_email import earlier_key, header_date, mail_key
 from ..lib.search import fold
 
@@ -40,6 +41,8 @@ CONFLICTS = (
     LockNotAvailable,
     UniqueViolation,
 )
+# Of a failed message that Google names and doesn't return.
+NOT_FOUND = "not_found"
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MESSAGE_COLUMNS = {
     "thread_id": "int",
@@ -219,7 +222,8 @@ class GmailStore(models.AbstractModel):
             VALUES (%(mailbox)s, %(gmail_id)s, %(code)s, false, %(uid)s, %(uid)s,
                     now() AT TIME ZONE 'UTC', now() AT TIME ZONE 'UTC')
                 ON CONFLICT (mailbox_id, gmail_id)
-                DO UPDATE SET code = EXCLUDED.code, is_retried = false
+                DO UPDATE SET code = EXCLUDED.code, is_retried = false,
+                              attempts = 0, retry_at = NULL
             """,
             {
                 "mailbox": mailbox.id,
@@ -230,6 +234,61 @@ class GmailStore(models.AbstractModel):
         )
         self.env["gmail.quarantine"].invalidate_model()
         mailbox.invalidate_recordset(["quarantine_ids", "quarantine_count"])
+
+    def _note_not_found(self, mailbox, gmail_id):
+        """Note a message that one answer of Google names and another denies: it is
+        asked for again by itself, with growing pauses."""
+        self.env.cr.execute(
+            "SELECT attempts FROM gmail_quarantine"
+            " WHERE mailbox_id = %s AND gmail_id = %s",
+            [mailbox.id, gmail_id],
+        )
+        row = self.env.cr.fetchone()
+        # One that failed before, in whatever way, has had its first attempt.
+        attempts = max(row[0] or 0, 1) + 1 if row else 1
+        pause = doubt.pause(attempts)
+        self._quarantine(mailbox, gmail_id, NOT_FOUND)
+        self.env.cr.execute(
+            "UPDATE gmail_quarantine SET attempts = %s, retry_at = %s"
+            " WHERE mailbox_id = %s AND gmail_id = %s",
+            [
+                attempts,
+                None if pause is None else fields.Datetime.now() + pause,
+                mailbox.id,
+                gmail_id,
+            ],
+        )
+
+    def _named_again(self, mailbox, gmail_ids):
+        """Have messages asked for at the next sync that Google has named once more."""
+        self.env.cr.execute(
+            "UPDATE gmail_quarantine SET retry_at = %s, attempts = 1"
+            " WHERE mailbox_id = %s AND gmail_id = ANY(%s) AND code = %s",
+            [fields.Datetime.now(), mailbox.id, list(gmail_ids), NOT_FOUND],
+        )
+        self.env["gmail.quarantine"].invalidate_model()
+
+    def _next_retry(self, mailbox):
+        """Return when the next failed message is due, or None."""
+        [(due,)] = self.env.execute_query(
+            SQL(
+                "SELECT min(retry_at) FROM gmail_quarantine WHERE mailbox_id = %s",
+                mailbox.id,
+            )
+        )
+        return due
+
+    def _with_retries(self, mailboxes):
+        """Return those of some mailboxes that have failed messages to ask for now."""
+        rows = self.env["gmail.quarantine"]._read_group(
+            [("mailbox_id", "in", mailboxes.ids), *self._is_due()], ["mailbox_id"]
+        )
+        return mailboxes.browse(mailbox.id for (mailbox,) in rows)
+
+    def _is_due(self):
+        """Return the domain of failed messages that are asked for now."""
+        now = fields.Datetime.now()
+        return ["|", ("is_retried", "=", True), ("retry_at", "<=", now)]
 
     def _forget_left_out(self, mailbox, gmail_ids):
         """Messages that are gone in Gmail need no second try."""
@@ -340,6 +399,8 @@ class GmailStore(models.AbstractModel):
             )
         )
         new = [(ids[gmail_id], m) for gmail_id, m in wanted.items() if gmail_id in ids]
+        old = [m for gmail_id, m in wanted.items() if gmail_id not in ids]
+        touched = set(thread_ids.values()) | self._renew(mailbox, old)
         labels = {label.gmail_id: label.id for label in mailbox.label_ids}
         self._add_labels(
             (row_id, labels[g]) for row_id, m in new for g in m.label_ids if g in labels
@@ -381,10 +442,31 @@ class GmailStore(models.AbstractModel):
         )
         self._find_earlier(mailbox, [message for _row_id, message in new])
         self._have_filed(mailbox, [row_id for row_id, _m in new], is_new)
-        touched = set(thread_ids.values())
         self._refresh_threads(touched)
         self._changed()
         return touched
+
+    def _renew(self, mailbox, messages):
+        """Have stored messages carry the labels, and belong to the conversations, that
+        a new download shows; return the ids of the conversations touched.
+
+        :param messages: lib's ParsedMessage, all stored
+        """
+        if not messages:
+            return set()
+        stored = self._stored(mailbox, [message.gmail_id for message in messages])
+        all_labels = frozenset(mailbox.label_ids.mapped("gmail_id"))
+        changes = {
+            stored[m.gmail_id][0]: (
+                frozenset(m.label_ids),
+                all_labels.difference(m.label_ids),
+            )
+            for m in messages
+            if m.gmail_id in stored
+        }
+        if changes:
+            self._change_labels(mailbox, changes)
+        return self._move(mailbox, {m.gmail_id: m.thread_id for m in messages})
 
     def _find_earlier(self, mailbox, messages):
         """Find what 19.0.1.0.0 kept of messages that are imported again."""
@@ -739,6 +821,116 @@ class GmailStore(models.AbstractModel):
             )
         )
         self._changed()
+
+    def _move(self, mailbox, threads):
+        """Have stored messages belong to the conversations that Gmail names now, since
+        Gmail joins and splits conversations.
+
+        Records and drafts follow, and so does the owner's sharing choice, as
+        lib.rules.sharing's ``joined`` says.
+
+        :param threads: {gmail id: Gmail's id of the conversation, or ""}
+        :return: the ids of the conversations left and joined
+        """
+        named = {gmail_id: thread for gmail_id, thread in threads.items() if thread}
+        if not named:
+            return set()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT m.id, m.thread_id, x.thread
+                  FROM unnest(%s::text[], %s::text[]) AS x(gmail_id, thread)
+                  JOIN gmail_message m
+                    ON m.mailbox_id = %s AND m.gmail_id = x.gmail_id
+                  JOIN gmail_thread t ON t.id = m.thread_id
+                 WHERE t.gmail_id <> x.thread
+                """,
+                list(named),
+                list(named.values()),
+                mailbox.id,
+            )
+        )
+        if not rows:
+            return set()
+        self.env.flush_all()
+        targets = self._ensure_threads(mailbox, {thread for _id, _old, thread in rows})
+        moves = {(old, targets[thread]) for _id, old, thread in rows}
+        self._join_choices(mailbox, moves)
+        ids = [row_id for row_id, _old, _thread in rows]
+        self.env.cr.execute(
+            "UPDATE gmail_message m SET thread_id = x.thread"
+            "  FROM unnest(%s, %s) AS x(id, thread) WHERE m.id = x.id",
+            [ids, [targets[thread] for _id, _old, thread in rows]],
+        )
+        olds, news = map(list, zip(*moves, strict=True))
+        self.env.cr.execute(
+            """
+            UPDATE gmail_draft d SET thread_id = m.thread_id
+              FROM gmail_message m
+             WHERE m.id = d.answered_id AND m.id = ANY(%(ids)s);
+
+            INSERT INTO gmail_link (mailbox_id, thread_id, res_model, res_id, state,
+                        origin, reason, way, create_uid, write_uid, create_date,
+                        write_date)
+            SELECT l.mailbox_id, x.new, l.res_model, l.res_id, l.state, l.origin,
+                   l.reason, l.way, l.create_uid, l.write_uid, l.create_date,
+                   l.write_date
+              FROM unnest(%(olds)s, %(news)s) AS x(old, new)
+              JOIN gmail_link l ON l.thread_id = x.old
+             ORDER BY l.id
+                ON CONFLICT (thread_id, res_model, res_id) DO NOTHING
+            """,
+            {"ids": ids, "olds": olds, "news": news},
+        )
+        # Nothing is left to decide about a conversation that was joined to another.
+        self.env.cr.execute(
+            """
+            DELETE FROM gmail_link l
+             WHERE l.thread_id = ANY(%(olds)s)
+               AND NOT EXISTS (SELECT FROM gmail_message m
+                                WHERE m.thread_id = l.thread_id);
+
+            UPDATE gmail_thread t SET sharing_level = NULL, sharing_chosen_at = NULL
+             WHERE t.id = ANY(%(olds)s)
+               AND NOT EXISTS (SELECT FROM gmail_message m WHERE m.thread_id = t.id)
+            """,
+            {"olds": olds},
+        )
+        self._changed()
+        for model in ("link", "draft"):
+            self.env[f"gmail.{model}"].invalidate_model()
+        self._have_filed(mailbox, ids, False)
+        linking = self.env["gmail.linking"]
+        messages = self.env["gmail.message"].search([("thread_id", "in", news)])
+        linking._record_messages(mailbox, SQL("m.thread_id = ANY(%s)", news))
+        linking._enqueue(list(filter(None, messages.mapped("mail_key"))), mailbox)
+        return {*olds, *news}
+
+    def _join_choices(self, mailbox, moves):
+        """Have conversations that messages move to keep what their owner chose for the
+        ones that they come from.
+
+        :param moves: pairs of ids of gmail.thread: (from, to)
+        """
+        threads = self.env["gmail.thread"]
+        for old, new in sorted(moves):
+            source, target = threads.browse(old), threads.browse(new)
+            if not source.sharing_level:
+                continue
+            level = sharing.joined(
+                source.sharing_level,
+                target.sharing_level,
+                mailbox.sharing_level,
+                bool(target.message_ids),
+            )
+            if level != target.sharing_level:
+                target.write(
+                    {
+                        "sharing_level": level,
+                        "sharing_chosen_at": source.sharing_chosen_at,
+                    }
+                )
+        threads.flush_model()
 
     def _forget(self, mailbox, gmail_ids):
         """Remove messages that left Gmail or the labels chosen; return the ids of

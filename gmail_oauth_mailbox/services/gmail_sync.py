@@ -6,6 +6,7 @@ from odoo.tools import email_normalize
 
 from ..lib import errors, sync_plan
 from ..lib.types import MessageRef
+from ..lib.rules import doubt
 from .gmail_store import text
 
 CHANGED = "gmail_oauth_mailbox/changed"
@@ -68,6 +69,8 @@ class GmailSync(models.AbstractModel):
                 return self._backfill(mailbox, client, lease)
             if not self._leave_labels(mailbox, lease):
                 return True
+            if not mailbox.census and self._is_compared_again(mailbox):
+                self._begin_census(mailbox, client, lease)
             if mailbox.census and not self._take_census(mailbox, client, lease):
                 return True
             self._retry_left_out(mailbox, client, lease)
@@ -76,9 +79,14 @@ class GmailSync(models.AbstractModel):
     def _take_labels(self, mailbox, client):
         """Bring the labels up to date; a new one is synchronised."""
         known = {label.gmail_id: label for label in mailbox.label_ids}
-        fresh = {label.gmail_id: label for label in client.labels()}
+        fresh = self._listed_labels(client)
+        lost = [i for i in known if i.startswith("Label_") and i not in fresh]
+        own = [i for i in known if i.startswith("Label_")]
+        if len(lost) > 1 and doubt.removes_nearly_all(len(lost), len(own)):
+            # Nearly all are gone: a second list decides.
+            fresh |= self._listed_labels(client)
         if "INBOX" not in fresh:
-            # Every mailbox has one: this is no list to believe.
+            # Every mailbox has one, so the list is not believed.
             return
         gone = mailbox.label_ids.filtered(lambda label: label.gmail_id not in fresh)
         if not all(gone.mapped("is_synced")):
@@ -104,6 +112,11 @@ class GmailSync(models.AbstractModel):
         )
         mailbox.labels_taken = fields.Datetime.now()
 
+    @staticmethod
+    def _listed_labels(client):
+        """Return {Gmail id: Label} of Gmail's labels."""
+        return {label.gmail_id: label for label in client.labels()}
+
     def _take_aliases(self, mailbox, client):
         """Bring the other addresses of the account up to date: mail to one of them is
         no hidden copy."""
@@ -117,6 +130,11 @@ class GmailSync(models.AbstractModel):
         aliases = " ".join(others) or False
         if mailbox.alias_addresses != aliases:
             mailbox.alias_addresses = aliases
+
+    def _is_compared_again(self, mailbox):
+        """Whether a comparison that Google's lists did not allow is due."""
+        due = mailbox.compare_at
+        return bool(due) and due <= fields.Datetime.now()
 
     def _keep_labels(self, mailbox, client, changes):
         """Ask for the labels again when history names one that is not known, and now
@@ -168,10 +186,9 @@ class GmailSync(models.AbstractModel):
         changes = sync_plan.in_order(chain.from_iterable(p.changes for p in pages))
         self._keep_labels(mailbox, client, changes)
         excluded = self.env["gmail.store"]._excluded(mailbox)
-        threads = {change.gmail_id: change.thread_id for change in changes}
         steps = sync_plan.history_steps(changes, size=STEP, unwanted=excluded)
         for number, (plan, cursor) in enumerate(steps, 1):
-            touched = self._apply(mailbox, client, plan, threads, excluded, lease)
+            touched = self._apply(mailbox, client, plan, excluded, lease)
             mailbox.history_cursor = cursor or mailbox.history_cursor
             self._announce(mailbox, touched)
             lease.commit()
@@ -183,11 +200,8 @@ class GmailSync(models.AbstractModel):
         )
         return True
 
-    def _apply(self, mailbox, client, plan, threads, excluded, lease):
-        """Apply one step of history; return the ids of the conversations touched.
-
-        :param threads: {gmail id: Gmail's id of the conversation}
-        """
+    def _apply(self, mailbox, client, plan, excluded, lease):
+        """Apply one step of history; return the ids of the conversations touched."""
         store = self.env["gmail.store"]
         stored = store._stored(
             mailbox, {*plan.fetch, *plan.delete, *plan.label_changes}
@@ -198,8 +212,13 @@ class GmailSync(models.AbstractModel):
             if excluded & removed
         ]
         fetch = dict.fromkeys([*plan.fetch, *back])
-        known = store._known(mailbox, fetch)
-        wanted = [MessageRef(g, threads.get(g) or "") for g in fetch if g not in known]
+        known = store._known(mailbox, fetch) - (plan.returned & stored.keys())
+        named = {g for g in (*fetch, *plan.label_changes) if g not in stored}
+        if named:
+            store._named_again(mailbox, named)
+        wanted = [
+            MessageRef(g, plan.threads.get(g) or "") for g in fetch if g not in known
+        ]
         touched = self._fetch(mailbox, client, wanted, lease, is_new=True)
         changes, leaving = {}, [g for g in plan.delete if g in stored]
         for gmail_id, (added, removed) in plan.label_changes.items():
@@ -211,10 +230,37 @@ class GmailSync(models.AbstractModel):
                 touched.add(thread_id)
         if changes:
             store._change_labels(mailbox, changes)
+        # What was downloaded just now names its conversation itself.
+        asked = {ref.gmail_id for ref in wanted}
+        touched |= store._move(
+            mailbox,
+            {g: t for g, t in plan.threads.items() if g in stored and g not in asked},
+        )
+        self._tell_of_removal(mailbox, len(leaving))
         touched |= store._forget(mailbox, leaving)
         store._forget_left_out(mailbox, plan.delete)
         store._refresh_threads(touched)
         return touched
+
+    def _tell_of_removal(self, mailbox, removed):
+        """Tell the owner when Gmail has removed most of what is stored, or very much.
+
+        :param removed: messages that are about to be removed
+        """
+        if removed < 2:
+            return
+        # Twice as many are not nearly all, so no more are counted.
+        stored = self.env["gmail.message"].search_count(
+            [("mailbox_id", "=", mailbox.id)], limit=2 * removed
+        )
+        if doubt.is_bulk(removed, stored):
+            scheduler = self.env["gmail.scheduler"]
+            words = scheduler._words(mailbox)
+            scheduler._tell_owner_of(
+                mailbox,
+                words.env._("Emails removed from %s", mailbox.email),
+                words._of_removal(removed),
+            )
 
     def _history_pages(self, client, start):
         token = None
@@ -243,6 +289,8 @@ class GmailSync(models.AbstractModel):
         store = self.env["gmail.store"]
         for gmail_id, result in client.fetch(refs):
             if isinstance(result, errors.Gone):
+                # Another answer has just named it.
+                store._note_not_found(mailbox, gmail_id)
                 continue
             if isinstance(result, errors.BadItem):
                 store._quarantine(mailbox, gmail_id, result.code)

@@ -147,6 +147,14 @@ class GmailWording(models.AbstractModel):
         """Return why a message of gmail.quarantine is not in Odoo."""
         if row.is_retried:
             return self.env._("Odoo asks Gmail for it again.")
+        if row.code == "not_found":
+            if row.retry_at:
+                return self.env._(
+                    "Gmail lists this email, but didn't return it. Odoo tries again at "
+                    "%s.",
+                    self._clock(row.retry_at),
+                )
+            return self.env._("Gmail lists this email, but doesn't return it.")
         if row.code == "too_large":
             return self.env._("It is too large. Read it in Gmail.")
         if row.code == "unreadable":
@@ -155,6 +163,24 @@ class GmailWording(models.AbstractModel):
             # An error of the database or of Python, by its name.
             return self.env._("Odoo could not store it (%s).", row.code)
         return self.env._("Gmail did not give it (%s).", row.code)
+
+    @api.model
+    def _of_removal(self, removed):
+        """Return the sentence for emails that were removed in bulk."""
+        return self.env._(
+            "Emails removed from Odoo because they're no longer in your Gmail or its "
+            "synced labels: %s.",
+            removed,
+        )
+
+    @api.model
+    def _of_contact_removal(self, removed):
+        """Return the sentence for Google contacts that were deleted in bulk."""
+        return self.env._(
+            "Google contacts marked as deleted because they're no longer in Google: "
+            "%s. Your contacts in Odoo are kept.",
+            removed,
+        )
 
     @api.model
     def _of_ceiling(self, mailbox):

@@ -133,6 +133,9 @@ class Standin:
         path = request.path
         if path.startswith("/__standin__/"):
             return self.control(request, path.removeprefix("/__standin__/"))
+        if len(path) + len(request.query_string) + 1 > self.store.longest_address:
+            self.note(request.method, path, 414)
+            return Response(faults.HTML, status=414, mimetype="text/html")
         authorization = request.headers.get("Authorization", "")
         found = self.perhaps(
             request.method, path, authorization, lambda: self.route(request)
@@ -584,6 +587,9 @@ class Standin:
         if given["action"] == "delete":
             self.store.delete(account, message)
             return {}
+        if given["action"] == "move":
+            self.store.move(message, given["thread"])
+            return shown(message)
         self.store.modify(
             account, message, given.get("add") or (), given.get("remove") or ()
         )

@@ -18,6 +18,8 @@ CHANGES = (
     "repeat_history",
     "reorder_history",
     "empty_page",
+    "empty_list",
+    "lack_newest",
 )
 # Which requests a fault is for, and how often it comes.
 AIMS = ("method", "path", "account", "in_batch", "count", "chance", "seed", "name")
@@ -117,6 +119,9 @@ def changed(fault, answer):
         answer = changed_parts(fault, answer)
     elif isinstance(answer, tuple) and isinstance(answer[1], dict):
         answer = (answer[0], changed_history(fault, answer[1]), *answer[2:])
+        answer = (answer[0], changed_list(fault, answer[1]), *answer[2:])
+    elif isinstance(answer, tuple) and fault.get("lack_newest"):
+        answer = (answer[0], without_newest(answer[1]), *answer[2:])
     if "truncate" in fault:
         answer = truncated(answer, fault["truncate"])
     return answer
@@ -146,6 +151,23 @@ def changed_history(fault, body):
     if fault.get("reorder_history"):
         records = shuffled(fault, records)
     return {**body, "history": records}
+
+
+def changed_list(fault, body):
+    """Return a list of messages or of people as if there were none of them."""
+    if not fault.get("empty_list"):
+        return body
+    kept = {k: v for k, v in body.items() if k not in ("messages", "connections")}
+    kept.pop("nextPageToken", None)
+    if "resultSizeEstimate" in kept:
+        kept["resultSizeEstimate"] = 0
+    return kept
+
+
+def without_newest(content):
+    """Return a conversation (JSON in bytes) without its newest message."""
+    body = json.loads(content)
+    return content_of({**body, "messages": body["messages"][:-1]})
 
 
 def shuffled(fault, items):

@@ -204,7 +204,7 @@ class Call:
     def message(self, message_id):
         check_id(message_id)
         message = self.account.messages.get(message_id)
-        if not message:
+        if not message or message.given_at > self.store.now():
             raise not_found()
         return message
 
@@ -570,6 +570,7 @@ def threads_list(call):
 def threads_get(call, thread_id):
     check_id(thread_id)
     messages = call.store.thread(call.account, thread_id)
+    messages = [m for m in messages if m.given_at <= call.store.now()]
     if not messages:
         raise not_found()
     style = call.first("format", "full").lower()
@@ -608,14 +609,16 @@ def history_list(call):
     del answer["resultSizeEstimate"]
     answer["historyId"] = str(call.account.history_id)
     if page:
-        answer["history"] = [history_json(r) for r in page]
+        answer["history"] = [history_json(call.account, r) for r in page]
     return 200, answer
 
 
-def history_json(record):
+def history_json(account, record):
+    message = account.messages.get(record["message"])
+    thread = message.thread_id if message else record["thread"]
     message = {
         "id": record["message"],
-        "threadId": record["thread"],
+        "threadId": thread,
         "labelIds": record["labels"],
     }
     item = {"message": message}
@@ -623,7 +626,7 @@ def history_json(record):
         item["labelIds"] = record["changed"]
     return {
         "id": str(record["id"]),
-        "messages": [{"id": record["message"], "threadId": record["thread"]}],
+        "messages": [{"id": record["message"], "threadId": thread}],
         record["kind"]: [item],
     }
 

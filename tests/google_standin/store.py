@@ -51,6 +51,10 @@ IDENTITY = {
 }
 # What control can set, each as it is after a reset.
 SETTINGS = {
+    # Seconds in which a new message is in the history, and not found when asked for.
+    "given_after": 0,
+    # Addresses of more bytes are refused (414), as Google's front end does.
+    "longest_address": 8192,
     # Addresses that are registered, compared as they are; None: the callback's path
     # on any loopback origin.
     "redirect_uris": None,
@@ -178,6 +182,8 @@ class Message:
     size: int = 0
     parsed: object = None
     root: Part = None
+    # From when on Google gives it, though its history names it at once.
+    given_at: float = 0.0
     # What an answer needs and the bytes alone tell, once it was made.
     kept: dict = field(default_factory=dict, compare=False, repr=False)
 
@@ -432,6 +438,7 @@ class Store:
                 internal_date=int(1000 * (now if date is None else date)),
                 history_id=self._next_history(account),
                 source=source,
+                given_at=now + self.given_after if self.given_after else 0.0,
             )
             message.thread_id = thread_id or self._thread_for(account, message)
             account.messages[message.id] = message
@@ -521,6 +528,12 @@ class Store:
     def thread(self, account, thread_id):
         found = [m for m in account.messages.values() if m.thread_id == thread_id]
         return sorted(found, key=lambda m: (m.internal_date, m.id))
+
+    def move(self, message, thread_id):
+        """Have a message belong to another conversation. No record names that; later
+        ones do, and lists."""
+        with self.lock:
+            message.thread_id = thread_id
 
     # -- sending -------------------------------------------------------
 

@@ -141,6 +141,29 @@ def stricter(one, other):
     return min(one or False, other or False, key=rank)
 
 
+def joined(source, target, default, has_emails):
+    """Return the owner's level for a conversation that emails of another one move to,
+    since Gmail joined the two. Nothing is shared that one of the choices kept private.
+
+    :param source: the choice for the conversation that they come from, one of LEVELS
+    :param target: the choice for the one that they move to, one of LEVELS or False
+    :param default: what the mailbox says: one of LEVELS or False
+    :param has_emails: whether the target holds other emails
+
+    >>> joined("everything", False, "nobody", True)
+    False
+    >>> joined("nobody", "everything", "everything", True)
+    'nobody'
+    >>> joined("everything", False, "nobody", False)
+    'everything'
+    """
+    if target:
+        return stricter(source, target)
+    if not has_emails or rank(source) < rank(default):
+        return source
+    return target
+
+
 def capped(level, limit):
     """Return a level within the administrator's limit. No limit is ``False``.
 
