@@ -233,6 +233,21 @@ class GmailClient(ApiClient):
         part["body"] = {"size": body.get("size"), "data": answer.get("data")}
         return parse_message(content, whole)
 
+    def content(self, gmail_id):
+        """Return a message as Gmail's JSON, for ``read``: whoever suspects it of
+        killing workers notes that between the two (20 units; 5)."""
+        return self._full(gmail_id)
+
+    @staticmethod
+    def read(content):
+        """Return the ParsedMessage of what ``content`` gave.
+
+        :raises errors.BadItem: it is no message
+        """
+        if not content.get("id"):
+            raise errors.BadItem("Google's answer is not readable", kind="unreadable")
+        return parse_message(content)
+
     def _full(self, gmail_id):
         return self._call(
             self._on("messages").get(userId=self._user, id=gmail_id, format="full")

@@ -306,6 +306,18 @@ class GmailMailbox(models.Model):
     )
     lease_until = fields.Datetime(readonly=True, copy=False, groups="base.group_system")
     lease_token = fields.Integer(readonly=True, copy=False, groups="base.group_system")
+    at_work = fields.Json(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="What the worker that has the lease is about to read",
+    )
+    suspects = fields.Json(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="What workers that died were about to read",
+    )
     error_message = fields.Char("Problem", readonly=True, copy=False)
     access_ends = fields.Datetime(
         readonly=True,

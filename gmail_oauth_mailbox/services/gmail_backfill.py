@@ -7,7 +7,7 @@ from odoo.tools import SQL
 from ..lib import errors, query
 from ..lib.rules import doubt
 from ..lib.types import MessageRef, ParsedMessage
-from .gmail_store import NOT_FOUND
+from .gmail_store import NOT_FOUND, POISON
 
 _logger = logging.getLogger(__name__)
 
@@ -633,6 +633,8 @@ class GmailBackfill(models.AbstractModel):
             [("mailbox_id", "=", mailbox.id), *store._is_due()],
             limit=RETRIED_AT_ONCE,
         ):
+            for row in rows.filtered(lambda r: r.code == POISON):
+                lease.suspicion.suspect_again(row.gmail_id)
             refs = [MessageRef(row.gmail_id, "") for row in rows]
             touched = self._fetch(mailbox, client, refs, lease)
             rows.invalidate_recordset()

@@ -1,8 +1,10 @@
+import json
 import logging
 import random
 import time
 from datetime import timedelta
 
+import psycopg2
 from markupsafe import Markup
 
 from odoo import api, fields, models
@@ -10,6 +12,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL, config
 
 from ..lib import errors
+from ..lib.rules import poison
 from .gmail_store import CONFLICTS
 
 _logger = logging.getLogger(__name__)
@@ -48,6 +51,8 @@ MOST_ROWS = 32
 # What stops this host only.
 OF_THIS_HOST = (errors.KeyMissing, errors.CopiedDatabase)
 # The CTE is evaluated once: a subquery in the WHERE of an UPDATE may lock more rows.
+# A lease that was not given back is that of a worker that died: what it noted last
+# joins the suspects, and no claim that dies too can count it twice.
 CLAIM = """
     WITH claimed AS MATERIALIZED (
         SELECT m.id
@@ -62,10 +67,16 @@ CLAIM = """
     UPDATE gmail_mailbox m
        SET lease_until = %(until)s,
            {due} = %(until)s,
+           suspects = CASE WHEN m.lease_until IS NULL
+                             OR jsonb_array_length(m.suspects) >= %(notes)s
+                           THEN m.suspects
+                           ELSE COALESCE(m.suspects, '[]') || jsonb_build_array(
+                                COALESCE(m.at_work, '{{}}')) END,
+           at_work = %(note)s,
            lease_token = COALESCE(lease_token, 0) + 1
       FROM claimed
      WHERE m.id = claimed.id
- RETURNING m.id, m.lease_token
+ RETURNING m.id, m.lease_token, m.suspects
 """
 # A mailbox without a cursor, or that compares everything, is the lane of new mail's:
 # the cursor comes before any list.
@@ -95,6 +106,10 @@ BETTER = {
 }
 
 
+class SliceOver(Exception):
+    """What was taken in is committed, and the rest follows in another slice."""
+
+
 class LeaseLost(Exception):
     """Another worker holds the mailbox, or its owner paused or disconnected it."""
 
@@ -106,15 +121,19 @@ class Lease:
     :param lane: new, backfill or contacts
     :param mailbox_id: the mailbox
     :param token: fencing token: the claim's number, checked in each transaction
+    :param suspects: notes of the workers that died on this mailbox (lib.rules.poison)
+    :ivar suspicion: what follows from them
     """
 
-    def __init__(self, env, lane, mailbox_id, token):
+    def __init__(self, env, lane, mailbox_id, token, suspects=None):
         self.env = env
         self.lane = lane
         self.mailbox = env["gmail.mailbox"].browse(mailbox_id)
         self.token = token
         self.ends = time.monotonic() + SLICES[lane]
         self.committed = time.monotonic()
+        self.suspicion = poison.Suspicion.load(suspects)
+        self.note = {"lane": lane}
 
     @property
     def is_over(self):
@@ -125,17 +144,25 @@ class Lease:
     def wants_commit(self):
         return time.monotonic() >= self.committed + COMMIT_EVERY
 
-    def commit(self):
+    def commit(self, window=None, stage=None):
         """Commit what was stored, if the lease still holds, and prolong it. Backfill
         gives way to new mail that is due, of any mailbox.
 
+        :param window: ids of the messages that are read next, as far as they are known
+        :param stage: of poison.WEIGHTS, when they are one that is taken alone
         :raises LeaseLost: nothing is committed then
         """
         self.env.flush_all()
+        self.note = {"lane": self.lane}
+        if window:
+            self.note["ids"] = list(window)
+        if stage:
+            self.note["stage"] = stage
         self.env.cr.execute(
             """
             UPDATE gmail_mailbox
-               SET lease_until = %(until)s
+               SET lease_until = %(until)s, at_work = %(note)s,
+                   suspects = %(suspects)s
              WHERE id = %(id)s AND lease_token = %(token)s AND state = 'connected'
          RETURNING next_sync <= %(now)s OR EXISTS (
                    SELECT FROM gmail_mailbox
@@ -144,6 +171,8 @@ class Lease:
             """,
             {
                 "until": fields.Datetime.now() + LEASE,
+                "note": json.dumps(self.note),
+                "suspects": self.suspects(),
                 "now": fields.Datetime.now(),
                 "late": fields.Datetime.now() - timedelta(seconds=2),
                 "id": self.mailbox.id,
@@ -157,6 +186,25 @@ class Lease:
             self.ends = 0
         self.env["ir.cron"]._commit_progress(1)
         self.committed = time.monotonic()
+
+    def suspects(self, is_dead=False):
+        """Return what the mailbox keeps of deaths, as JSON, or None.
+
+        :param is_dead: the work ended with an error that nobody expected, which is as
+            good as a death
+        """
+        notes = self.suspicion.dump()
+        if is_dead:
+            notes = [*(notes or ()), self.note]
+        return json.dumps(notes) if notes else None
+
+    def end_slice(self):
+        """Commit what was stored, and leave the rest to another slice.
+
+        :raises SliceOver: always
+        """
+        self.commit()
+        raise SliceOver
 
 
 class GmailScheduler(models.AbstractModel):
@@ -347,7 +395,14 @@ class GmailScheduler(models.AbstractModel):
         now = fields.Datetime.now()
         with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
-                CLAIMS[lane], {"now": now, "until": now + LEASE, "most": most}
+                CLAIMS[lane],
+                {
+                    "now": now,
+                    "until": now + LEASE,
+                    "most": most,
+                    "notes": poison.MAX_NOTES,
+                    "note": json.dumps({"lane": lane}),
+                },
             )
             rows = env.cr.fetchall()
         return [Lease(self.env(su=True), lane, *row) for row in rows]
@@ -393,7 +448,7 @@ class GmailScheduler(models.AbstractModel):
             env.cr.execute(
                 """
                 UPDATE gmail_mailbox m
-                   SET lease_until = NULL, history_cursor = x.cursor,
+                   SET lease_until = NULL, at_work = NULL, history_cursor = x.cursor,
                        last_sync = %(now)s, failure_count = 0, error_message = NULL,
                        waits_until = NULL, waits_for = NULL,
                        next_sync = CASE
@@ -426,11 +481,13 @@ class GmailScheduler(models.AbstractModel):
         mailbox.invalidate_recordset()
         work = self._run_contacts if lease.lane == "contacts" else self._run_mail
         react = self._react_contacts if lease.lane == "contacts" else self._react
+        is_dead = False
         try:
             values, pause = work(mailbox, lease)
+            lease.suspicion.clear_lane(lease.lane)
             lease.commit()
             self.env["gmail.meter"]._project_works()
-        except LeaseLost:
+        except (LeaseLost, SliceOver):
             self.env.cr.rollback()
             values, pause = {}, timedelta()
         except Exception as error:  # noqa: BLE001
@@ -438,7 +495,9 @@ class GmailScheduler(models.AbstractModel):
             if not mailbox.exists():
                 return False
             values, pause = react(mailbox, error)
-        return self._release(lease, values, pause)
+            known = (errors.GoogleError, UserError, psycopg2.Error)
+            is_dead = not isinstance(error, known)
+        return self._release(lease, values, pause, is_dead)
 
     def _run_mail(self, mailbox, lease):
         """Return how a slice of mail went: values of the mailbox, and a pause."""
@@ -753,10 +812,12 @@ class GmailScheduler(models.AbstractModel):
         pause = min(timedelta(seconds=15 * 2 ** min(failures, 10)), LONGEST_PAUSE)
         return pause + timedelta(milliseconds=random.randrange(1000))  # nosec B311
 
-    def _release(self, lease, values, pause):
+    def _release(self, lease, values, pause, is_dead=False):
         """Put the mailbox back and note how it went; return whether its contacts wait.
 
         A wake that came meanwhile set ``next_sync`` into the past, and wins.
+
+        :param is_dead: the work ended with an error that nobody expected
         """
         now = fields.Datetime.now()
         due = DUE[lease.lane]
@@ -767,10 +828,11 @@ class GmailScheduler(models.AbstractModel):
         with self.env["gmail.connect"]._short_transaction() as env:
             env.cr.execute(
                 """
-                UPDATE gmail_mailbox SET lease_until = NULL
+                UPDATE gmail_mailbox
+                   SET lease_until = NULL, at_work = NULL, suspects = %s
                  WHERE id = %s AND lease_token = %s
                 """,
-                [lease.mailbox.id, lease.token],
+                [lease.suspects(is_dead), lease.mailbox.id, lease.token],
             )
             # Paused or disconnected meanwhile: that stands.
             env.cr.execute(

@@ -43,6 +43,8 @@ CONFLICTS = (
 )
 # Of a failed message that Google names and doesn't return.
 NOT_FOUND = "not_found"
+# Of one that killed the workers that read it.
+POISON = "poison"
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MESSAGE_COLUMNS = {
     "thread_id": "int",
@@ -339,6 +341,9 @@ class GmailStore(models.AbstractModel):
             if isinstance(error, psycopg2.OperationalError) and not isinstance(
                 error, ProgramLimitExceeded
             ):
+                raise
+            if type(error) is Exception:
+                # Odoo's limit of CPU time, which may strike any message.
                 raise
             if len(messages) == 1:
                 gmail_id = messages[0].gmail_id

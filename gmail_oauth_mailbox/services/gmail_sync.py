@@ -1,3 +1,4 @@
+import logging
 from datetime import timedelta
 from itertools import chain
 
@@ -7,7 +8,9 @@ from odoo.tools import email_normalize
 from ..lib import errors, sync_plan
 from ..lib.types import MessageRef
 from ..lib.rules import doubt
-from .gmail_store import text
+from .gmail_store import POISON, text
+
+_logger = logging.getLogger(__name__)
 
 CHANGED = "gmail_oauth_mailbox/changed"
 # Downloads of one step of history, after which the cursor moves.
@@ -191,7 +194,7 @@ class GmailSync(models.AbstractModel):
             touched = self._apply(mailbox, client, plan, excluded, lease)
             mailbox.history_cursor = cursor or mailbox.history_cursor
             self._announce(mailbox, touched)
-            lease.commit()
+            lease.commit(steps[number][0].fetch if number < len(steps) else None)
             if lease.is_over and number < len(steps):
                 return False
         # Not that of the last page, which may know of what happened since the first.
@@ -287,14 +290,17 @@ class GmailSync(models.AbstractModel):
         """
         touched, messages, late = set(), [], None
         store = self.env["gmail.store"]
-        for gmail_id, result in client.fetch(refs):
-            if isinstance(result, errors.Gone):
-                # Another answer has just named it.
-                store._note_not_found(mailbox, gmail_id)
+        left = {ref.gmail_id: ref for ref in refs}
+        alone = [i for i in left if lease.suspicion.is_suspect(lease.lane, i)]
+        if alone:
+            touched |= self._fetch_alone(mailbox, client, alone, lease, is_new)
+            for gmail_id in alone:
+                del left[gmail_id]
+        for gmail_id, result in client.fetch(list(left.values())):
+            del left[gmail_id]
+            if self._note_failure(mailbox, gmail_id, result):
                 continue
-            if isinstance(result, errors.BadItem):
-                store._quarantine(mailbox, gmail_id, result.code)
-            elif isinstance(result, errors.GoogleError):
+            if isinstance(result, errors.GoogleError):
                 late = result
             else:
                 messages.append(result)
@@ -304,7 +310,7 @@ class GmailSync(models.AbstractModel):
                     shown += len(messages)
                     mailbox.progress_done = shown
                 self._announce(mailbox, found)
-                lease.commit()
+                lease.commit(left)
                 touched, messages = touched | found, []
         found = store._store_all(mailbox, messages, is_new)
         if late:
@@ -312,6 +318,55 @@ class GmailSync(models.AbstractModel):
             lease.commit()
             raise late
         return touched | found
+
+    def _note_failure(self, mailbox, gmail_id, result):
+        """Note a message that Gmail does not give; return whether it is one.
+
+        :param result: of the download
+        """
+        store = self.env["gmail.store"]
+        if isinstance(result, errors.Gone):
+            # Another answer has just named it.
+            store._note_not_found(mailbox, gmail_id)
+        elif isinstance(result, errors.BadItem):
+            store._quarantine(mailbox, gmail_id, result.code)
+        else:
+            return False
+        return True
+
+    def _fetch_alone(self, mailbox, client, gmail_ids, lease, is_new):
+        """Download and store messages one at a time that may have killed a worker; one
+        that did so twice while it was alone has failed.
+
+        :return: the ids of their conversations
+        :raises errors.RetryLater: Google gives the rest later; what came is committed
+        """
+        touched, store = set(), self.env["gmail.store"]
+        suspicion = lease.suspicion
+        gmail_ids = suspicion.in_order(gmail_ids)
+        for number, gmail_id in enumerate(gmail_ids, 1):
+            if suspicion.is_fatal(gmail_id):
+                _logger.error(
+                    "Mailbox %s: message %s stopped workers", mailbox.id, gmail_id
+                )
+                store._quarantine(mailbox, gmail_id, POISON)
+            else:
+                lease.commit([gmail_id], "download")
+                try:
+                    content = client.content(gmail_id)
+                    lease.commit([gmail_id], "read")
+                    message = client.read(content)
+                except (errors.Gone, errors.BadItem) as error:
+                    self._note_failure(mailbox, gmail_id, error)
+                else:
+                    found = store._store_all(mailbox, [message], is_new)
+                    self._announce(mailbox, found)
+                    touched |= found
+            suspicion.clear(gmail_id)
+            if lease.is_over and number < len(gmail_ids):
+                lease.end_slice()
+        lease.commit()
+        return touched
 
     @api.model
     def _announce(self, mailbox, thread_ids):

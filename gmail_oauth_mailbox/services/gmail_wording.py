@@ -155,6 +155,11 @@ class GmailWording(models.AbstractModel):
                     self._clock(row.retry_at),
                 )
             return self.env._("Gmail lists this email, but doesn't return it.")
+        if row.code == "poison":
+            return self.env._(
+                "Odoo stopped twice while it was importing this email. It's tried again "
+                "after the next update of the addon."
+            )
         if row.code == "too_large":
             return self.env._("It is too large. Read it in Gmail.")
         if row.code == "unreadable":

@@ -60,7 +60,6 @@ class Suspicion:
                 weight = self.weights.get(gmail_id, 0)
                 self.weights[gmail_id] = weight + WEIGHTS.get(note["stage"], 1)
         else:
-            # Mailboxes that waited for their turn have no note.
             self._widen(note.get("lane", "new"), note.get("ids"))
 
     def _widen(self, lane, ids):
