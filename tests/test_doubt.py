@@ -366,6 +366,35 @@ class TestListThatRemovesEverything(DoubtCase):
 
 
 @tagged("standard", "post_install", "-at_install")
+class TestListThatEndsTooSoon(DoubtCase):
+    def test_an_empty_list_does_not_end_the_search_for_older_mail(self):
+        for number in range(5):
+            self.google.add_message(ANNA, mail(subject=f"Old {number}"))
+        self.box.history_cursor = str(int(self.box.history_cursor) + 1000)
+        self.box._restart_backfill()
+        self.fault("/messages$", empty_list=True, count=1)
+        self.box.next_backfill = "2020-01-01"
+        self.run_cron("backfill_1")
+        self.assertFalse(self.box.backfill_done or self.box.error_message)
+        self.box.next_backfill = "2020-01-01"
+        self.run_cron("backfill_1")
+        self.assertEqual(len(self.stored()), 6)
+        self.assertTrue(self.box.backfill_done)
+
+    def test_a_window_without_email_ends_it(self):
+        self.box.history_start = "2026-11-24 00:00:00"
+        self.box._restart_backfill()
+        self.google.add_message(
+            ANNA, mail(subject="Old", date="Tue, 01 Sep 2026 10:00:00 +0000")
+        )
+        for _time in range(3):
+            self.box.next_backfill = "2020-01-01"
+            self.run_cron("backfill_1")
+        self.assertTrue(self.box.backfill_done)
+        self.assertFalse(self.box.error_message)
+
+
+@tagged("standard", "post_install", "-at_install")
 class TestContactsEmptyFullRead(ContactsCase):
     def setUp(self):
         super().setUp()

@@ -258,6 +258,12 @@ class GmailMailbox(models.Model):
         help="How long a search Gmail takes, in characters of an address, once it has "
         "refused one; 0 is the default",
     )
+    list_doubts = fields.Integer(
+        readonly=True,
+        copy=False,
+        groups="base.group_system",
+        help="How often Gmail's list of older email was empty though it counts more",
+    )
     backfill_done = fields.Boolean(readonly=True, copy=False)
     backfill_page = fields.Char(readonly=True, copy=False, groups="base.group_system")
     progress_done = fields.Integer("Messages Checked", readonly=True, copy=False)

@@ -143,6 +143,9 @@ class GmailBackfill(models.AbstractModel):
         if not page:
             lease.commit()
             return
+        is_end = not (term or page.refs or page.next_page_token)
+        if is_end and self._doubts_end(mailbox, client, lease):
+            return
         store = self.env["gmail.store"]
         known = store._known(mailbox, [r.gmail_id for r in page.refs])
         moved = store._move(
@@ -229,6 +232,28 @@ class GmailBackfill(models.AbstractModel):
             if not term:
                 mailbox.progress_done = 0
             return None
+
+    def _doubts_end(self, mailbox, client, lease):
+        """Return whether an empty list, which would end the search for older mail, is
+        asked for again, since the profile counts more email than Odoo has.
+
+        :raises errors.RetryLater: Gmail is asked again after a pause
+        """
+        stored = self.env["gmail.message"].search_count(
+            [("mailbox_id", "=", mailbox.id)]
+        )
+        if mailbox.list_doubts + 1 >= doubt.MAX_LISTS or doubt.counts_confirm(
+            stored, client.profile().messages_total
+        ):
+            mailbox.list_doubts = 0
+            return False
+        if lease.lane == "backfill":
+            mailbox.list_doubts += 1
+            lease.commit()
+            raise errors.RetryLater("Gmail's list is not whole", kind="list")
+        # The lane of older mail asks for it next.
+        lease.commit()
+        return True
 
     def _reach(self, mailbox, page_token, last):
         """Note the place reached.

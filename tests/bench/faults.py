@@ -28,6 +28,8 @@ WORKERS = 3
 MAILBOXES = 5
 LEASE_SECONDS = 8
 # One of the mailboxes brings in mail with these only.
+# Messages whose reader dies, over all mailboxes.
+POISON = 4
 CONTACTS = frozenset(f"customer{number}@customer.test" for number in range(20))
 # Seconds after which the workers give an answer up.
 PATIENCE = 2
@@ -67,11 +69,13 @@ RATE = google_error(
     "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute per user'",
 )
 AUTH = google_error(401, "authError", "Invalid Credentials", "UNAUTHENTICATED")
+NOT_FOUND = google_error(
+    404, "notFound", "Requested entity was not found.", "NOT_FOUND"
+)
 PRECONDITION = google_error(
     400, "failedPrecondition", "Precondition check failed.", "FAILED_PRECONDITION"
 )
-# By the rows of the list of errors: what the stand-in does instead of answering. That
-# a listed message is gone (row 15) is no lie of Google: mail is deleted meanwhile.
+# By the rows of the list of errors: what the stand-in does instead of answering.
 FAULTS = (
     (
         "3 precondition",
@@ -105,6 +109,14 @@ FAULTS = (
     ("22 no batch", {"path": "^/batch", "pass": True, "as_type": "text/html"}, None),
     ("22 batch 503", {"path": "^/batch", "status": 503}, OVERLOADED),
     ("22 batch 413", {"path": "^/batch", "status": 413}, {}),
+    ("15 404 at first", {"path": f"{API}/me/messages/[0-9a-f]+$", "status": 404}, NOT_FOUND),
+    ("15 newest missing", {"path": f"{API}/me/threads/", "lack_newest": True}, None),
+    (
+        "15 empty list",
+        {"path": f"{API}/me/messages$", "empty_list": True, "chance": 0.05},
+        None,
+    ),
+    ("1 too long", {"path": f"{API}/me/messages$", "status": 414}, {}),
     (
         "history out of order",
         {"path": f"{API}/me/history", "pass": True, "reorder_history": True},
@@ -127,13 +139,18 @@ class Google:
         self.random = random.Random(seed)
         self.faults = {}
         self.changes = 0
+        self.poison = set()
         self._number = 0
         self._senders = {}
 
     def control(self, path, payload=None):
         return Bench.control(self.origin, path, payload)
 
-    def deliver(self, email):
+    def deliver(self, email, poison=False):
+        """Have a message arrive; return its id.
+
+        :param poison: it kills the worker that reads it
+        """
         self._number += 1
         message = EmailMessage()
         sender = f"customer{self.random.randrange(40)}@customer.test"
@@ -145,20 +162,24 @@ class Google:
             other = self.random.randrange(max(1, self._number - 20), self._number)
             message.replace_header("Subject", f"Re: Campaign {other}")
             message["References"] = f"<{other}@customer.test>"
+        if poison:
+            message["X-Poison"] = "1"
         message.set_content("word " * self.random.randrange(1, 2000))
         labels = ["INBOX"] + (["UNREAD"] if self.random.random() < 0.7 else [])
         raw = base64.b64encode(message.as_bytes()).decode()
         given = {"account": email, "raw": raw, "labels": labels}
         gmail_id = self.control("messages", given)["id"]
         self._senders[gmail_id] = sender
+        if poison:
+            self.poison.add(gmail_id)
         return gmail_id
 
     def change(self):
         """Let one thing happen in one mailbox."""
         email = self.random.choice(self.emails)
         kind = self.random.choices(
-            ("arrive", "label", "trash", "untrash", "delete", "vanish"),
-            (4, 5, 1, 1, 1, 1),
+            ("arrive", "label", "trash", "untrash", "delete", "vanish", "join"),
+            (4, 5, 1, 1, 1, 1, 1),
         )[0]
         self.changes += 1
         if kind == "arrive":
@@ -176,6 +197,14 @@ class Google:
         if not messages:
             return
         message = self.random.choice(messages)
+        if kind == "join":
+            # Conversations are joined; the next record names the new one.
+            thread = self.random.choice(messages)["threadId"]
+            self._do(email, message["id"], {"action": "move", "thread": thread})
+            is_on = "STARRED" in message["labelIds"]
+            change = {"remove" if is_on else "add": ["STARRED"]}
+            self._do(email, message["id"], {"action": "modify", **change})
+            return
         given = {
             "label": {
                 "action": "modify",
@@ -224,12 +253,14 @@ class Google:
         self.faults[name] = self.faults.get(name, 0) + times
 
     def wanted(self, email):
-        """Return {gmail id: labels} of the mail that belongs into the mirror."""
+        """Return {gmail id: [conversation, label, …]} of the mail that belongs into the
+        mirror."""
         all_mail = email != self.emails[-1]
         return {
-            message["id"]: sorted(message["labelIds"])
+            message["id"]: [message["threadId"], *sorted(message["labelIds"])]
             for message in self.control(f"messages?account={email}&brief=1")
             if NEVER.isdisjoint(message["labelIds"])
+            and message["id"] not in self.poison
             and (all_mail or self._senders[message["id"]] in CONTACTS)
         }
 
@@ -268,6 +299,14 @@ class Workers:
             child.stdin.close()
             self._running.append(child)
 
+    def revive(self):
+        """Start workers anew that died by themselves; return how many."""
+        dead = [child for child in self._running if child.poll() is not None]
+        for child in dead:
+            self._running.remove(child)
+        self.start()
+        return len(dead)
+
     def kill(self, number):
         child = self._running.pop(number)
         if child.poll() is None:
@@ -286,8 +325,9 @@ class Workers:
 
 
 def compare(google, mirror):
-    """Return (messages compared, lost, duplicated, differing) over all mailboxes."""
-    compared = lost = duplicated = differing = 0
+    """Return (messages compared, lost, duplicated, differing, failed) over all
+    mailboxes; failed are those that nothing was wrong with."""
+    compared = lost = duplicated = differing = failed = 0
     for email in google.emails:
         wanted, held = google.wanted(email), mirror[email]
         compared += len(wanted)
@@ -300,7 +340,8 @@ def compare(google, mirror):
         )
         duplicated += held["duplicated"]
         differing += held["broken"]
-    return compared, lost, duplicated, differing
+        failed += len(set(held["state"][2]) - google.poison)
+    return compared, lost, duplicated, differing, failed
 
 
 def measure(bench):
@@ -324,10 +365,15 @@ def measure(bench):
         workers.start()
         ends = time.monotonic() + options.minutes * 60
         next_fault = next_kill = next_push = faults = 0
-        reconnected = 0
+        reconnected = died = 0
+        poison = [options.faults * n // (POISON + 1) for n in range(1, POISON + 1)]
         while True:
             now = time.monotonic()
             google.change()
+            died += workers.revive()
+            if poison and faults >= poison[0]:
+                poison.pop(0)
+                google.deliver(google.random.choice(emails[:-1]), poison=True)
             if now >= next_fault:
                 google.inject()
                 faults = sum(google.struck().values())
@@ -348,23 +394,29 @@ def measure(bench):
         google.control("faults?clear=1")
         settle = time.monotonic() + 240
         while True:
+            died += workers.revive()
             push(bench, database)
             time.sleep(3)
             mirror = bench.in_odoo(database, "mirror", origin)
-            compared, lost, duplicated, differing = compare(google, mirror)
-            if not (lost or duplicated or differing) or time.monotonic() > settle:
+            compared, lost, duplicated, differing, failed = compare(google, mirror)
+            is_bad = lost or duplicated or differing or failed
+            if not is_bad or time.monotonic() > settle:
                 break
+        injected = sum(len(held["state"][2]) for held in mirror.values()) - failed
         struck = google.struck()
         for name, times in sorted(struck.items()):
             bench.notes.append(f"  {name:<24} {times:>6}")
     bench.notes.append(
         f"faults {sum(struck.values())}, kills {workers.kills}, changes "
         f"{google.changes}, messages compared {compared}, reconnected {reconnected}, "
-        f"lost {lost}, duplicated {duplicated}, differing {differing}, seed {seed}"
+        f"lost {lost}, duplicated {duplicated}, differing {differing}, failed {failed} "
+        f"and {injected} of {POISON - len(poison)} that kill, which killed {died} "
+        f"workers, seed {seed}"
     )
-    if lost or duplicated or differing:
+    if is_bad:
         raise Problem(bench.notes[-1])
-    return [row("faults", "lost or duplicated", [lost + duplicated + differing])]
+    bad = lost + duplicated + differing + failed
+    return [row("faults", "lost, duplicated, or failed", [bad])]
 
 
 def push(bench, database):
@@ -380,6 +432,12 @@ def push(bench, database):
         "UPDATE gmail_mailbox SET next_sync = now() AT TIME ZONE 'UTC',"
         " next_backfill = now() AT TIME ZONE 'UTC'"
         " WHERE next_sync > now() AT TIME ZONE 'UTC' AND lease_until IS NULL",
+        database,
+    )
+    # What Google didn't return is asked for again without the pauses of days.
+    query(
+        "UPDATE gmail_quarantine SET retry_at = now() AT TIME ZONE 'UTC'"
+        " WHERE code = 'not_found'",
         database,
     )
     query("UPDATE gmail_quota SET paused_until = NULL", database)

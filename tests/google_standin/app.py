@@ -441,7 +441,11 @@ class Standin:
         if not given:
             if args.get("brief"):
                 return [
-                    {"id": m.id, "labelIds": sorted(m.labels)}
+                    {
+                        "id": m.id,
+                        "threadId": m.thread_id,
+                        "labelIds": sorted(m.labels),
+                    }
                     for m in account.messages.values()
                 ]
             return [shown(m) for m in account.messages.values()]
