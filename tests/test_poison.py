@@ -8,12 +8,14 @@ from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import fields
+from odoo.models import BaseModel
 from odoo.tests import tagged
 
-from odoo.addons.gmail_oauth_mailbox.lib import gmail_api
+from odoo.addons.gmail_oauth_mailbox.lib import gmail_api, people_api
 from odoo.addons.gmail_oauth_mailbox.services import gmail_scheduler
 
 from .common import ANNA, GmailCase, mail
+from .test_contacts import ContactsCase, person
 
 MIGRATION = (
     pathlib.Path(gmail_scheduler.__file__).parents[1]
@@ -240,3 +242,172 @@ class TestPoison(GmailCase):
             self.work("new")
         self.assertEqual(self.subjects(), ["Innocent"])
         self.assertFalse(self.failed())
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestPoisonedQueues(ContactsCase):
+    """One row of a queue that kills workers keeps no other waiting, and ends."""
+
+    def due(self):
+        """Have what was put off be due, and the scheduled actions' runs be over."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE gmail_pending SET retry_at = '2020-01-01'"
+            " WHERE retry_at IS NOT NULL;"
+            " UPDATE gmail_mailbox SET lease_until = '2020-01-01'"
+            " WHERE lease_until IS NOT NULL;"
+            " UPDATE gmail_mailbox SET next_contacts = '2020-01-01'"
+        )
+        self.env.invalidate_all()
+
+    def deaths(self, cron, most=12):
+        """Run a scheduled action until nothing kills it; return how often it died."""
+        deaths = 0
+        for _life in range(most):
+            if self.dies(cron):
+                deaths += 1
+            elif not self.pending(cron):
+                return deaths
+            self.due()
+        self.fail("it kills for ever")
+
+    def dies(self, cron):
+        """Run a scheduled action; return whether it is killed."""
+        try:
+            if cron == "contacts":
+                self.run_contacts()
+            else:
+                self.run_cron(cron)
+        except Killed:
+            self.bury(cron)
+            return True
+        return False
+
+    def run_contacts(self):
+        """Run a worker; Odoo's scheduled action would store what it had begun."""
+        with self.registry.cursor() as cr:
+            scheduler = self.env(cr=cr, su=True)["gmail.scheduler"]
+            for lease in scheduler._claim("contacts"):
+                scheduler._run(lease)
+        self.env.invalidate_all()
+
+    def bury(self, cron):
+        """Odoo takes note of the end of a run, which a process that is killed does
+        not reach."""
+        self.env.cr.execute(
+            "UPDATE ir_cron_progress SET timed_out_counter = 1 WHERE id = ("
+            " SELECT max(id) FROM ir_cron_progress WHERE cron_id = %s)",
+            [self.env.ref(f"gmail_oauth_mailbox.ir_cron_gmail_{cron}").id],
+        )
+        self.env.invalidate_all()
+
+    def pending(self, cron="file"):
+        """Return how much is left for a scheduled action."""
+        if cron == "contacts":
+            return self.env["gmail.contact"].search_count([("is_pending", "=", True)])
+        return self.env["gmail.pending"].search_count([])
+
+    @contextmanager
+    def deadly(self, service, method, name):
+        """Have a service's method kill the worker when a record of a name is in it."""
+        model = type(self.env[service])
+        real, done = getattr(model, method), []
+
+        def killing(self, *arguments, **options):
+            for argument in arguments:
+                if isinstance(argument, BaseModel) and argument._name in (
+                    "gmail.message",
+                    "gmail.contact",
+                ):
+                    names = argument.mapped(argument._rec_name or "name")
+                    if name in names:
+                        raise Killed
+                    done.extend(names)
+            return real(self, *arguments, **options)
+
+        with patch.object(model, method, killing):
+            yield done
+
+    def test_linking(self):
+        for subject in ("One", "Poison", "Two", "Three"):
+            self.google.add_message(ANNA, mail(subject=subject))
+        self.sync(self.box)
+        messages = self.env["gmail.message"].search([("mailbox_id", "=", self.box.id)])
+        bad = messages.filtered(lambda m: m.subject == "Poison")
+        with self.deadly("gmail.linker", "_file", "Poison") as done:
+            deaths = self.deaths("file")
+        # Once with the others, twice alone.
+        self.assertEqual(deaths, 3)
+        self.assertEqual(sorted(done), ["One", "Three", "Two"])
+        row = self.box.quarantine_ids
+        self.assertEqual(row.gmail_id, bad.gmail_id)
+        self.assertIn("couldn't link it", row.with_user(self.anna).reason)
+        # With the cause gone, one click links it.
+        self.box.with_user(self.anna).action_retry_left_out()
+        self.sync(self.box)
+        with self.deadly("gmail.linker", "_file", "nothing") as done:
+            self.run_cron("file")
+        self.assertEqual(done, ["Poison"])
+        self.assertFalse(self.box.quarantine_ids or self.pending())
+
+    def test_others_come_first_after_a_death(self):
+        for subject in ("Poison", "One", "Two"):
+            self.google.add_message(ANNA, mail(subject=subject))
+        self.sync(self.box)
+        with self.deadly("gmail.linker", "_file", "Poison"):
+            for _life in range(2):
+                self.assertTrue(self.dies("file"))
+            # It was put off before it killed, so the next run has the others.
+            self.run_cron("file")
+        left = self.env["gmail.pending"].search([])
+        self.assertEqual(left.message_id.subject, "Poison")
+        self.assertEqual(left.deaths, 1)
+
+    def test_a_run_that_was_killed_by_chance_gives_nothing_up(self):
+        for number in range(4):
+            self.google.add_message(ANNA, mail(subject=f"Number {number}"))
+        self.sync(self.box)
+        with self.deadly("gmail.linker", "_file", "Number 2"):
+            self.assertTrue(self.dies("file"))
+        self.due()
+        self.run_cron("file")
+        self.assertFalse(self.pending() or self.box.quarantine_ids)
+
+    def test_contacts_that_are_settled(self):
+        people = [person(f"P {n}", f"p{n}@firm.test") for n in range(3)]
+        self.add(person("Poison", "poison@firm.test"), *people)
+        with self.deadly("gmail.contacts", "_settle", "Poison"):
+            deaths = self.deaths("contacts")
+        self.assertGreaterEqual(deaths, 3)
+        self.assertLessEqual(deaths, 4)
+        contacts = self.env["gmail.contact"].search([("mailbox_id", "=", self.box.id)])
+        self.assertEqual(len(contacts), 4)
+        bad = contacts.filtered(lambda c: c.name == "Poison")
+        self.assertEqual((bad.outcome, bad.reason), ("skip", "refused"))
+        self.assertNotIn("refused", (contacts - bad).mapped("reason"))
+
+    def test_contacts_that_are_read(self):
+        people = [person(f"P {n}", f"p{n}@firm.test") for n in range(3)]
+        self.add(*people, person("Poison", "poison@firm.test"))
+        real = people_api.parse_person
+
+        def parse_person(item):
+            if (item.get("names") or [{}])[0].get("displayName") == "Poison":
+                raise Killed
+            return real(item)
+
+        with patch.object(people_api, "parse_person", parse_person):
+            deaths = self.deaths("contacts")
+            self.assertEqual(deaths, 3)
+            contacts = self.env["gmail.contact"].search(
+                [("mailbox_id", "=", self.box.id)]
+            )
+            self.assertEqual(
+                sorted(c.name or "" for c in contacts), ["", "P 0", "P 1", "P 2"]
+            )
+            bad = contacts.filtered(lambda c: not c.name)
+            self.assertEqual((bad.outcome, bad.reason), ("skip", "refused"))
+            # The next full synchronization does not read it, nor drop it.
+            self.box.contact_full_at = "2020-01-01"
+            self.assertEqual(self.deaths("contacts"), 0)
+            self.assertFalse(bad.is_gone)

@@ -46,11 +46,13 @@ class PeopleClient(ApiClient):
     def _on(self, *path):
         return resource("people", self._endpoints.people, *path)
 
-    def connections(self, page_token=None, sync_token=None):
+    def connections(self, page_token=None, sync_token=None, guard=None):
         """Return a ContactPage: of all contacts, or of what changed.
 
         :param sync_token: where the last synchronisation ended; other pages of one
             synchronisation are asked for with the same
+        :param guard: called with the resource name of each person before it is read;
+            returns whether it is read at all
         :raises errors.CursorExpired: the token is older than Google's seven days
         """
         answer = self._call(
@@ -68,6 +70,7 @@ class PeopleClient(ApiClient):
             parse_person(person)
             for person in (people if isinstance(people, list) else ())
             if isinstance(person, dict)
+            and (guard is None or guard(str(person.get("resourceName") or "")))
         ]
         return ContactPage(
             contacts=tuple(c for c in contacts if c.resource_name),

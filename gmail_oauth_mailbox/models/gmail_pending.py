@@ -27,3 +27,6 @@ class GmailPending(models.Model):
     mail_key = fields.Char(index="btree_not_null")
     attempts = fields.Integer()
     retry_at = fields.Datetime()
+    deaths = fields.Integer(
+        help="How often the work on it alone has begun after a worker's death"
+    )

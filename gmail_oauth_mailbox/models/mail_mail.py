@@ -1,3 +1,6 @@
+import logging
+from datetime import timedelta
+
 import idna
 
 from odoo import fields, models
@@ -7,6 +10,10 @@ from odoo.tools.mail import email_split_and_format, email_split_tuples
 
 from ..lib.mime.addresses import address_key
 
+_logger = logging.getLogger(__name__)
+# Deaths of a worker while it sent one mail alone.
+MAX_DEATHS = 2
+FIRST_PAUSE = timedelta(minutes=1)
 # What of a mail is its owner's own.
 CONTENT = frozenset(
     {
@@ -76,6 +83,11 @@ class MailMail(models.Model):
         ondelete="set null",
     )
     gmail_bcc = fields.Char("Bcc of Gmail", readonly=True, copy=False)
+    gmail_deaths = fields.Integer(
+        readonly=True,
+        copy=False,
+        help="How often sending it alone has begun after a worker's death",
+    )
     gmail_attempts = fields.Integer(
         "Attempts through Gmail",
         readonly=True,
@@ -160,6 +172,8 @@ class MailMail(models.Model):
                 mail.sudo().mail_server_id = mailbox.outgoing_server_id
         self.env["gmail.compose"]._settle_mails(held)
         rest = self - held
+        if auto_commit:
+            rest -= rest._gmail_send_suspects(raise_exception, post_send_callback)
         # A worker of the queue and a person may have the same in hand. Odoo's own lock
         # comes with the first flush, which may be after the mail has left.
         theirs = rest.filtered(lambda m: m.sudo().gmail_mailbox_id)
@@ -173,6 +187,67 @@ class MailMail(models.Model):
             auto_commit=auto_commit,
             raise_exception=raise_exception,
             post_send_callback=post_send_callback,
+        )
+
+    def _gmail_send_suspects(self, raise_exception, post_send_callback):
+        """Send mails of mailboxes one at a time that may have killed the worker that
+        sends; return them. Each is noted and put off before it is sent, and given up
+        after two deaths.
+
+        :return: the mails that were sent, put off, or given up
+        """
+        is_after_death = self.env["gmail.scheduler"]._is_after_death()
+        suspects = self.filtered(
+            lambda mail: mail.sudo().gmail_mailbox_id
+            and (is_after_death or mail.sudo().gmail_deaths)
+        )
+        for mail in suspects.sorted("gmail_deaths"):
+            if mail.gmail_deaths >= MAX_DEATHS:
+                mail._gmail_stopped_workers()
+                self.env.cr.commit()
+                continue
+            deaths = mail.gmail_deaths + 1
+            later = fields.Datetime.now() + FIRST_PAUSE * 2**deaths
+            scheduled = mail.scheduled_date
+            mail.sudo().write({"gmail_deaths": deaths, "scheduled_date": later})
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger(later)
+            # A run that has done something is not one that timed out: Odoo would fail
+            # the scheduled action for all mail.
+            self.env["ir.cron"]._commit_progress(1)
+            # Noted, it is sent by the road of all others.
+            mail.sudo().write({"gmail_deaths": 0, "scheduled_date": scheduled})
+            mail._gmail_send_one(raise_exception, post_send_callback)
+            self.env.cr.commit()
+        return suspects
+
+    def _gmail_send_one(self, raise_exception, post_send_callback):
+        """Send one mail that was noted."""
+        self.with_context(ir_cron_progress_id=False).send(
+            auto_commit=True,
+            raise_exception=raise_exception,
+            post_send_callback=post_send_callback,
+        )
+
+    def _gmail_stopped_workers(self):
+        """Give a mail up, and say so on it and to its author."""
+        reason = self.env._(
+            "Odoo stopped twice while sending this email. Write it again, and ask your "
+            "administrator to check the log."
+        )
+        _logger.error("Mail %s stopped workers", self.id)
+        self.write(
+            {
+                "state": "exception",
+                "failure_type": "unknown",
+                "failure_reason": reason,
+                "gmail_deaths": 0,
+            }
+        )
+        self._postprocess_sent_message(
+            success_pids=[],
+            success_emails=[],
+            failure_reason=reason,
+            failure_type="unknown",
         )
 
     def _send(self, *args, smtp_session=None, **kwargs):

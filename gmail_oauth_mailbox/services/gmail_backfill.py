@@ -7,7 +7,7 @@ from odoo.tools import SQL
 from ..lib import errors, query
 from ..lib.rules import doubt
 from ..lib.types import MessageRef, ParsedMessage
-from .gmail_store import NOT_FOUND, POISON
+from .gmail_store import NOT_FOUND, NOT_LINKED, POISON
 
 _logger = logging.getLogger(__name__)
 
@@ -660,8 +660,11 @@ class GmailBackfill(models.AbstractModel):
         ):
             for row in rows.filtered(lambda r: r.code == POISON):
                 lease.suspicion.suspect_again(row.gmail_id)
-            refs = [MessageRef(row.gmail_id, "") for row in rows]
-            touched = self._fetch(mailbox, client, refs, lease)
+            unlinked = rows.filtered(lambda r: r.code == NOT_LINKED)
+            stored = store._stored(mailbox, unlinked.mapped("gmail_id"))
+            store._have_filed(mailbox, [row_id for row_id, _t in stored.values()], False)
+            refs = [MessageRef(row.gmail_id, "") for row in rows - unlinked]
+            touched = self._fetch(mailbox, client, refs, lease, is_retry=True)
             rows.invalidate_recordset()
             # Those that fail again are due later, or not at all; the others came in, or
             # are not wanted any more.

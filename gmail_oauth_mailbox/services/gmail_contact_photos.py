@@ -1,4 +1,5 @@
 import base64
+import logging
 
 from odoo import api, models
 from odoo.tools.mimetypes import guess_mimetype
@@ -6,6 +7,8 @@ from odoo.tools.mimetypes import guess_mimetype
 from ..lib import errors
 from .gmail_contact_values import PHOTO
 from .gmail_files import RASTER
+
+_logger = logging.getLogger(__name__)
 
 # Photos that are looked at between two commits.
 AT_ONCE = 20
@@ -25,11 +28,19 @@ class GmailContactPhotos(models.AbstractModel):
         """
         while contacts := self._wanted(mailbox):
             for contact in contacts:
+                key = f"photo:{contact.id}"
+                is_suspect = lease.suspicion.is_suspect(lease.lane, key)
                 try:
-                    self._take_one(contact, client)
+                    if lease.suspicion.is_fatal(key):
+                        _logger.error("Photo of %s stopped workers", contact.id)
+                    else:
+                        if is_suspect:
+                            lease.commit([key], "read")
+                        self._take_one(contact, client)
                 except errors.RetryLater:
                     # Contacts are read without them; the next time brings them.
                     return True
+                lease.suspicion.clear(key)
                 contact.photo_taken = contact.photo_url
             lease.commit()
             if lease.is_over:

@@ -17,6 +17,7 @@ from ..lib.domains import is_role
 from ..lib.mime.addresses import address_key
 from ..lib.rules import doubt
 from ..lib.rules.phone import phone_key
+from ..lib.types import ParsedContact
 from .gmail_contact_values import is_of_company, precedence
 from .gmail_store import CONFLICTS
 from .partner_keys import partner_ids
@@ -37,6 +38,8 @@ SYSTEM_LABELS = [
         *("myContacts", "starred"),
     )
 ]
+# Stands for the etag of a person that can't be read.
+UNREAD = "unread"
 # When rules for everybody's contacts changed last.
 RULES_AT = "gmail_oauth_mailbox.contact_rules_at"
 EPOCH = datetime(1970, 1, 1)
@@ -81,6 +84,40 @@ PERSONS = """
 """
 
 
+class Guard:
+    """Notes each person of Google before it is read that may have killed a worker.
+
+    :param lease: Lease
+    :ivar failed: resource names of those that are not read: they did so twice while
+        they were alone in work
+    """
+
+    def __init__(self, lease):
+        self.lease = lease
+        self.failed = []
+        self.key = None
+
+    def __call__(self, name):
+        """Return whether a person is read."""
+        suspicion, key = self.lease.suspicion, f"person:{name}"
+        if not suspicion.is_suspect(self.lease.lane, key):
+            return True
+        if suspicion.is_fatal(key):
+            # It stays suspect: Google sends it with each full synchronization.
+            self.failed.append(name)
+            return False
+        self.end()
+        self.key = key
+        self.lease.commit([key], "read")
+        return True
+
+    def end(self):
+        """The last person was read."""
+        if self.key:
+            self.lease.suspicion.clear(self.key)
+            self.key = None
+
+
 class GmailContacts(models.AbstractModel):
     """The contacts that owners have in Google: read, and told apart.
 
@@ -112,8 +149,11 @@ class GmailContacts(models.AbstractModel):
         if has_groups:
             self._take_groups(mailbox, client.groups())
         while True:
+            guard = Guard(lease)
             try:
-                page = client.connections(mailbox.contact_page, mailbox.contact_cursor)
+                page = client.connections(
+                    mailbox.contact_page, mailbox.contact_cursor, guard
+                )
             except (errors.CursorExpired, errors.RequestRefused):
                 if not mailbox.contact_page and not mailbox.contact_cursor:
                     raise
@@ -125,8 +165,13 @@ class GmailContacts(models.AbstractModel):
                 has_groups = True
             if not page.next_page_token and not self._is_believed(mailbox, page):
                 self._doubt_contacts(mailbox, page, lease)
-            self._take_page(mailbox, page)
+            guard.end()
+            self._keep_failed(mailbox, guard.failed)
+            is_careful = bool(lease.suspicion)
+            self._take_page(mailbox, page, is_careful)
             lease.commit()
+            if is_careful and not self._settle_pending(mailbox, lease):
+                return True
             if not page.next_page_token:
                 photos = self.env["gmail.contact.photos"]
                 return not photos._take(mailbox, client, lease)
@@ -147,11 +192,55 @@ class GmailContacts(models.AbstractModel):
             )
             if not pending:
                 return True
-            pending.is_pending = False
-            self._settle_each(pending)
+            alone = pending.filtered(
+                lambda c: lease.suspicion.is_suspect(lease.lane, f"contact:{c.id}")
+            )
+            together = pending - alone
+            together.is_pending = False
+            self._settle_each(together)
+            for contact in alone:
+                self._settle_alone(contact, lease)
+                if lease.is_over:
+                    break
             lease.commit()
             if lease.is_over:
                 return False
+
+    def _settle_alone(self, contact, lease):
+        """Settle a Google contact that may have killed a worker; one that did so twice
+        while it was alone in work is skipped."""
+        key = f"contact:{contact.id}"
+        if lease.suspicion.is_fatal(key):
+            _logger.error("Google contact %s stopped workers", contact.id)
+            contact.write({"is_pending": False, "outcome": "skip", "reason": "refused"})
+        else:
+            lease.commit([key], "read")
+            contact.is_pending = False
+            self._settle_each(contact)
+        lease.suspicion.clear(key)
+
+    def _keep_failed(self, mailbox, names):
+        """Keep people as they are stored that can't be read, so that they don't count
+        as deleted; new ones are shown without a name.
+
+        :param names: resource names
+        """
+        if not names:
+            return
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE gmail_contact SET seen = %s"
+            " WHERE mailbox_id = %s AND resource_name = ANY(%s)"
+            " RETURNING resource_name",
+            [mailbox.contact_round, mailbox.id, names],
+        )
+        known = {name for (name,) in self.env.cr.fetchall()}
+        new = [
+            ParsedContact(resource_name=name, etag=UNREAD)
+            for name in names
+            if name not in known
+        ]
+        self._settle_each(self._take(mailbox, new))
 
     @api.model
     def _settle_offline(self):
@@ -182,6 +271,9 @@ class GmailContacts(models.AbstractModel):
 
         :raises psycopg2.Error: a conflict, which mends itself
         """
+        unread = contacts.filtered(lambda contact: contact.etag == UNREAD)
+        unread.write({"outcome": "skip", "reason": "refused"})
+        contacts -= unread
         try:
             with self.env.cr.savepoint():
                 self._settle(contacts)
@@ -384,8 +476,11 @@ class GmailContacts(models.AbstractModel):
         lease.commit()
         raise errors.RetryLater("Google's list of contacts is not whole", kind="list")
 
-    def _take_page(self, mailbox, page):
-        """Keep a page, and do what follows from it."""
+    def _take_page(self, mailbox, page, is_careful=False):
+        """Keep a page, and do what follows from it.
+
+        :param is_careful: its contacts are settled later, one at a time
+        """
         is_full = not mailbox.contact_cursor
         changed = self._take(mailbox, page.contacts)
         values = {"contact_page": page.next_page_token}
@@ -398,7 +493,10 @@ class GmailContacts(models.AbstractModel):
         elif not mailbox.contact_state:
             values["contact_state"] = "reading"
         mailbox.write(values)
-        self._settle_each(changed)
+        if is_careful:
+            changed.is_pending = True
+        else:
+            self._settle_each(changed)
 
     def _take(self, mailbox, contacts):
         """Keep contacts of Google; return those that are new or other than before."""

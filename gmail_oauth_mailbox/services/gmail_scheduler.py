@@ -390,6 +390,17 @@ class GmailScheduler(models.AbstractModel):
         return True
 
     @api.model
+    def _is_after_death(self):
+        """Whether the run of the current scheduled action before this one was killed.
+
+        Odoo counts each run as timed out when it begins, and takes that back at its
+        end; see ir.cron's ``_add_progress``.
+        """
+        progress_id = self.env.context.get("ir_cron_progress_id")
+        progress = self.env["ir.cron.progress"].sudo().browse(progress_id or ())
+        return progress.timed_out_counter > 1
+
+    @api.model
     def _claim(self, lane, most=1):
         """Take the mailboxes that are due longest in a lane; return their leases."""
         now = fields.Datetime.now()

@@ -45,6 +45,8 @@ CONFLICTS = (
 NOT_FOUND = "not_found"
 # Of one that killed the workers that read it.
 POISON = "poison"
+# Of one that is stored, and can't be linked to records.
+NOT_LINKED = "not_linked"
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MESSAGE_COLUMNS = {
     "thread_id": "int",

@@ -278,7 +278,9 @@ class GmailSync(models.AbstractModel):
     # Taking in
     # ------------------------------------------------------------------
 
-    def _fetch(self, mailbox, client, refs, lease, shown=None, is_new=False):
+    def _fetch(
+        self, mailbox, client, refs, lease, shown=None, is_new=False, is_retry=False
+    ):
         """Download and store messages; return the ids of their conversations.
 
         What is left when it ends is the caller's to commit, with the place reached;
@@ -286,6 +288,7 @@ class GmailSync(models.AbstractModel):
 
         :param shown: of the progress, messages checked before these
         :param is_new: they are new mail
+        :param is_retry: they failed before; what the lane reads comes after them
         :raises errors.RetryLater: Google gives the rest later; what came is committed
         """
         touched, messages, late = set(), [], None
@@ -296,6 +299,10 @@ class GmailSync(models.AbstractModel):
             touched |= self._fetch_alone(mailbox, client, alone, lease, is_new)
             for gmail_id in alone:
                 del left[gmail_id]
+            if not is_retry:
+                # The place is committed with each window, so that the one in which a
+                # worker died is the first to come.
+                lease.suspicion.clear_lane(lease.lane)
         for gmail_id, result in client.fetch(list(left.values())):
             del left[gmail_id]
             if self._note_failure(mailbox, gmail_id, result):

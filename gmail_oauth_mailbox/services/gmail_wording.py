@@ -160,6 +160,10 @@ class GmailWording(models.AbstractModel):
                 "Odoo stopped twice while it was importing this email. It's tried again "
                 "after the next update of the addon."
             )
+        if row.code == "not_linked":
+            return self.env._(
+                "This email is in Odoo, but Odoo couldn't link it to records."
+            )
         if row.code == "too_large":
             return self.env._("It is too large. Read it in Gmail.")
         if row.code == "unreadable":

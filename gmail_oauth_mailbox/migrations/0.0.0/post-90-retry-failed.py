@@ -12,7 +12,9 @@ def migrate(cr, version):
     cr.execute(
         """
         UPDATE gmail_quarantine SET is_retried = TRUE
-         WHERE code = 'poison' OR code ~ '^[A-Z]'
+         WHERE code IN ('poison', 'not_linked') OR code ~ '^[A-Z]'
         """
     )
     _logger.info("Failed messages to try again: %s.", cr.rowcount)
+    # Contacts that stopped workers are among what is noted here.
+    cr.execute("UPDATE gmail_mailbox SET suspects = NULL WHERE suspects IS NOT NULL")

@@ -10,12 +10,17 @@ from odoo import fields
 from odoo.tools import SQL
 
 from ...lib import errors
+from ..gmail_store import NOT_LINKED
 
 _logger = logging.getLogger(__name__)
 
 CRON = "gmail_oauth_mailbox.ir_cron_gmail_file"
 # Messages linked in one transaction.
 PAGE = 100
+# Deaths of a worker while it worked on one row alone.
+MAX_DEATHS = 2
+# A mailbox whose choices can't be recorded is tried again after this time.
+LONG_PAUSE = timedelta(days=1)
 # Attempts to fetch attachments, or after an error of Odoo. The pauses double.
 MAX_ATTEMPTS = 6
 FIRST_PAUSE = timedelta(minutes=1)
@@ -25,11 +30,16 @@ class Queue:
     """Rows of gmail.pending: a message to link, an email to settle, or a mailbox whose
     choices are to be recorded anew. Adding a row blocks no other transaction.
 
+    After a worker's death, rows are taken one at a time. Each is noted and put off
+    before the work on it begins, so that it can't keep others waiting when the worker
+    dies again.
+
     :param env_su: superuser environment
     """
 
     def __init__(self, env_su):
         self.env = env_su
+        self.is_careful = self.has_suspects = False
 
     # ------------------------------------------------------------------
     # Adding
@@ -115,6 +125,11 @@ class Queue:
 
     def run(self):
         """Do what is left, in committed pages, until the time of the pass ends."""
+        self.is_careful = self.env["gmail.scheduler"]._is_after_death()
+        self.env.cr.execute(
+            "SELECT EXISTS (SELECT FROM gmail_pending WHERE deaths > 0)"
+        )
+        self.has_suspects = self.is_careful or self.env.cr.fetchone()[0]
         commit_progress = self.env["ir.cron"]._commit_progress
         sweep_page = self.env["gmail.exclusions"]._sweep_page
         steps = (
@@ -142,22 +157,88 @@ class Queue:
     def _transaction(self):
         return self.env["gmail.connect"]._short_transaction()
 
-    def _claim(self, env, what, limit):
-        """Return rows of gmail.pending that are due, locked. Others skip them."""
+    def _claim(self, env, what, limit, row_id=None):
+        """Return rows of gmail.pending that are due, locked. Others skip them.
+
+        :param row_id: of the row that was noted, which is put off already
+        """
+        which = SQL(
+            "COALESCE(deaths, 0) = 0 AND (retry_at IS NULL OR retry_at <= %s)",
+            fields.Datetime.now(),
+        )
+        if row_id:
+            which = SQL("id = %s", row_id)
         env.cr.execute(
             SQL(
                 """
                 SELECT id, mailbox_id, message_id, is_new, is_choice, mail_key, attempts
                   FROM gmail_pending
-                 WHERE %s AND (retry_at IS NULL OR retry_at <= %s)
+                 WHERE %s AND %s
                  ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
                 """,
                 what,
-                fields.Datetime.now(),
+                which,
                 limit,
             )
         )
         return env.cr.dictfetchall()
+
+    def _note_suspect(self, what):
+        """Note a row that may have killed a worker, in a transaction of its own; return
+        its id, 0 when it was given up, or None when there is none that is due.
+
+        :param what: SQL condition on gmail_pending
+        """
+        if not self.has_suspects:
+            return None
+        with self._transaction() as env:
+            env.cr.execute(
+                SQL(
+                    """
+                    SELECT id, mailbox_id, message_id, mail_key,
+                           COALESCE(deaths, 0) AS deaths
+                      FROM gmail_pending
+                     WHERE %s AND (%s OR deaths > 0)
+                       AND (retry_at IS NULL OR retry_at <= %s)
+                     ORDER BY deaths NULLS FIRST, id LIMIT 1 FOR UPDATE SKIP LOCKED
+                    """,
+                    what,
+                    self.is_careful,
+                    fields.Datetime.now(),
+                )
+            )
+            row = env.cr.dictfetchone()
+            if not row:
+                return None
+            if row["deaths"] >= MAX_DEATHS:
+                self._give_up(env, row)
+                return 0
+            pause = FIRST_PAUSE * 2 ** row["deaths"]
+            env.cr.execute(
+                "UPDATE gmail_pending SET deaths = %s, retry_at = %s WHERE id = %s",
+                [row["deaths"] + 1, fields.Datetime.now() + pause, row["id"]],
+            )
+        # A run that has done something is not one that timed out: Odoo would fail the
+        # scheduled action.
+        self.env["ir.cron"]._commit_progress(1)
+        return row["id"]
+
+    def _give_up(self, env, row):
+        """Stop working on a row, and say so to the owner of each copy of its email and
+        in the log; what has no email is tried again much later."""
+        _logger.error("Row %s of the linking queue is given up", row["id"])
+        copies = env["gmail.message"].browse(row["message_id"] or ())
+        if row["mail_key"]:
+            copies = copies.search([("mail_key", "=", row["mail_key"])])
+        for copy in copies:
+            env["gmail.store"]._quarantine(copy.mailbox_id, copy.gmail_id, NOT_LINKED)
+        if copies or row["message_id"] or row["mail_key"]:
+            self._done(env, [row])
+            return
+        env.cr.execute(
+            "UPDATE gmail_pending SET deaths = 1, retry_at = %s WHERE id = %s",
+            [fields.Datetime.now() + LONG_PAUSE, row["id"]],
+        )
 
     def _done(self, env, rows):
         env.cr.execute(
@@ -166,10 +247,14 @@ class Queue:
 
     def _link_page(self):
         """Link a page of messages; return whether there may be more."""
+        what = SQL("message_id IS NOT NULL")
+        suspect = self._note_suspect(what)
+        if suspect == 0:
+            return True
         with self._transaction() as env:
-            rows = self._claim(env, SQL("message_id IS NOT NULL"), PAGE)
+            rows = self._claim(env, what, PAGE, suspect)
             if not rows:
-                return False
+                return bool(suspect)
             by_mailbox = defaultdict(list)
             for row in rows:
                 by_mailbox[row["mailbox_id"]].append(row)
@@ -206,10 +291,11 @@ class Queue:
         """Try again later, or give up after MAX_ATTEMPTS."""
         attempts = row["attempts"] or 0
         if attempts + 1 >= MAX_ATTEMPTS:
-            self._done(env, [row])
+            self._give_up(env, row)
             return
         env.cr.execute(
-            "UPDATE gmail_pending SET attempts = %s, retry_at = %s WHERE id = %s",
+            "UPDATE gmail_pending SET attempts = %s, retry_at = %s, deaths = NULL"
+            " WHERE id = %s",
             [
                 attempts + 1,
                 fields.Datetime.now() + FIRST_PAUSE * 2**attempts,
@@ -219,23 +305,30 @@ class Queue:
 
     def _record_page(self):
         """Record the choices of one mailbox; return whether there may be more."""
+        what = SQL("message_id IS NULL AND mail_key IS NULL")
+        suspect = self._note_suspect(what)
+        if suspect == 0:
+            return True
         with self._transaction() as env:
-            what = SQL("message_id IS NULL AND mail_key IS NULL")
-            rows = self._claim(env, what, 1)
+            rows = self._claim(env, what, 1, suspect)
             for row in rows:
                 mailbox = env["gmail.mailbox"].browse(row["mailbox_id"])
                 if mailbox.exists():
                     is_choice = row["is_choice"]
                     env["gmail.linking"]._record_choices(mailbox, is_choice)
             self._done(env, rows)
-        return bool(rows)
+        return bool(rows or suspect)
 
     def _settle_page(self):
         """Settle one email; return whether there may be more."""
+        what = SQL("mail_key IS NOT NULL")
+        suspect = self._note_suspect(what)
+        if suspect == 0:
+            return True
         with self._transaction() as env:
-            rows = self._claim(env, SQL("mail_key IS NOT NULL"), 1)
+            rows = self._claim(env, what, 1, suspect)
             if not rows:
-                return False
+                return bool(suspect)
             [row] = rows
             key = row["mail_key"]
             # One settlement does for all rows that were there before it.
