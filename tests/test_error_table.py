@@ -462,9 +462,7 @@ class TestErrorTable(SendingCase):
         self.google_says(bad, 400, "invalidArgument", "Invalid id value")
         self.turn()
         self.assertEqual(sorted(self.stored()), sorted([busy, *good]))
-        self.assertEqual(
-            self.left_out(), {bad: "invalidArgument", gone: "not_found"}
-        )
+        self.assertEqual(self.left_out(), {bad: "invalidArgument", gone: "not_found"})
         self.assertFalse(self.box.error_message)
         counts = {gmail_id: len(self.asked(gmail_id)) for gmail_id in good}
         self.assertEqual(counts, dict.fromkeys(good, 1))

@@ -85,7 +85,8 @@ class Worker:
     """Takes messages in as services/gmail_sync.py does, in windows of some size, until
     it dies: of a message that kills, or by chance.
 
-    :ivar row: what the database holds: the note, the suspects, what came in, what failed
+    :ivar row: what the database holds: the note, the suspects, what came in, and
+        what failed
     """
 
     def __init__(self, row, kills, chance, size):

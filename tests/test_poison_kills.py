@@ -37,9 +37,7 @@ class Workers:
                 done = subprocess.run(
                     self.odoo.command("shell", "--no-http"),
                     input=SCRIPT.read_text(),
-                    env=self.odoo.environment(
-                        ODOO_RC=str(configuration), **variables
-                    ),
+                    env=self.odoo.environment(ODOO_RC=str(configuration), **variables),
                     cwd=self.odoo.root,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
@@ -80,7 +78,9 @@ def test_a_mail_that_kills_its_sender(workers):
     assert "stopped twice" in found["reason"]
     # Odoo has not switched its scheduled action off, and the others went out.
     assert found["active"]
-    texts = [m["text"] for m in workers.google.messages(ANNA) if "SENT" in m["labelIds"]]
+    texts = [
+        m["text"] for m in workers.google.messages(ANNA) if "SENT" in m["labelIds"]
+    ]
     assert sorted(text.split()[0] + text.split()[1] for text in texts) == [
         "Mail1",
         "Mail2",

@@ -391,11 +391,12 @@ class GmailClient(ApiClient):
         """Yield (id, ParsedMessage or GoogleError) for each MessageRef, each once.
 
         A conversation of which three or more messages are wanted is asked for as a
-        whole; what that answer lacks is asked for by itself. Batches shrink when Google complains of too much at once and grow back;
-        only parts that failed are asked for again, after a short pause. When Google
-        asks for a longer one, or the quota is spent, the rest gets that error and no
-        more requests are sent. While the caller deals with one batch, the next is on
-        its way; to close the generator is to wait for it and to drop it.
+        whole; what that answer lacks is asked for by itself. Batches shrink when
+        Google complains of too much at once and grow back; only parts that failed are
+        asked for again, after a short pause. When Google asks for a longer one, or the
+        quota is spent, the rest gets that error and no more requests are sent. While
+        the caller deals with one batch, the next is on its way; to close the generator
+        is to wait for it and to drop it.
         """
         cost = self._profile.cost
         waiting = sync_plan.plan_fetch(refs, cost(GET), cost(GET_THREAD))

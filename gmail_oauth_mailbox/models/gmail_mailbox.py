@@ -172,7 +172,7 @@ class GmailMailbox(models.Model):
         readonly=True,
         copy=False,
         groups="base.group_system",
-        help="The last full synchronization lacked nearly all contacts, and is repeated.",
+        help="The last full synchronization lacked nearly all contacts: it's repeated.",
     )
     contact_rules_at = fields.Char(
         readonly=True,

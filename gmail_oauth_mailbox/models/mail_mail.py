@@ -198,8 +198,10 @@ class MailMail(models.Model):
         """
         is_after_death = self.env["gmail.scheduler"]._is_after_death()
         suspects = self.filtered(
-            lambda mail: mail.sudo().gmail_mailbox_id
-            and (is_after_death or mail.sudo().gmail_deaths)
+            lambda mail: (
+                mail.sudo().gmail_mailbox_id
+                and (is_after_death or mail.sudo().gmail_deaths)
+            )
         )
         for mail in suspects.sorted("gmail_deaths"):
             if mail.gmail_deaths >= MAX_DEATHS:

@@ -662,7 +662,9 @@ class GmailBackfill(models.AbstractModel):
                 lease.suspicion.suspect_again(row.gmail_id)
             unlinked = rows.filtered(lambda r: r.code == NOT_LINKED)
             stored = store._stored(mailbox, unlinked.mapped("gmail_id"))
-            store._have_filed(mailbox, [row_id for row_id, _t in stored.values()], False)
+            store._have_filed(
+                mailbox, [row_id for row_id, _t in stored.values()], False
+            )
             refs = [MessageRef(row.gmail_id, "") for row in rows - unlinked]
             touched = self._fetch(mailbox, client, refs, lease, is_retry=True)
             rows.invalidate_recordset()

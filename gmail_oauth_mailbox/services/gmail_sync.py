@@ -6,8 +6,8 @@ from odoo import api, fields, models
 from odoo.tools import email_normalize
 
 from ..lib import errors, sync_plan
-from ..lib.types import MessageRef
 from ..lib.rules import doubt
+from ..lib.types import MessageRef
 from .gmail_store import POISON, text
 
 _logger = logging.getLogger(__name__)

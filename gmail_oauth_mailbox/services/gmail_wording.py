@@ -157,8 +157,8 @@ class GmailWording(models.AbstractModel):
             return self.env._("Gmail lists this email, but doesn't return it.")
         if row.code == "poison":
             return self.env._(
-                "Odoo stopped twice while it was importing this email. It's tried again "
-                "after the next update of the addon."
+                "Odoo stopped twice while importing this email. Odoo tries again after "
+                "its next update."
             )
         if row.code == "not_linked":
             return self.env._(

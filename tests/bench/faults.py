@@ -109,7 +109,11 @@ FAULTS = (
     ("22 no batch", {"path": "^/batch", "pass": True, "as_type": "text/html"}, None),
     ("22 batch 503", {"path": "^/batch", "status": 503}, OVERLOADED),
     ("22 batch 413", {"path": "^/batch", "status": 413}, {}),
-    ("15 404 at first", {"path": f"{API}/me/messages/[0-9a-f]+$", "status": 404}, NOT_FOUND),
+    (
+        "15 404 at first",
+        {"path": f"{API}/me/messages/[0-9a-f]+$", "status": 404},
+        NOT_FOUND,
+    ),
     ("15 newest missing", {"path": f"{API}/me/threads/", "lack_newest": True}, None),
     (
         "15 empty list",
