@@ -150,10 +150,11 @@ class Google:
     def control(self, path, payload=None):
         return Bench.control(self.origin, path, payload)
 
-    def deliver(self, email, poison=False):
+    def deliver(self, email, poison=False, answers=None):
         """Have a message arrive; return its id.
 
         :param poison: it kills the worker that reads it
+        :param answers: the number of a message that it answers, else perhaps any
         """
         self._number += 1
         message = EmailMessage()
@@ -162,8 +163,10 @@ class Google:
         message["Subject"] = f"Campaign {self._number}"
         message["Date"] = formatdate()
         message["Message-ID"] = f"<{self._number}@customer.test>"
-        if self._number > 20 and self.random.random() < 0.5:
+        other = answers
+        if not other and self._number > 20 and self.random.random() < 0.5:
             other = self.random.randrange(max(1, self._number - 20), self._number)
+        if other:
             message.replace_header("Subject", f"Re: Campaign {other}")
             message["References"] = f"<{other}@customer.test>"
         if poison:
@@ -182,12 +185,28 @@ class Google:
         """Let one thing happen in one mailbox."""
         email = self.random.choice(self.emails)
         kind = self.random.choices(
-            ("arrive", "label", "trash", "untrash", "delete", "vanish", "join"),
-            (4, 5, 1, 1, 1, 1, 1),
+            (
+                "arrive",
+                "label",
+                "trash",
+                "untrash",
+                "delete",
+                "vanish",
+                "join",
+                "burst",
+            ),
+            (3, 5, 1, 1, 1, 1, 1, 0.3),
         )[0]
         self.changes += 1
         if kind == "arrive":
             self.deliver(email)
+            return
+        if kind == "burst":
+            # So many of one conversation are asked for as a whole.
+            self.deliver(email)
+            first = self._number
+            for _answer in range(3):
+                self.deliver(email, answers=first)
             return
         if kind == "vanish":
             # It is listed, and gone before it is read.
