@@ -18,6 +18,7 @@ from odoo.addons.gmail_oauth_mailbox.lib import (
     search,
     sync_plan,
 )
+from odoo.addons.gmail_oauth_mailbox.lib.html import hostile
 from odoo.addons.gmail_oauth_mailbox.lib.sanitize import (
     clean_html,
     folded_html,
@@ -231,7 +232,7 @@ def test_hostile_html_does_not_hang(name):
     assert time.process_time() - start < 8
 
 
-MANY = " ".join(f"a{i}" for i in range(sanitize.MAX_ATTRIBUTES + 10))
+MANY = " ".join(f"a{i}" for i in range(hostile.MAX_ATTRIBUTES + 10))
 
 
 @pytest.mark.parametrize(
@@ -254,21 +255,21 @@ MANY = " ".join(f"a{i}" for i in range(sanitize.MAX_ATTRIBUTES + 10))
         f"<!-- --!><p {MANY}>",
         f"<style><p a='</style><p {MANY}>'</style>",
         f"<style><x</style {MANY}>",
-        "<" + "p" * sanitize.MAX_NAME + f'=" {MANY}">',
+        "<" + "p" * hostile.MAX_NAME + f'=" {MANY}">',
     ],
 )
 def test_many_attributes_are_seen_wherever_they_stand(html):
     for around in ("{}", "<p class=a>{}</p>"):
-        assert not sanitize._is_small(around.format(html))
-        assert sanitize._is_hostile(around.format(html))
+        assert not hostile.is_small(around.format(html))
+        assert hostile.has_many_attributes(around.format(html))
 
 
 def test_many_tags_need_a_long_look():
-    assert not sanitize._is_small("<b>" * (sanitize.FEW_TAGS + 1))
+    assert not hostile.is_small("<b>" * (hostile.FEW_TAGS + 1))
 
 
 def test_ordinary_mail_needs_a_short_look_only():
-    assert sanitize._is_small(
+    assert hostile.is_small(
         "<!DOCTYPE html><html><head><style>p > a {color: red}</style></head>"
         "<!--[if mso]><td><![endif]--><body bgcolor=#ffffff><P CLASS=MsoNormal>1 < 2"
         '<br/><img alt="" src="data:image/png;base64,AAA=" nowrap>'
@@ -285,7 +286,7 @@ def test_ordinary_mail_is_not_hostile():
         f"<a href=https://example.com/?a=b&c=d>{MANY}</a {MANY[:40]}>",
         "<script>w('<p a=\"' + x + '\">')</script>" + f"<p>{MANY}</p>" * 3,
     ):
-        assert not sanitize._is_hostile(mail)
+        assert not hostile.is_hostile(mail)
 
 
 def test_hostile_html_is_still_readable():

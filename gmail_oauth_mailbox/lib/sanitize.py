@@ -8,24 +8,13 @@ loaded: their address moves to ``data-remote-src``, that of attached ones to
 import html as html_lib
 import re
 import secrets
-from functools import lru_cache
 from urllib.parse import unquote
 
 import nh3
 
-# Characters of HTML without its embedded images; Gmail itself clips at 102 KB.
-MAX_HTML = 2_000_000
-MAX_IMAGE = 350_000
-MAX_IMAGES = 2_000_000
-# What html5ever takes quadratic time for is beyond any mail a person or a mail
-# program writes; such mail is shown as text.
-MAX_DEPTH = 2_000
-MAX_ATTRIBUTES = 500
-MAX_NAME = 100
-MAX_FORMATTING_WORK = 3_000_000
-# Elements that may be nested, times tags: about a second.
-MAX_NESTING_WORK = 1_000_000_000
-CHECK_FROM = 20_000
+from .html import sizes, stylesheet
+from .html.hostile import MAX_HTML, MAX_IMAGE, Sealed, bounded, is_hostile, rough_text
+from .html.styles import MAX_STYLE, clean_style
 
 TAGS = frozenset(
     "a abbr acronym address article aside b bdi bdo big blockquote br caption center"
@@ -65,31 +54,11 @@ ATTRIBUTES = {
     "tr": ALIGN,
     "ul": {"type"},
 }
-STYLES = frozenset(
-    "background background-color border border-bottom border-bottom-color"
-    " border-bottom-style border-bottom-width border-collapse border-color"
-    " border-left border-left-color border-left-style border-left-width"
-    " border-radius border-right border-right-color border-right-style"
-    " border-right-width border-spacing border-style border-top border-top-color"
-    " border-top-style border-top-width border-width box-sizing caption-side clear"
-    " color direction display empty-cells float font font-family font-size"
-    " font-style font-variant font-weight height letter-spacing line-height"
-    " list-style list-style-position list-style-type margin margin-bottom"
-    " margin-left margin-right margin-top max-height max-width min-height min-width"
-    " overflow overflow-wrap padding padding-bottom padding-left padding-right"
-    " padding-top table-layout text-align text-decoration text-decoration-color"
-    " text-decoration-line text-decoration-style text-indent text-overflow"
-    " text-transform vertical-align visibility white-space width word-break"
-    " word-spacing word-wrap".split()
-)
-STYLE_FUNCTIONS = frozenset({"rgb", "rgba", "hsl", "hsla"})
-STYLE_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.S)
-STYLE_CALL = re.compile(r"([\w-]*)\s*\(")
-STYLE_VALUE = re.compile(r"[\w\s#%.,()+/'\"!-]{1,400}")
-# The frame is as tall as its content: sizes of the window would grow without end.
-OF_THE_WINDOW = re.compile(r"\d(?:[dsl]?v(?:h|b|min|max))\b", re.I)
-NEGATIVE = re.compile(r"(?:^|[\s,(])-\s*[\d.]")
-MAY_NOT_BE_NEGATIVE = ("margin", "text-indent", "letter-spacing", "word-spacing")
+# A style sheet needs the classes; they are not in the result.
+ATTRIBUTES_WITH_CLASS = {**ATTRIBUTES, "*": ATTRIBUTES["*"] | {"class"}}
+# Characters of an address, and of what else an attribute says.
+MAX_VALUE = 8_000
+MAX_TITLE = 2_000
 
 SCHEMES = frozenset({"http", "https", "mailto", "cid", "data"})
 LINK = re.compile(r"(?:https?://|mailto:)[^\x00-\x20\x7f]*", re.I)
@@ -97,39 +66,6 @@ REMOTE = re.compile(r"(?:https?:)?//[^\x00-\x20\x7f]+", re.I)
 DATA_IMAGE = re.compile(
     r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]+", re.I
 )
-EMBEDDED = re.compile(r"data:[\w/+.-]{1,60};base64,[A-Za-z0-9+/=\s]*", re.I)
-BLANKS = re.compile(r"[\s\x00-\x1f]+")
-
-
-@lru_cache(maxsize=1024)
-def _clean_style(style):
-    """Return the declarations of ``style`` that are harmless, or None.
-
-    No url(), no escape, no function but colours, nothing that takes an element out
-    of its place on the page.
-    """
-    style = style[:8000]
-    if "/*" in style:
-        style = STYLE_COMMENT.sub("", style)
-    kept = filter(None, map(_clean_declaration, style.split(";")))
-    return "; ".join(kept) or None
-
-
-# Styles differ from mail to mail, their declarations hardly do.
-@lru_cache(maxsize=4096)
-def _clean_declaration(declaration):
-    """Return one declaration when it is harmless, else None."""
-    name, _colon, value = declaration.partition(":")
-    name, value = name.strip().lower(), value.strip()
-    if name not in STYLES or not STYLE_VALUE.fullmatch(value):
-        return None
-    if OF_THE_WINDOW.search(value):
-        return None
-    if any(f.lower() not in STYLE_FUNCTIONS for f in STYLE_CALL.findall(value)):
-        return None
-    if name.startswith(MAY_NOT_BE_NEGATIVE) and NEGATIVE.search(value):
-        return None
-    return f"{name}: {value}"
 
 
 class _Filter:
@@ -139,38 +75,79 @@ class _Filter:
     sender can know, and their attribute is renamed in the result.
     """
 
-    def __init__(self):
+    def __init__(self, sealed, sheet):
         self.marker = secrets.token_hex(8)
-        self._room = MAX_IMAGES
+        self._sealed = sealed
+        self._sheet = sheet
+        self._room = MAX_HTML
 
     def __call__(self, tag, attribute, value):
+        if attribute == "src" and value[:5].lower() == "data:":
+            return self._embedded(value.strip())
+        # nh3 is slow with a long value of many references.
+        value = self._sealed.value(value[: MAX_VALUE + 1])
+        if attribute == "class":
+            return self._classes(value)
         if attribute == "style":
-            return _clean_style(value)
+            return clean_style(value[:MAX_STYLE])
+        if len(value) > (MAX_VALUE if attribute in ("href", "src") else MAX_TITLE):
+            return None
         if attribute == "href":
             value = value.strip()
             return value if LINK.fullmatch(value) else None
         if attribute == "src":
             return self._image(value.strip())
-        return value if len(value) <= 2000 else None
+        return sizes.attribute(attribute, value)
 
     def _image(self, value):
         scheme = value[:4].lower()
         if scheme == "cid:":
             return f"{self.marker}cid{unquote(value[4:])[:500]}"  # RFC 2392
         if scheme == "data":
-            if len(value) > min(MAX_IMAGE, self._room):
-                return None
-            if not DATA_IMAGE.fullmatch(value):
-                return None
-            self._room -= len(value)
-            return value
-        if REMOTE.fullmatch(value) and len(value) <= 8000:
+            return self._embedded(value)
+        if REMOTE.fullmatch(value):
             if value.startswith("//"):
                 value = f"https:{value}"
             return f"{self.marker}remote{value}"
         return None
 
+    def _embedded(self, value):
+        if len(value) > min(MAX_IMAGE, self._room) or not DATA_IMAGE.fullmatch(value):
+            return None
+        self._room -= len(value)
+        return value
+
+    def _classes(self, value):
+        """Return the classes that the style sheet knows, behind the marker."""
+        found = [name for name in value.split()[:20] if name in self._sheet.classes]
+        return f"{self.marker}{' '.join(found)}" if found else None
+
+    def dress(self, clean):
+        """Return the result with the style sheet's declarations before an element's
+        own, instead of its classes."""
+        classes = re.compile(rf' class="{self.marker}([^"]*)"')
+
+        def replace(match):
+            if match[1]:
+                return match[0]
+            attributes, names = match[3], ()
+            if self.marker in attributes and (found := classes.search(attributes)):
+                attributes = attributes[: found.start()] + attributes[found.end() :]
+                names = tuple(found[1].split())
+            style = html_lib.escape(self._sheet.style(match[2], names))
+            if not style:
+                return f"<{match[2]}{attributes}>" if names else match[0]
+            if ' style="' in attributes:
+                attributes = attributes.replace(' style="', f' style="{style}; ', 1)
+            else:
+                attributes += f' style="{style}"'
+            return f"<{match[2]}{attributes}>"
+
+        return CLEAN_TAG.sub(replace, clean)
+
     def rename(self, clean):
+        if self._sheet:
+            clean = self.dress(clean)
         return clean.replace(f'src="{self.marker}remote', 'data-remote-src="').replace(
             f'src="{self.marker}cid', 'data-cid="'
         )
@@ -180,161 +157,30 @@ def clean_html(html):
     """Return ``html`` without anything that acts, loads or leaves its place.
 
     Never fails and takes time linear in the size; HTML built to keep a parser busy
-    comes back as its text.
+    comes back as its text. What is longer than ``hostile.MAX_HTML`` is cut.
 
     >>> clean_html('<p onclick="x()">a <a href="javascript:x()">b</a></p>')
     '<p>a <a target="_blank" rel="noopener noreferrer">b</a></p>'
     >>> clean_html('<img src="https://example.com/a.png">')
     '<img data-remote-src="https://example.com/a.png">'
     """
-    html = _bounded((html or "").replace("\x00", ""))
-    if len(html) >= CHECK_FROM and not _is_small(html) and _is_hostile(html):
-        return text_to_html(_rough_text(html))
-    attribute_filter = _Filter()
+    html = bounded(html)
+    if is_hostile(html):
+        return text_to_html(rough_text(html))
+    sealed, sheet = Sealed(html), stylesheet.read(html)
+    attribute_filter = _Filter(sealed, sheet)
     clean = nh3.clean(
-        html,
+        sealed.html,
         tags=TAGS,
         clean_content_tags=DROPPED_WITH_CONTENT,
-        attributes=ATTRIBUTES,
+        attributes=ATTRIBUTES_WITH_CLASS if sheet else ATTRIBUTES,
         attribute_filter=attribute_filter,
         link_rel="noopener noreferrer",
         set_tag_attribute_values={"a": {"target": "_blank"}},
         url_schemes=SCHEMES,
         strip_comments=True,
     )
-    return attribute_filter.rename(clean)
-
-
-def _bounded(html):
-    """Return ``html`` cut to a size that is still a mail, images apart."""
-    if len(html) <= MAX_HTML:
-        return html
-    room = MAX_IMAGES
-
-    def keep(match):
-        nonlocal room
-        size = len(match[0])
-        if size > min(MAX_IMAGE, room):
-            return ""
-        room -= size
-        return match[0]
-
-    return EMBEDDED.sub(keep, html)[: MAX_HTML + MAX_IMAGES]
-
-
-# ----------------------------------------------------------------------
-# HTML made to keep a parser busy
-# ----------------------------------------------------------------------
-
-TAG_START = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:_-]{0,30})|<!--")
-# HTML's blanks are fewer than those of ``\s``: the others belong to names and values.
-TAG_NAME = re.compile(rf"</?(?=([a-zA-Z][^ \t\n\f\r/>]{{0,{MAX_NAME}}}))")
-ATTRIBUTE = re.compile(
-    r"[ \t\n\f\r/]*([^ \t\n\f\r/>][^ \t\n\f\r/>=]*)?[ \t\n\f\r]*(=?)[ \t\n\f\r]*"
-)
-UNQUOTED = re.compile(r"[^ \t\n\f\r>]*")
-# Elements without an end, or whose end may be left out.
-NOT_NESTED = frozenset(
-    "area base br col embed hr img input link meta param source track wbr p li dt dd"
-    " td th tr tbody thead tfoot option optgroup colgroup".split()
-)
-FORMATTING = frozenset("a b big code em font i nobr s small strike strong tt u".split())
-# So few tags are neither deep nor much work, wherever they stand.
-FEW_TAGS = min(MAX_DEPTH, int(MAX_FORMATTING_WORK**0.5))
-# What may begin a tag, but none whose end and number of attributes (100 at most) are
-# beyond doubt.
-UNUSUAL_TAG = re.compile(
-    r"""
-    </?[a-zA-Z](?![a-zA-Z0-9:_-]*
-        (?:[ \t\n\f\r]+[^\s/>="'<]+
-            (?:=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))?){0,100}
-        [ \t\n\f\r]*/?>)
-    """,
-    re.X,
-)
-
-
-def _is_small(html):
-    """Whether a short look already tells that ``_is_hostile`` would be False."""
-    return html.count("<") <= FEW_TAGS and not UNUSUAL_TAG.search(html)
-
-
-def _is_hostile(html):
-    """Whether parsing would take time quadratic in the size: thousands of elements
-    open at once, or hundreds of attributes on one."""
-    if _has_many_attributes(html):
-        return True
-    opened, depth, nested, formatting, tags, position = {}, 0, 0, 0, 0, 0
-    while match := TAG_START.search(html, position):
-        position = match.end()
-        name = match[2]
-        if not name:
-            end = html.find("-->", position)
-            if end < 0:
-                break
-            position = end
-            continue
-        tags += 1
-        name = name.lower()
-        if match[1]:
-            if opened.get(name):
-                opened[name] -= 1
-                depth -= 1
-            continue
-        if name not in NOT_NESTED:
-            opened[name] = opened.get(name, 0) + 1
-            depth += 1
-            nested += 1
-            # What looks like an end may be none, within a style for instance.
-            if depth > MAX_DEPTH or nested * tags > MAX_NESTING_WORK:
-                return True
-            if name in FORMATTING:
-                formatting = max(formatting, sum(opened.get(f, 0) for f in FORMATTING))
-        position, _count = _skip_attributes(html, position)
-    work = formatting * tags > MAX_FORMATTING_WORK
-    return work or nested * tags > MAX_NESTING_WORK
-
-
-def _has_many_attributes(html):
-    """Whether anything that may be a tag has hundreds of attributes.
-
-    What looks like a tag within a comment, a style or a value counts too: whether it
-    is one, only a whole parser knows.
-    """
-    for match in TAG_NAME.finditer(html):
-        if match.end(1) - match.start(1) > MAX_NAME:
-            return True
-        _end, count = _skip_attributes(html, match.end(1))
-        if count > MAX_ATTRIBUTES:
-            return True
-    return False
-
-
-def _skip_attributes(html, position):
-    """Return where the tag ends, and how many attributes it has (or too many)."""
-    size = len(html)
-    for count in range(MAX_ATTRIBUTES + 2):
-        match = ATTRIBUTE.match(html, position)
-        position = match.end()
-        if position >= size or (not match[2] and html[position] == ">"):
-            return position, count
-        if not match[2]:
-            continue
-        quote = html[position]
-        if quote in "\"'":
-            end = html.find(quote, position + 1)
-            if end < 0:
-                return size, count
-            position = end + 1
-        else:
-            position = UNQUOTED.match(html, position).end()
-    return position, MAX_ATTRIBUTES + 1
-
-
-def _rough_text(html):
-    """Return the text of hostile HTML, without parsing it."""
-    text = re.sub(r"<[^<>]*>?", " ", html)
-    return html_lib.unescape(BLANKS.sub(" ", text)).strip()[:100_000]
+    return attribute_filter.rename(sealed.opened(clean))
 
 
 # ----------------------------------------------------------------------
