@@ -13,7 +13,15 @@ from urllib.parse import unquote
 import nh3
 
 from .html import sizes, stylesheet
-from .html.hostile import MAX_HTML, MAX_IMAGE, Sealed, bounded, is_hostile, rough_text
+from .html.hostile import (
+    MAX_HTML,
+    MAX_IMAGE,
+    ODD,
+    Sealed,
+    bounded,
+    is_hostile,
+    rough_text,
+)
 from .html.styles import MAX_STYLE, clean_style
 
 TAGS = frozenset(
@@ -183,6 +191,50 @@ def clean_html(html):
     return attribute_filter.rename(sealed.opened(clean))
 
 
+# What may stand in the HTML of Odoo's own editor, besides.
+EDITOR_TAGS = TAGS | frozenset(
+    "button dialog fieldset form hgroup input label legend map option picture select"
+    " source svg textarea track video".split()
+)
+EDITOR_ATTRIBUTES = {
+    "*": frozenset().union(*ATTRIBUTES.values())
+    | frozenset(
+        "abbr action alt checked class cols contenteditable disabled for height hidden"
+        " id label media method multiple name placeholder readonly rel role rows"
+        " selected src tabindex target type value width".split()
+    )
+}
+
+
+def well_formed(html):
+    """Return HTML that Odoo's sanitizer and lxml are not slow with, for which they
+    still have to do all the rest: mostly ``html`` as it is.
+
+    Odoo's regular expressions take quadratic time for tags and comments without an
+    end. What nh3 writes has none.
+
+    :param html: str or None, of Odoo's editor, or of a stranger
+    """
+    html = str(html or "").replace("\x00", "")
+    if is_hostile(html):
+        return text_to_html(rough_text(html))
+    if not ODD.search(html):
+        return html
+    sealed = Sealed(html)
+    clean = nh3.clean(
+        sealed.html,
+        tags=EDITOR_TAGS,
+        clean_content_tags=DROPPED_WITH_CONTENT - EDITOR_TAGS,
+        attributes=EDITOR_ATTRIBUTES,
+        attribute_filter=lambda _tag, _attribute, value: sealed.value(value),
+        generic_attribute_prefixes={"data-", "aria-"},
+        link_rel=None,
+        url_schemes=SCHEMES | {"tel", "ftp"},
+        strip_comments=True,
+    )
+    return sealed.opened(clean)
+
+
 # ----------------------------------------------------------------------
 # Between text and HTML
 # ----------------------------------------------------------------------
@@ -201,6 +253,9 @@ MANY_LINES = re.compile(r"\n{3,}")
 MANY_BLANKS = re.compile(r"[ \t\xa0\u200b\u200c\u200d\u034f\ufeff\u2007\xad]+")
 URL = re.compile(r"\bhttps?://[^\s<>\"'\x00-\x1f]{1,2000}", re.I)
 QUOTES = re.compile(r"((?:>[ ]?){1,20})(.*)")
+# Characters and lines of a text that becomes HTML.
+MAX_TEXT = 2_000_000
+MAX_LINES = 200_000
 END_OF_URL = ".,;:!?)]}"
 
 
@@ -308,8 +363,8 @@ def text_to_html(text):
     '<div>see <a href="http://example.com/a" '
     """
     parts, depth = [], 0
-    lines = (text or "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for line in lines:
+    text = (text or "")[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
+    for line in text.split("\n", MAX_LINES)[:MAX_LINES]:
         level = 0
         if line.startswith(">"):
             match = QUOTES.match(line)
@@ -328,11 +383,7 @@ def text_to_html(text):
 def _line_to_html(line):
     pieces, position = [], 0
     for match in URL.finditer(line):
-        url = match[0]
-        while url and url[-1] in END_OF_URL:
-            if url[-1] == ")" and url.count("(") >= url.count(")"):
-                break
-            url = url[:-1]
+        url = _without_end(match[0])
         pieces.append(_escape(line[position : match.start()]))
         pieces.append(
             f'<a href="{html_lib.escape(url)}" target="_blank"'
@@ -341,6 +392,18 @@ def _line_to_html(line):
         position = match.start() + len(url)
     pieces.append(_escape(line[position:]))
     return "".join(pieces)
+
+
+def _without_end(url):
+    """Return an address without the marks behind it, unless a bracket is closed."""
+    surplus, end = url.count(")") - url.count("("), len(url)
+    while end and url[end - 1] in END_OF_URL:
+        if url[end - 1] == ")":
+            if surplus <= 0:
+                break
+            surplus -= 1
+        end -= 1
+    return url[:end]
 
 
 def _escape(text):

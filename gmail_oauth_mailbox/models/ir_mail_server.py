@@ -1,7 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools import email_normalize
+
+from ..parsers import email_normalize
 
 from ..lib.mime.addresses import address_key
 

@@ -5,8 +5,9 @@ import idna
 
 from odoo import fields, models
 from odoo.exceptions import AccessError
-from odoo.tools import email_normalize, formataddr, unique
-from odoo.tools.mail import email_split_and_format, email_split_tuples
+from odoo.tools import formataddr, unique
+
+from ..parsers import email_normalize, email_split_and_format, email_split_tuples
 
 from ..lib.mime.addresses import address_key
 

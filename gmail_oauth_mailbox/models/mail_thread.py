@@ -2,7 +2,9 @@ from lxml import etree
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL, email_normalize, formataddr, is_html_empty
+from odoo.tools import SQL, formataddr
+
+from ..parsers import email_normalize, is_html_empty
 
 DATES = {
     "gmail_last_received": "last_received",

@@ -1,5 +1,6 @@
 from odoo import api, models
-from odoo.tools import email_normalize
+
+from ..parsers import email_normalize
 
 from ..lib.mime.addresses import address_key, spellings
 

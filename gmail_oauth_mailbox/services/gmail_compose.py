@@ -2,21 +2,13 @@ import hashlib
 import re
 import uuid
 from datetime import timedelta
-from email.utils import getaddresses
 
 from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools import (
-    email_normalize,
-    format_datetime,
-    formataddr,
-    html2plaintext,
-    html_sanitize,
-    is_html_empty,
-)
+from odoo.tools import format_datetime, formataddr
 
 from ..lib import signature
 from ..lib.domains import is_freemail
@@ -25,6 +17,13 @@ from ..lib.mime.addresses import address_key, spellings
 from ..lib.mime.filenames import file_name
 from ..lib.sanitize import quotable_html
 from ..models.mail_mail import deliverable
+from ..parsers import (
+    email_normalize,
+    getaddresses,
+    html2plaintext,
+    html_sanitize,
+    is_html_empty,
+)
 from .gmail_files import AS_IT_IS
 from .partner_keys import partner_ids
 

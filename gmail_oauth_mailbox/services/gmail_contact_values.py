@@ -5,7 +5,9 @@ import psycopg2
 
 from odoo import api, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL, plaintext2html
+from odoo.tools import SQL
+
+from ..parsers import plaintext2html
 
 _logger = logging.getLogger(__name__)
 

@@ -2,10 +2,11 @@ from collections import Counter
 
 from odoo import api, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL, format_list, html2plaintext
+from odoo.tools import SQL, format_list
 
 from ..lib.mime.addresses import address_key
 from ..lib.rules import sharing
+from ..parsers import html2plaintext
 
 MOST_FOUND = 8
 MOST_SUGGESTED = 6

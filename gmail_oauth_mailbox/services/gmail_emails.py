@@ -1,8 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
-from odoo.tools import SQL, html2plaintext
+from odoo.tools import SQL
 
 from ..lib.rules.sharing import base
+from ..parsers import html2plaintext
 
 PAGE = 40
 # Counted no further: "1000" is a lot of mail in any case.

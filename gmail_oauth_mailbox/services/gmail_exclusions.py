@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL, email_normalize_all, hmac
+from odoo.tools import SQL, hmac
 
 from ..lib.exclusion import PatternError, parse_pattern, stored_pattern
 from ..lib.mime.addresses import (
@@ -13,6 +13,7 @@ from ..lib.mime.addresses import (
     pasted,
     spellings,
 )
+from ..parsers import email_normalize_all
 
 # Messages removed in one transaction.
 PAGE = 200

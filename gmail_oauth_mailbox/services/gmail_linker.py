@@ -2,11 +2,12 @@ from collections import defaultdict
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.tools import SQL, email_normalize_all, groupby
+from odoo.tools import SQL, groupby
 
 from ..lib.domains import is_role, is_shared
 from ..lib.mime.addresses import address_key, ascii_domain, domain_of, spellings
 from ..lib.subject_rule import parse_rule
+from ..parsers import email_normalize_all
 from .partner_keys import with_domain
 
 # Messages of one mailbox that are filed in one transaction.

@@ -1,21 +1,18 @@
 import logging
 from datetime import timedelta, timezone
-from email.utils import getaddresses
 
 import psycopg2
 from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import (
-    email_normalize,
-    is_html_empty,
-    unique,
-)
+from odoo.tools import unique
 
 from ..lib import errors
 from ..lib.mime.addresses import address_key
 from ..lib.outgoing import prepare_outgoing
+from ..lib.sanitize import well_formed
+from ..parsers import email_normalize, getaddresses, is_html_empty
 from .gmail_store import send_ref
 
 _logger = logging.getLogger(__name__)
@@ -241,7 +238,7 @@ class GmailSender(models.AbstractModel):
                 )
             )
         # The field cleans it.
-        mailbox.signature = signature
+        mailbox.signature = well_formed(signature)
 
     @api.model
     def _signature(self, mailbox):

@@ -4,12 +4,13 @@ from urllib.parse import urlsplit
 
 from odoo import api, models
 from odoo.exceptions import UserError
-from odoo.tools import config, email_normalize, str2bool
+from odoo.tools import config, str2bool
 
 from ..lib import oauth
 from ..lib.mime.addresses import ascii_domain, domain_of
 from ..lib.rules import sharing
 from ..lib.transport import Transport
+from ..parsers import email_normalize
 
 URL_VARIABLE = "GMAIL_OAUTH_MAILBOX_GOOGLE_URL"
 SECRET_VARIABLE = "GMAIL_OAUTH_MAILBOX_CLIENT_SECRET"  # nosec B105: its name

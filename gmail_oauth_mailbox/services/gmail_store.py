@@ -14,7 +14,7 @@ from psycopg2.errors import (
 )
 
 from odoo import fields, models
-from odoo.tools import SQL, email_normalize, formataddr
+from odoo.tools import SQL, formataddr
 
 from ..lib import sync_plan
 from ..lib.authentication import is_authentic
@@ -23,6 +23,7 @@ from ..lib.mime.addresses import address_key, mailbox_key, same_mailbox
 from ..lib.rules import doubt, sharing
 from ..lib.rules.same_email import earlier_key, header_date, mail_key
 from ..lib.search import fold
+from ..parsers import email_normalize
 
 _logger = logging.getLogger(__name__)
 

@@ -3,11 +3,11 @@ from datetime import timedelta
 from itertools import chain
 
 from odoo import api, fields, models
-from odoo.tools import email_normalize
 
 from ..lib import errors, sync_plan
 from ..lib.rules import doubt
 from ..lib.types import MessageRef
+from ..parsers import email_normalize
 from .gmail_store import POISON, text
 
 _logger = logging.getLogger(__name__)

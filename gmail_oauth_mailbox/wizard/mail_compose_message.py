@@ -1,5 +1,7 @@
 from odoo import api, fields, models
-from odoo.tools import email_normalize, formataddr
+from odoo.tools import formataddr
+
+from ..parsers import email_normalize
 
 from ..lib.mime.addresses import address_key
 

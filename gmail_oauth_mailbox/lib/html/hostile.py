@@ -63,15 +63,15 @@ DOUBTFUL = frozenset(
 FEW_TAGS = min(MAX_DEPTH, int(MAX_FORMATTING_WORK**0.5))
 # What may begin a tag, but none whose end and number of attributes (100 at most) are
 # beyond doubt.
-UNUSUAL_TAG = re.compile(
-    r"""
-    </?[a-zA-Z](?![a-zA-Z0-9:_-]*
+REST_OF_TAG = r"""
+    (?![a-zA-Z0-9:_-]*
         (?:[ \t\n\f\r]+[^\s/>="'<]+
             (?:=(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))?){0,100}
         [ \t\n\f\r]*/?>)
-    """,
-    re.X,
-)
+    """
+UNUSUAL_TAG = re.compile(rf"</?[a-zA-Z]{REST_OF_TAG}", re.X)
+# The same, and whatever else is no tag but begins like one.
+ODD = re.compile(rf"<(?:(?!/?[a-zA-Z])|/?[a-zA-Z]{REST_OF_TAG})", re.X)
 
 
 def bounded(html):
@@ -103,9 +103,7 @@ def is_hostile(html):
     if len(html) < CHECK_FROM or is_small(html):
         return False
     return (
-        html.count("<") > MAX_TAGS
-        or has_many_attributes(html)
-        or has_much_work(html)
+        html.count("<") > MAX_TAGS or has_many_attributes(html) or has_much_work(html)
     )
 
 
@@ -149,9 +147,7 @@ def has_much_work(html):
         table.text(html[position:])
     work = formatting * tags > MAX_FORMATTING_WORK
     return (
-        work
-        or nested * tags > MAX_NESTING_WORK
-        or table.moved * tags > MAX_MOVING_WORK
+        work or nested * tags > MAX_NESTING_WORK or table.moved * tags > MAX_MOVING_WORK
     )
 
 

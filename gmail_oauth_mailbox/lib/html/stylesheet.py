@@ -32,7 +32,8 @@ PROPERTIES = frozenset(
 )
 START = re.compile(r"<style(?=[\s/>])([^<>]{0,300})>|<!--", re.I)
 END = re.compile(r"</style", re.I)
-OTHER_MEDIA = re.compile(r"\bmedia\s*=\s*[\"']?(?!\s*(?:all|screen)\s*[\"'\s/]?\s*$)", re.I)
+MEDIA = re.compile(r"\bmedia\s*=\s*[\"']?\s*([^\"'>]*)", re.I)
+SHOWN_MEDIA = frozenset({"", "all", "screen"})
 BRACE = re.compile(r"[{}]")
 SELECTOR = re.compile(r"([a-zA-Z][a-zA-Z0-9]{0,20})?(?:\.([A-Za-z_-][\w-]{0,100}))?")
 
@@ -64,8 +65,8 @@ class Sheet:
             # The more exact a selector, the later; in the order of the sheet else.
             found = list(self._rules.get((element, ""), ()))
             for owner in ("", element):
-                exact = [rule for c in classes for rule in self._rules.get((owner, c), ())]
-                found += sorted(exact)
+                exact = [self._rules.get((owner, name), ()) for name in classes]
+                found += sorted(rule for rules in exact for rule in rules)
             style = "; ".join(text for _order, text in found)
             # What does not fit is not known, rather than a part of it.
             style = style if len(style) <= MAX_STYLE else ""
@@ -110,7 +111,9 @@ def _sheets(html):
         if not end:
             return
         position = end.end()
-        if left > 0 and not OTHER_MEDIA.search(match[1]):
+        media = MEDIA.search(match[1])
+        is_shown = not media or media[1].strip().lower() in SHOWN_MEDIA
+        if left > 0 and is_shown:
             text = html[match.end() : min(end.start(), match.end() + left)]
             left -= len(text)
             yield STYLE_COMMENT.sub(" ", text).replace("<!--", " ").replace("-->", " ")

@@ -9,11 +9,12 @@ import re
 
 from markupsafe import Markup, escape
 
-from odoo.tools import email_normalize, formataddr
+from odoo.tools import formataddr
 
 from ...lib.mime.addresses import address_key
 from ...lib.rules import same_email, sharing
 from ...lib.sanitize import unremote_html
+from ...parsers import email_normalize
 from ..gmail_files import AS_IT_IS
 
 PICTURE = re.compile(r'<img [^>]*?data-cid="([^"]*)"[^>]*>')

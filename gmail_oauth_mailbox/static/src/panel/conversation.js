@@ -13,6 +13,8 @@ import { sentenceOf } from "./gmail_service";
 
 const KEEPS_HEIGHT = 40;
 const LONG_HEIGHT = "75vh";
+// Pixels of a frame as tall as its content; a taller one scrolls within.
+const MAX_HEIGHT = 20000;
 // Milliseconds after opening in which the page may scroll by itself.
 const SETTLES = 800;
 const SHOWN_PEOPLE = 12;
@@ -52,7 +54,7 @@ export class GmailBody extends Component {
     fit() {
         const frame = this.frame.el;
         const body = frame?.contentDocument?.body;
-        if (this.state.whole) {
+        if (this.state.whole || body?.scrollHeight > MAX_HEIGHT) {
             frame.style.height = LONG_HEIGHT;
         } else if (body) {
             frame.style.height = `${Math.max(body.scrollHeight + 8, KEEPS_HEIGHT)}px`;
