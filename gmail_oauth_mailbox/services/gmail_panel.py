@@ -538,7 +538,8 @@ class GmailPanel(models.AbstractModel):
         body = message.body or "" if body is None else body
         if shows_images:
             body = remote_html(body)
-        body = fold_quote(body, html_escape(self.env._("Quoted text")))
+        title = html_escape(self.env._("Quoted text"))
+        body = fold_quote(body, title, message.subject or "")
         title = html_escape(message.subject or "")
         images = ALL_IMAGES if shows_images else NO_IMAGES
         head = FRAME_HEAD.replace("{images}", images)
