@@ -133,6 +133,7 @@ class _Line:
 
     :ivar start: where it begins
     :ivar element: the innermost one in which it begins
+    :ivar label: what stands before its colon, once it was looked for
     :ivar mark: (start, element) of the rule or border right above it, or None
     """
 
@@ -140,6 +141,7 @@ class _Line:
     element: _Element
     text: str = ""
     mark: tuple | None = None
+    label: str | None = None
     parts: list = field(default_factory=list)
 
 
@@ -216,7 +218,7 @@ class _Page:
             element = element.parent
 
     def is_forwarded(self, quote):
-        """Whether a ``blockquote`` says itself that it was forwarded, as Apple Mail's."""
+        """Whether a ``blockquote`` says that it was forwarded, as those of Apple Mail."""
         text = TAG.sub(" ", self._clean[quote.start : quote.start + MAX_LINE])
         return bool(FORWARDED.match(text.strip()))
 
@@ -339,8 +341,10 @@ def _has_headers(lines, number):
 
 
 def _label(line):
-    match = LABEL.match(line.text)
-    return "\0".join(match[1].lower().split()) if match else ""
+    if line.label is None:
+        match = LABEL.match(line.text)
+        line.label = "\0".join(match[1].lower().split()) if match else ""
+    return line.label
 
 
 def _marked(page, number):
