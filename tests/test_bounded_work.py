@@ -38,7 +38,7 @@ MAX_RATIO = 2.3
 # Below this, a ratio tells more of the machine than of the parser.
 NOISE = 0.06
 # Characters: a text of a mail, of a header or a field, of a whole mail.
-TEXT = 2_000_000
+TEXT = 1_000_000
 FIELD = 250_000
 RAW = 4_000_000
 seconds = {}

@@ -218,7 +218,7 @@ class _Page:
             element = element.parent
 
     def is_forwarded(self, quote):
-        """Whether a ``blockquote`` says that it was forwarded, as those of Apple Mail."""
+        """Whether a ``blockquote`` says that it was forwarded (Apple Mail)."""
         text = TAG.sub(" ", self._clean[quote.start : quote.start + MAX_LINE])
         return bool(FORWARDED.match(text.strip()))
 

@@ -20,6 +20,7 @@ from .html.hostile import (
     Sealed,
     bounded,
     is_hostile,
+    parsable,
     rough_text,
 )
 from .html.styles import MAX_STYLE, clean_style
@@ -215,7 +216,7 @@ def well_formed(html):
 
     :param html: str or None, of Odoo's editor, or of a stranger
     """
-    html = str(html or "").replace("\x00", "")
+    html = parsable(html)
     if is_hostile(html):
         return text_to_html(rough_text(html))
     if not ODD.search(html):

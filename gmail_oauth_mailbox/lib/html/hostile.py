@@ -74,13 +74,23 @@ UNUSUAL_TAG = re.compile(rf"</?[a-zA-Z]{REST_OF_TAG}", re.X)
 ODD = re.compile(rf"<(?:(?!/?[a-zA-Z])|/?[a-zA-Z]{REST_OF_TAG})", re.X)
 
 
+def parsable(html):
+    """Return ``html`` (str or None) without NUL and halves of surrogate pairs."""
+    html = str(html or "").replace("\x00", "")
+    try:
+        html.encode()
+    except UnicodeEncodeError:
+        return html.encode("utf-8", "replace").decode()
+    return html
+
+
 def bounded(html):
-    """Return ``html`` (str or None) without NUL and of at most MAX_HTML characters.
+    """Return ``html`` (str or None) as parsers take it, at most MAX_HTML characters.
 
     Embedded images make room for the text: the largest go, then those that do not fit
     beside it.
     """
-    html = (html or "").replace("\x00", "")
+    html = parsable(html)
     if len(html) > MAX_HTML:
         room = MAX_HTML - len(EMBEDDED.sub("", html))
 
@@ -176,6 +186,8 @@ class _Table:
             self.moved += 1
 
     def text(self, text):
+        """Count the text behind a tag, whose ">" it begins with."""
+        text = text.removeprefix(">")
         if text and not text.isspace():
             self.moved += 1
 
@@ -235,7 +247,7 @@ def rough_text(html):
 # ----------------------------------------------------------------------
 
 # Neither a name nor a number follows.
-BARE_AMPERSAND = re.compile(r"&(?![#a-zA-Z])")
+BARE_AMPERSAND = re.compile(r"&(?!#[0-9]|#[xX][0-9a-fA-F]|[a-zA-Z])")
 REFERENCE = re.compile(r"&(?:#[xX]?[0-9a-fA-F]{1,8}|[a-zA-Z][a-zA-Z0-9]{0,31});?")
 NBSP = "\xa0"
 PRIVATE = range(0xE000, 0xF900)
