@@ -440,6 +440,22 @@ def test_which_part_is_the_text(payload, text, files):
     assert message.text_part_id is None
 
 
+def test_lines_that_were_broken_softly():
+    content = (
+        "See https://shop.example.com/a/long/path/that/was/cut/ \nby/the/sender?id=1\n"
+        "> quoted \n> text\nBye"
+    )
+    flowed = "text/plain; charset=utf-8; format=flowed; delsp=yes"
+    message = parse(part(content=content, headers=[("Content-Type", flowed)]))
+    assert "/cut/by/the/sender?id=1\n" in message.body_text
+    assert 'href="https://shop.example.com/a/long/path/that/was/cut/by/' in (
+        message.body_html
+    )
+    assert message.body_text.endswith("> quotedtext\nBye")
+    plain = parse(part(content=content, headers=[("Content-Type", "text/plain")]))
+    assert "/cut/ \nby/" in plain.body_text
+
+
 def test_a_text_that_gmail_keeps_apart_is_named():
     apart = {**part(attachmentId="A1", size=5, filename="body.txt"), "partId": "7"}
     assert parse(apart).text_part_id == "7"

@@ -28,6 +28,7 @@ from .headers import (
 from .mime import charsets
 from .mime.automatic import automatic
 from .mime.filenames import file_name
+from .mime.flowed import flowed
 from .sanitize import clean_html, clean_html_to_text, folded_html, text_to_html
 from .types import Address, ParsedAttachment, ParsedMessage
 
@@ -162,16 +163,16 @@ class _Body:
                 disposition == "inline" and mimetype == "text/plain"
             )
             if not is_apart and is_shown:
-                self._add(mimetype, _part_text(raw[:MAX_TEXT_PART], headers))
+                self._add(mimetype, _readable(mimetype, raw, headers))
                 return
             if is_choice and not is_apart and not (self.html or self.text):
                 # One of several forms of the text, which its name doesn't change.
-                self._add(mimetype, _part_text(raw[:MAX_TEXT_PART], headers))
+                self._add(mimetype, _readable(mimetype, raw, headers))
                 return
             self.named.append(
                 _Text(
                     mimetype,
-                    _part_text(raw[:MAX_TEXT_PART], headers),
+                    _readable(mimetype, raw, headers),
                     text_of(part.get("partId")) if is_apart else None,
                 )
             )
@@ -257,6 +258,16 @@ def _mimetype(part):
     if "/" not in mimetype or len(mimetype) > 120:
         return "text/plain" if not mimetype else "application/octet-stream"
     return mimetype
+
+
+def _readable(mimetype, raw, headers):
+    """Return the text of a part that is shown, its soft line ends joined (RFC 3676)."""
+    text = _part_text(raw[:MAX_TEXT_PART], headers)
+    form = headers.parameter("content-type", "format").lower()
+    if mimetype == "text/plain" and form == "flowed":
+        delsp = headers.parameter("content-type", "delsp").lower() == "yes"
+        return flowed(text, delsp)
+    return text
 
 
 def _part_text(raw, headers):

@@ -6,7 +6,6 @@ from ..lib.mime.addresses import address_key
 from ..lib.quote import fold_quote
 from ..lib.sanitize import remote_html
 from ..lib.search import words
-from ..parsers import email_normalize
 from .gmail_connect import OUTCOMES
 from .gmail_scheduler import ENDING_AHEAD
 
