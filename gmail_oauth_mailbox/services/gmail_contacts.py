@@ -307,29 +307,32 @@ class GmailContacts(models.AbstractModel):
             """,
             [mailbox.id],
         )
-        self.env["gmail.contact"].invalidate_model(["is_pending"])
-        left_out = self.env["gmail.contact"].search_fetch(
-            [
-                ("mailbox_id", "=", mailbox.id),
-                ("reason", "in", NOT_CREATED),
-                ("email_key", "!=", False),
-            ],
-            ["email_key", "write_date"],
-        )
-        if left_out:
-            oldest = min(left_out.mapped("write_date"))
-            ids = partner_ids(
-                self.env,
-                left_out.mapped("email_key"),
-                SQL("p.active AND p.write_date > %s", oldest),
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT id, email_key, write_date FROM gmail_contact
+                 WHERE mailbox_id = %s AND reason = ANY(%s) AND email_key <> ''
+                """,
+                mailbox.id,
+                list(NOT_CREATED),
             )
-            written = {}
-            for partner in self.env["res.partner"].sudo().browse(ids):
-                key = address_key(partner.email_normalized)
-                written[key] = max(written.get(key, oldest), partner.write_date)
-            left_out.filtered(
-                lambda c: written.get(c.email_key, c.write_date) > c.write_date
-            ).is_pending = True
+        )
+        self.env["gmail.contact"].invalidate_model(["is_pending"])
+        if not rows:
+            return
+        oldest = min(moment for _id, _key, moment in rows)
+        ids = partner_ids(
+            self.env,
+            [key for _id, key, _moment in rows],
+            SQL("p.active AND p.write_date > %s", oldest),
+        )
+        written = {}
+        for partner in self.env["res.partner"].sudo().browse(ids):
+            key = address_key(partner.email_normalized)
+            written[key] = max(written.get(key, oldest), partner.write_date)
+        self.env["gmail.contact"].browse(
+            row_id for row_id, key, moment in rows if written.get(key, moment) > moment
+        ).is_pending = True
 
     @api.model
     def _look_again(self, user=None):
