@@ -111,6 +111,38 @@ def test_nobody_calls_upwards():
             assert not (level and re.match(r"(controllers|wizard)\b", module)), path
 
 
+# Slow, or deadly, with texts that strangers can write.
+UNBOUNDED = {
+    "email_normalize",
+    "email_normalize_all",
+    "email_split",
+    "email_split_and_format",
+    "email_split_tuples",
+    "getaddresses",
+    "html2plaintext",
+    "html_sanitize",
+    "is_html_empty",
+    "message_from_bytes",
+    "message_from_string",
+    "parseaddr",
+    "parsedate_to_datetime",
+    "plaintext2html",
+}
+
+
+@pytest.mark.parametrize("folder", ["models", "services", "controllers", "wizard"])
+def test_odoo_side_parses_within_bounds(folder):
+    """Parsers of Odoo and the standard library are called by parsers.py alone."""
+    for path in _sources(folder):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = {alias.name for alias in node.names}
+                assert not names & UNBOUNDED, f"{_name(path)} imports {names}"
+            elif isinstance(node, ast.Attribute) and node.attr in UNBOUNDED:
+                owner = ast.unparse(node.value)
+                assert owner not in ("tools", "utils", "mail", "email"), _name(path)
+
+
 def test_tokens_live_in_one_service():
     """Only services/gmail_oauth.py and the model itself name a token field."""
     fields = re.compile(r"\b(?:refresh|access)_token(?:_encrypted|_cipher)?\b")

@@ -25,6 +25,7 @@ from .headers import (
     parse_addresses,
     text_of,
 )
+from .html.hostile import MAX_HTML
 from .mime import charsets
 from .mime.automatic import automatic
 from .mime.filenames import file_name
@@ -39,6 +40,14 @@ MAX_CALENDAR = 1_000_000
 MAX_REFERENCES = 200
 MAX_PARTS = 2_000
 MAX_DEPTH = 50
+# The standard library looks at each line once for each part around it, and calls
+# itself for each. What may begin a part counts.
+LEVEL = re.compile(rb"boundary[*\d]*\s*=|message/", re.I)
+MAX_LEVELS = 200
+MAX_LINE_WORK = 10_000_000
+# Parameters of a header, which it reads in time quadratic in their number.
+LONG_HEADER = re.compile(rb"^content-[\w-]{1,40}:(?:[^\n]|\n[ \t]){10000}", re.I | re.M)
+CONTENT_ID = re.compile(r' data-cid="([^"]*)"')
 # Characters of cleaned HTML; larger ones keep their beginning.
 FOLDED_ABOVE = 1_000_000
 FOLDED_TO = 100_000
@@ -96,6 +105,8 @@ class _Body:
         self.method = ""
         self.attachments = []
         self._left = MAX_PARTS
+        # Bytes of text, of all parts together.
+        self._room = MAX_TEXT_PART
 
     def walk(self, part, depth=0, is_choice=False):
         """Take in a part: alternatives show their richest, mixtures show all.
@@ -121,9 +132,9 @@ class _Body:
         bodies = []
         for child in children:
             body = _Body()
-            body._left = self._left
+            body._left, body._room = self._left, self._room
             body.walk(child, depth + 1, is_choice=True)
-            self._left = body._left
+            self._left, self._room = body._left, body._room
             bodies.append(body)
         if not any(body.html or body.text for body in bodies):
             # Nothing is shown, so that no alternative stands for another.
@@ -163,16 +174,16 @@ class _Body:
                 disposition == "inline" and mimetype == "text/plain"
             )
             if not is_apart and is_shown:
-                self._add(mimetype, _readable(mimetype, raw, headers))
+                self._add(mimetype, self._text(mimetype, raw, headers))
                 return
             if is_choice and not is_apart and not (self.html or self.text):
                 # One of several forms of the text, which its name doesn't change.
-                self._add(mimetype, _readable(mimetype, raw, headers))
+                self._add(mimetype, self._text(mimetype, raw, headers))
                 return
             self.named.append(
                 _Text(
                     mimetype,
-                    _readable(mimetype, raw, headers),
+                    self._text(mimetype, raw, headers),
                     text_of(part.get("partId")) if is_apart else None,
                 )
             )
@@ -196,6 +207,12 @@ class _Body:
                 data=data,
             )
         )
+
+    def _text(self, mimetype, raw, headers):
+        """Return the text of a part, as far as all texts together may go."""
+        raw = raw[: self._room]
+        self._room -= len(raw)
+        return _readable(mimetype, raw, headers)
 
     def _take_calendar(self, headers, raw):
         """Note the first invitation, and what it is for (RFC 5546)."""
@@ -226,7 +243,8 @@ class _Body:
                 self.html.append(text_to_html("\n".join(self.text)))
             self.html.append(text)
             return
-        if self.html:
+        # What follows more than that is cut.
+        if self.html and sum(map(len, self.html)) <= MAX_HTML:
             self.html.append(text_to_html(text))
         self.text.append(text)
 
@@ -262,7 +280,7 @@ def _mimetype(part):
 
 def _readable(mimetype, raw, headers):
     """Return the text of a part that is shown, its soft line ends joined (RFC 3676)."""
-    text = _part_text(raw[:MAX_TEXT_PART], headers)
+    text = _part_text(raw, headers)
     form = headers.parameter("content-type", "format").lower()
     if mimetype == "text/plain" and form == "flowed":
         delsp = headers.parameter("content-type", "delsp").lower() == "yes"
@@ -292,8 +310,12 @@ def part_of_raw(raw, part_id):
     """Return the bytes of a part of an RFC 5322 message, or None.
 
     Gmail numbers parts by their place: "" is the whole, "0" the first part, "0.1"
-    the second part within it.
+    the second part within it. A message made to keep the parser busy has no parts.
     """
+    levels = sum(1 for _level in LEVEL.finditer(raw))
+    work = levels * raw.count(b"\n")
+    if levels > MAX_LEVELS or work > MAX_LINE_WORK or LONG_HEADER.search(raw):
+        return None
     part = email.message_from_bytes(raw, policy=email.policy.compat32)
     for number in part_id.split(".") if part_id else ():
         if not part.is_multipart() or not number.isdigit():
@@ -454,8 +476,9 @@ def _mimetypes(payload):
 def _attachments(attachments, body_html):
     """Return the attachments; inline are those that the text shows. A disposition
     ``inline`` alone does not make one: Apple Mail gives it to what it puts below."""
+    shown = set(CONTENT_ID.findall(body_html)) if attachments else ()
     return tuple(
-        replace(attachment, is_inline=f'data-cid="{_escaped(cid)}"' in body_html)
+        replace(attachment, is_inline=_escaped(cid) in shown)
         if (cid := attachment.content_id)
         else replace(attachment, is_inline=False)
         for attachment in attachments

@@ -158,7 +158,7 @@ def fold_quote(clean, title, subject=""):
     >>> fold_quote("<p>Yes</p><blockquote>Well?</blockquote>", "Quoted")[:22]
     '<p>Yes</p><details><su'
     """
-    if clean.count("<") > 2 * MAX_TAGS:
+    if clean.count("<") > MAX_TAGS:
         return clean
     page = _Page(clean)
     found = _find(page, bool(FORWARD_SUBJECT.match(subject or "")))

@@ -2,9 +2,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 
-from ..parsers import email_normalize
-
 from ..lib.mime.addresses import address_key
+from ..parsers import email_normalize
 
 
 class IrMailServer(models.Model):

@@ -7,9 +7,8 @@ from odoo import fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import formataddr, unique
 
-from ..parsers import email_normalize, email_split_and_format, email_split_tuples
-
 from ..lib.mime.addresses import address_key
+from ..parsers import email_normalize, email_split_and_format, email_split_tuples
 
 _logger = logging.getLogger(__name__)
 # Deaths of a worker while it sent one mail alone.

@@ -1,8 +1,7 @@
 from odoo import api, models
 
-from ..parsers import email_normalize
-
 from ..lib.mime.addresses import address_key, spellings
+from ..parsers import email_normalize
 
 
 class GmailBounces(models.AbstractModel):

@@ -1,9 +1,8 @@
 from odoo import api, fields, models
 from odoo.tools import formataddr
 
-from ..parsers import email_normalize
-
 from ..lib.mime.addresses import address_key
+from ..parsers import email_normalize
 
 
 class MailComposeMessage(models.TransientModel):
