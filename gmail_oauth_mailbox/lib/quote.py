@@ -12,10 +12,10 @@ Mail programs mark what they quote in one of these ways, all of which are read:
   (Outlook in all its forms);
 * lines that begin with ">" (plain text).
 
-One pass over the tags, one over the lines. The library quotequail knows fewer of these
-(no Outlook on the web, no Italian, Japanese, ...), takes any "El ... escribió:" within
-a sentence for one, writes the whole text anew with lxml, and calls itself once for each
-nested element.
+One pass over the tags, one over the lines. The library quotequail (0.5.4) is not used:
+it folds forwarded messages, answers between quotes, and what follows a sentence that
+ends in "escribió:", it misses Outlook on the web, writes the whole text anew with lxml,
+and takes 2 seconds for 40,000 paragraphs.
 """
 
 import re
