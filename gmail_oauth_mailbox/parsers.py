@@ -46,8 +46,8 @@ def html_sanitize(html, **options):
 def html2plaintext(html, **options):
     try:
         return mail.html2plaintext(well_formed(html), **options)
-    except etree.LxmlError:
-        # Of what holds no element and no text.
+    except (etree.LxmlError, AttributeError):
+        # lxml makes nothing, or no document, of what holds no element and no text.
         return ""
 
 
