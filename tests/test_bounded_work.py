@@ -256,7 +256,6 @@ SHAPES = {repr(unit[:24]): run_of(unit) for unit in RUNS} | {
         "Action: failed\nFinal-Recipient: rfc822;a@b.test\n\n"
     ),
 }
-# Any text: cheap parsers, given the largest.
 PLAIN = Address("Ann", "ann@a.test")
 
 
@@ -322,7 +321,7 @@ def pattern(text):
         exclusion.parse_pattern(text)
     except exclusion.PatternError:
         pass
-    exclusion.parse_pattern("a*b*c*@*.test").matches(text)
+    exclusion.parse_pattern("abcd*e*f*@*.test").matches(text)
 
 
 RULE = subject_rule.parse_rule("[{letters}]{digits}x")

@@ -186,5 +186,5 @@ def _birthday(person):
     day = _dict(_primary(person, "birthdays").get("date"))
     try:
         return date(int(day["year"]), int(day["month"]), int(day["day"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None

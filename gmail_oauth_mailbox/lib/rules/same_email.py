@@ -57,6 +57,8 @@ TARGETS = frozenset({"a", "q", "u", "url"})
 PROOFPOINT_V3 = re.compile(r"/v3/__(.+?)__;")
 CISCO_HOST = "secure-web.cisco.com"
 MAX_UNWRAPPED = 4
+# Characters of a link.
+MAX_URL = 4_000
 
 # What a gateway says before the text, and a list below it: sentences of these words
 # and a few others, such as a name. Whatever else stands there is the email's.
@@ -268,6 +270,7 @@ def target(url):
     >>> target("https://eu.safelinks.protection.outlook.com/?url=https%3A%2F%2Fx.test%2Fa")
     'x.test/a'
     """
+    url = url[:MAX_URL]
     for _round in range(MAX_UNWRAPPED):
         inner = _unwrapped(url)
         if not inner or inner == url:
