@@ -206,7 +206,7 @@ class MailMail(models.Model):
         for mail in suspects.sorted("gmail_deaths"):
             if mail.gmail_deaths >= MAX_DEATHS:
                 mail._gmail_stopped_workers()
-                self.env.cr.commit()
+                self.env["ir.cron"]._commit_progress()
                 continue
             deaths = mail.gmail_deaths + 1
             later = fields.Datetime.now() + FIRST_PAUSE * 2**deaths
@@ -219,7 +219,7 @@ class MailMail(models.Model):
             # Noted, it is sent by the road of all others.
             mail.sudo().write({"gmail_deaths": 0, "scheduled_date": scheduled})
             mail._gmail_send_one(raise_exception, post_send_callback)
-            self.env.cr.commit()
+            self.env["ir.cron"]._commit_progress()
         return suspects
 
     def _gmail_send_one(self, raise_exception, post_send_callback):
