@@ -4,13 +4,12 @@ import logging
 from collections import defaultdict
 from datetime import timedelta
 
-import psycopg2
-
 from odoo import fields
 from odoo.tools import SQL
 
 from ...lib import errors
 from ..gmail_store import NOT_LINKED
+from .failures import is_passing
 
 _logger = logging.getLogger(__name__)
 
@@ -142,11 +141,23 @@ class Queue:
         for step in steps:
             more = True
             while more:
-                more = step()
+                more = self._step(step)
                 if not commit_progress(1):
                     self.wake()
                     return
         self._wake_later()
+
+    def _step(self, step):
+        """Do a page of a step; return whether there may be more of it. One step that
+        fails keeps back no other: what is withdrawn is withdrawn."""
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001
+            if is_passing(error):
+                raise
+            _logger.error("A page of linking: %s", errors.place(error))
+            self.wake(fields.Datetime.now() + FIRST_PAUSE)
+            return False
 
     def _wake_later(self):
         self.env.cr.execute("SELECT min(retry_at) FROM gmail_pending")
@@ -271,9 +282,9 @@ class Queue:
                 is_new = {r["message_id"] for r in rows if r["is_new"]}
                 env["gmail.linker"]._file(mailbox, messages, is_new)
                 self._done(env, rows)
-        except psycopg2.OperationalError:
-            raise
         except Exception as error:  # noqa: BLE001
+            if is_passing(error):
+                raise
             env.invalidate_all(flush=False)
             if len(rows) > 1:
                 for row in rows:
@@ -312,12 +323,23 @@ class Queue:
         with self._transaction() as env:
             rows = self._claim(env, what, 1, suspect)
             for row in rows:
+                self._record_row(env, row)
+        return bool(rows or suspect)
+
+    def _record_row(self, env, row):
+        """Record the choices of a mailbox. When that fails, those of others are."""
+        try:
+            with env.cr.savepoint():
                 mailbox = env["gmail.mailbox"].browse(row["mailbox_id"])
                 if mailbox.exists():
                     is_choice = row["is_choice"]
                     env["gmail.linking"]._record_choices(mailbox, is_choice)
-            self._done(env, rows)
-        return bool(rows or suspect)
+                self._done(env, [row])
+        except Exception as error:  # noqa: BLE001
+            if is_passing(error):
+                raise
+            env.invalidate_all(flush=False)
+            self._note_error(env, row, error)
 
     def _settle_page(self):
         """Settle one email; return whether there may be more."""
@@ -350,9 +372,9 @@ class Queue:
                     else:
                         self._done(env, rows[1:])
                         self._postpone(env, row)
-            except psycopg2.OperationalError:
-                raise
             except Exception as error:  # noqa: BLE001
+                if is_passing(error):
+                    raise
                 env.invalidate_all(flush=False)
                 self._note_error(env, row, error)
         return True

@@ -5,8 +5,6 @@ import logging
 from collections import defaultdict
 from dataclasses import replace
 
-import psycopg2
-
 from odoo.exceptions import UserError
 
 from ...lib import errors
@@ -14,6 +12,7 @@ from ...lib.mime.addresses import GMAIL_DOMAINS as GMAIL
 from ...lib.mime.addresses import address_key, domain_of, spellings
 from ...lib.rules import same_email, sharing
 from .choices import address_keys, former_name, name_of, steps_of
+from .failures import is_passing
 
 _logger = logging.getLogger(__name__)
 
@@ -380,9 +379,9 @@ class Sharing:
                 with self.env.cr.savepoint():
                     if self._apply_one(key, record, target, entry, by_id):
                         touched.add(record)
-            except psycopg2.OperationalError:
-                raise
             except Exception as error:  # noqa: BLE001
+                if is_passing(error):
+                    raise
                 self.env.invalidate_all(flush=False)
                 _logger.error("Entry of %s: %s", key, errors.place(error))
                 complete = False
