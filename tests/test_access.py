@@ -40,6 +40,7 @@ SECRET = (
     "gmail.image.sender",
     "gmail.pending",
     "gmail.vote",
+    "gmail.act",
     "gmail.way",
     "gmail.handed.in",
     "gmail.sent",

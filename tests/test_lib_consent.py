@@ -22,9 +22,13 @@ answers = st.builds(Answer, st.sampled_from(("asked", "accepted", "declined")), 
 
 def test_a_table():
     early, late = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
-    others = Way(NOON, OTHER)
+    others, standing = Way(NOON, OTHER), Way(NOON, OTHER, is_standing=True)
     for way, chosen_at, answer, decision in (
-        (None, None, None, OPEN),
+        # Nothing is known of it.
+        (None, late, None, ASK),
+        (None, late, Answer("asked", late), CLOSED),
+        (None, late, Answer("declined", late), CLOSED),
+        (None, early, Answer("accepted", late), ASK),
         (Way(), None, None, OPEN),
         (Way(NOON, OWNER), early, None, OPEN),
         (others, late, None, OPEN),
@@ -41,6 +45,10 @@ def test_a_table():
         # No is no.
         (others, early, Answer("declined", early), CLOSED),
         (others, late, Answer("declined", early), CLOSED),
+        # An answer about a user holds for what they do later.
+        (standing, early, Answer("accepted", early), OPEN),
+        (standing, early, Answer("asked", early), CLOSED),
+        (standing, early, None, ASK),
     ):
         assert decide(way, OWNER, chosen_at, answer) == decision, (way, answer)
 
@@ -51,6 +59,11 @@ def test_nothing_of_others_is_open_without_a_later_yes(since, chosen_at, answer)
     chose = chosen_at is not None and chosen_at >= since
     agreed = answer and answer.state == "accepted" and answer.at >= since
     assert (decision == OPEN) <= bool(chose or agreed)
+
+
+@given(st.none() | moments, st.none() | answers)
+def test_what_nothing_is_known_of_is_never_open(chosen_at, answer):
+    assert decide(None, OWNER, chosen_at, answer) != OPEN
 
 
 @given(moments, st.none() | moments, st.none() | answers)

@@ -1,10 +1,14 @@
 """Acts of others that would share more of later email are offered to the owner first:
 act, actor, and level, in a table."""
 
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
-from .common import ANNA
+from odoo.addons.gmail_oauth_mailbox.services.linking.offers import Offers
+
+from .common import ANNA, mail
 from .test_linking import CARLA, PASS, LinkingCase
 
 DORA = "dora@dora-example.test"
@@ -426,3 +430,564 @@ class TestAnswers(OffersCase):
         self.mail(box, sender=CARLA, results=PASS)
         self.assertEqual(len(self.posts(self.carla)), 1)
         self.assertFalse(self.offers(box))
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestWaysEnd(OffersCase):
+    """What the owner declined, or was never asked about, stays private when what led
+    there is gone."""
+
+    def bens_dora(self, **values):
+        partners = self.env["res.partner"].with_user(self.ben)
+        return partners.create({"name": "Dora", "email": DORA, **values})
+
+    def bens_dirk(self):
+        """Return a company that Ben's contact at its domain leads to."""
+        company = self.dora(name="Dora Inc", is_company=True)
+        self.long_ago()
+        values = {"name": "Dirk", "email": "dirk@dora-example.test"}
+        partners = self.env["res.partner"].with_user(self.ben)
+        return company, partners.create({**values, "parent_id": company.id})
+
+    def again(self, box):
+        """Have an email of the first one's conversation arrive."""
+        self.env.flush_all()
+        self.mail(box, References="<1@dora-example.test>", subject="Re: Walnut 1")
+        self.assertEqual(len(self.thread(box)), 1)
+
+    def test_declined_then_gone(self):
+        for act, values in (
+            ("archived", {"active": False}),
+            ("changed", {"email": "other@else-example.test"}),
+            ("emptied", {"email": False}),
+        ):
+            for answer in ("action_decline", None):
+                with self.subTest(act=act, answer=answer):
+                    self.number = 0
+                    box = self.choose("everything")
+                    dora = self.bens_dora()
+                    self.mail(box)
+                    [offer] = self.offers(box)
+                    if answer:
+                        getattr(offer.with_user(self.anna), answer)()
+                    dora.write(values)
+                    self.again(box)
+                    self.assertFalse(self.posts(dora.sudo()))
+                    self.assertEqual(self.offers(box), offer)
+                    box._delete()
+                    dora.sudo().unlink()
+                    self.google.control("settings", {"reset": True})
+
+    def test_to_decline_shares_nothing(self):
+        box = self.choose("everything")
+        dora = self.bens_dora()
+        self.mail(box)
+        [offer] = self.offers(box)
+        dora.active = False
+        self.env.flush_all()
+        offer.with_user(self.anna).action_decline()
+        self.run_cron("file")
+        self.assertFalse(self.posts(dora.sudo()))
+
+    def test_gone_before_the_first_email_is_linked(self):
+        box = self.choose("everything")
+        dora = self.bens_dora()
+        self.receive(
+            sender=f"Dora <{DORA}>",
+            Authentication_Results=PASS_DORA,
+            Message_ID="<first@dora-example.test>",
+        )
+        box.next_sync = "2020-01-01"
+        self.run_cron("sync_1")
+        dora.active = False
+        self.env.flush_all()
+        self.run_cron("file")
+        self.assertFalse(self.posts(dora.sudo()))
+        self.assertEqual(self.offers(box).way, f"address:{DORA}")
+
+    def test_a_domain(self):
+        box = self.choose("everything")
+        company, dirk = self.bens_dirk()
+        self.mail(box)
+        [offer] = self.offers(box)
+        self.assertEqual(offer.kind, "domain")
+        offer.with_user(self.anna).action_decline()
+        dirk.email = False
+        self.again(box)
+        self.assertFalse(self.posts(company))
+
+    def test_back_again_is_asked_about_again(self):
+        """What the owner's choice covered ends, and another user's act renews it."""
+        dora = self.dora(email=DORA)
+        self.long_ago()
+        box = self.choose("everything")
+        self.mail(box)
+        dora.with_user(self.ben).active = False
+        self.again(box)
+        self.assertEqual(len(self.posts(dora)), 2)
+        dora.with_user(self.ben).active = True
+        self.again(box)
+        self.assertEqual(len(self.posts(dora)), 2)
+        self.assertEqual(self.offers(box).actor_id, self.ben)
+
+    def test_what_was_erased_leaves_no_address(self):
+        self.dora(email=DORA).email = False
+        self.env["gmail.way"].create({"key": f"address:{DORA}", "signature": ""})
+        exclusions = self.env["gmail.exclusions"].with_user(self.admin)
+        exclusions._erase([DORA])
+        self.run_cron("file")
+        ways = self.env["gmail.way"].search([("key", "=", f"address:{DORA}")])
+        self.assertFalse(ways)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestActors(OffersCase):
+    """Whose act a way is: theirs who changed where it leads, not the last writer's."""
+
+    def asked(self, box, record):
+        self.env.flush_all()
+        before = len(self.posts(record))
+        self.mail(box)
+        self.assertEqual(len(self.posts(record)), before)
+        return self.offers(box)
+
+    def test_a_later_writer_of_something_else(self):
+        company = self.dora(name="Dora Inc", is_company=True)
+        dora = self.dora(email="other@else-example.test", parent_id=company.id)
+        self.long_ago()
+        box = self.choose("everything")
+        dora.with_user(self.ben).email = DORA
+        self.env.flush_all()
+        company.with_user(self.anna).name = "Dora Ltd"
+        dora.with_user(self.anna).write({"email": DORA, "phone": "1"})
+        self.assertEqual(self.asked(box, dora).actor_id, self.ben)
+
+    def test_two_users_are_nobody(self):
+        dora = self.dora(email="other@else-example.test")
+        self.long_ago()
+        box = self.choose("everything")
+        dora.with_user(self.ben).email = DORA
+        dora.with_user(self.anna).is_company = True
+        self.assertFalse(self.asked(box, dora).actor_id)
+
+    def test_a_company_above(self):
+        """Ben moves the company of a contact that Anna has just changed."""
+        above = self.dora(name="Above", is_company=True)
+        company = self.dora(name="Dora Inc", is_company=True)
+        dora = self.dora(email="other@else-example.test", parent_id=company.id)
+        self.long_ago()
+        box = self.choose("everything")
+        dora.with_user(self.anna).email = DORA
+        self.mail(box)
+        self.assertEqual(len(self.posts(dora)), 1)
+        company.with_user(self.ben).write({"is_company": False, "parent_id": above.id})
+        self.asked(box, dora)
+
+    def test_who_merges_did_not_create(self):
+        box = self.choose("everything")
+        partners = self.env["res.partner"]
+        dora = partners.with_user(self.ben).create({"name": "Dora", "email": DORA})
+        into = self.dora().sudo()
+        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
+        wizard.with_user(self.anna).sudo()._merge((dora.sudo() | into).ids, into)
+        # Merging changes where it leads, and is Anna's own act.
+        self.mail(box)
+        self.assertEqual(len(self.posts(into)), 1)
+
+    def test_an_administrator_changes_a_setting(self):
+        """Which makes contacts of others no act of theirs."""
+        box = self.choose("everything")
+        partners = self.env["res.partner"]
+        dora = partners.with_user(self.ben).create({"name": "Dora", "email": DORA})
+        parameters = self.env["ir.config_parameter"].with_user(self.anna).sudo()
+        parameters.set_param("gmail_oauth_mailbox.own_domains", "own-example.test")
+        self.assertEqual(self.asked(box, dora.sudo()).actor_id, self.ben)
+
+    def test_other_writes_cost_no_statement(self):
+        dora = self.dora(email=DORA)
+        dora.name = "D"
+        self.env.flush_all()
+        for values in ({"phone": "2"}, {"email": DORA}):
+            self.env["gmail.act"].search([]).unlink()
+            with patch.object(Offers, "note_changed") as noted:
+                dora.write(values)
+            self.assertFalse(noted.called)
+        dora.with_user(self.ben).email = "x@dora-example.test"
+        self.assertEqual(self.env["gmail.act"].search([]).user_id, self.ben)
+
+    def test_a_choice_is_of_when_it_was_made(self):
+        """Not of when a worker applies it."""
+        box = self.choose(False)
+        box.with_user(self.anna).sharing_level = "everything"
+        self.env.flush_all()
+        partners = self.env["res.partner"]
+        dora = partners.with_user(self.ben).create({"name": "Dora", "email": DORA})
+        self.env.flush_all()
+        self.run_cron("file")
+        box.sharing_steps = [[None, "everything"]]
+        self.assertEqual(self.asked(box, dora.sudo()).actor_id, self.ben)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestRecords(OffersCase):
+    """Records that emails are linked to by hand, and those that a rule finds."""
+
+    def setUp(self):
+        super().setUp()
+        self.second = self.env["res.company"].create({"name": "Second"})
+        users = self.anna | self.ben | self.admin
+        users.write({"company_ids": [(4, self.second.id)]})
+
+    def lead(self, user=None, **values):
+        leads = self.env["crm.lead"].with_user(user or self.env.user).sudo()
+        values = {"name": "Trade fair", "type": "opportunity", **values}
+        return leads.create(values).sudo(False).with_user(self.env.user)
+
+    def by_hand(self, lead, level="everything"):
+        """Return a mailbox with a conversation that Anna linked to a lead."""
+        self.dora(email=DORA)
+        self.long_ago()
+        box = self.choose(level)
+        self.mail(box, References="<first@x.test>")
+        thread = self.thread(box).with_user(self.anna)
+        thread.panel_link("crm.lead", lead.id)
+        self.run_cron("file")
+        return box
+
+    def again(self, box, record):
+        """Return whether the next email of the conversation is on a record."""
+        self.env.flush_all()
+        body = f"Number {self.number}"
+        self.mail(
+            box,
+            body=body,
+            References="<1@dora-example.test>",
+            subject="Re: Walnut 1",
+        )
+        return body in str(record.sudo().message_ids.mapped("body"))
+
+    def test_moved_before_the_first_check(self):
+        for user in (self.ben, self.anna):
+            with self.subTest(user=user.name):
+                self.number = 0
+                lead = self.lead()
+                box = self.by_hand(lead)
+                lead.with_user(user).sudo().company_id = self.second
+                # Odoo writes there, too, as whoever triggers it.
+                lead.with_user(self.anna).sudo().priority = "2"
+                self.assertEqual(self.again(box, lead), user == self.anna)
+                self.assertEqual(self.offers(box).actor_id, self.ben - user)
+                box._delete()
+                self.google.control("settings", {"reset": True})
+
+    def test_merged(self):
+        for user in (self.ben, self.anna):
+            with self.subTest(user=user.name):
+                self.number = 0
+                lead = self.lead(probability=1)
+                other = self.lead(company_id=self.second.id, probability=95)
+                box = self.by_hand(lead)
+                merged = (lead | other).with_user(user).sudo()
+                merged = merged.merge_opportunity(user_id=False)
+                self.assertEqual(merged.company_id, self.second)
+                self.assertEqual(self.again(box, merged), user == self.anna)
+                self.assertEqual(self.offers(box).actor_id, self.ben - user)
+                box._delete()
+                self.google.control("settings", {"reset": True})
+
+    def rule(self, model="crm.lead"):
+        rules = self.env["gmail.link.rule"].with_user(self.admin)
+        model = self.env["ir.model"]._get_id(model)
+        return rules.create({"name": "Ticket #[{digits}]", "model_id": model})
+
+    def numbered(self, box, lead, is_sent=False):
+        """Return whether an email with the number 42 is on a lead."""
+        self.env.flush_all()
+        body = f"Number {self.number}"
+        subject = f"Ticket #42, {self.number}"
+        if is_sent:
+            self.number += 1
+            raw = mail(
+                sender=f"Anna <{ANNA}>",
+                to="x@stranger-example.test",
+                Message_ID=f"<{self.number}@corp-example.test>",
+                subject=subject,
+                body=body,
+            )
+            self.google.add_message(ANNA, raw, labels=["SENT"])
+            box.next_sync = "2020-01-01"
+            self.run_cron("sync_1")
+            self.run_cron("file")
+        else:
+            self.mail(box, subject=subject, body=body)
+        return body in str(lead.sudo().message_ids.mapped("body"))
+
+    # What makes a rule find a record, by act.
+
+    def created(self):
+        return lambda user: self.lead(user, name="42", email_from=DORA)
+
+    def renamed(self):
+        lead = self.lead(name="41", email_from=DORA)
+        return lambda user: self.written(lead, user, name="42")
+
+    def addressed(self):
+        lead = self.lead(name="42")
+        return lambda user: self.written(lead, user, email_from=DORA)
+
+    def followed(self):
+        lead, dora = self.lead(name="42"), self.dora(email=DORA)
+        self.long_ago()
+
+        def act(user):
+            lead.with_user(user).sudo().message_subscribe(dora.ids)
+            return lead
+
+        return act
+
+    def posted(self):
+        lead, dora = self.lead(name="42"), self.dora(email=DORA)
+        self.long_ago()
+
+        def act(user):
+            post = (
+                lead.with_user(user)
+                .sudo()
+                .message_post(
+                    body="Hi",
+                    partner_ids=dora.ids,
+                    message_type="comment",
+                    subtype_xmlid="mail.mt_comment",
+                )
+            )
+            # The moment of its transaction, which here is that of the whole test.
+            self.env.flush_all()
+            self.env.cr.execute(
+                "UPDATE mail_message SET create_date = clock_timestamp()"
+                " AT TIME ZONE 'UTC' WHERE id = %s",
+                [post.id],
+            )
+            return lead
+
+        return act
+
+    def contact_addressed(self):
+        person = self.dora(email="other@else-example.test")
+        lead = self.lead(name="42", partner_id=person.id)
+        self.long_ago()
+
+        def act(user):
+            person.with_user(user).sudo().email = DORA
+            return lead
+
+        return act
+
+    def written(self, lead, user, **values):
+        lead.with_user(user).sudo().write(values)
+        return lead
+
+    def test_decoys(self):
+        rule = self.rule()
+        for act in (
+            "created",
+            "renamed",
+            "addressed",
+            "followed",
+            "posted",
+            "contact_addressed",
+        ):
+            for user in (self.ben, self.anna):
+                with self.subTest(act=act, user=user.name):
+                    self.number = 0
+                    prepared = getattr(self, act)()
+                    box = self.choose("everything")
+                    lead = prepared(user)
+                    is_own = user == self.anna
+                    self.assertEqual(self.numbered(box, lead), is_own)
+                    offers = self.offers(box)
+                    self.assertEqual(bool(offers), not is_own)
+                    if act != "contact_addressed" and not is_own:
+                        self.assertEqual(offers.way, f"rule:{rule.id}:{self.ben.id}")
+                        self.assertEqual(offers.actor_id, self.ben)
+                        self.assertIn("Ticket", offers.with_user(self.anna).reason)
+                    box._delete()
+                    lead.sudo().unlink()
+                    self.env["res.partner"].search([("email", "=", DORA)]).unlink()
+                    self.google.control("settings", {"reset": True})
+
+    def test_a_decoy_for_sent_email(self):
+        self.rule()
+        box = self.choose("everything")
+        lead = self.lead(self.ben, name="42")
+        self.assertFalse(self.numbered(box, lead, is_sent=True))
+        self.assertEqual(self.offers(box).actor_id, self.ben)
+
+    def test_records_before_the_choice_are_covered(self):
+        self.rule()
+        lead = self.lead(self.ben, name="42", email_from=DORA)
+        box = self.choose("everything")
+        self.assertTrue(self.numbered(box, lead))
+        # Neither does an ordinary change ask.
+        lead.with_user(self.ben).sudo().priority = "2"
+        self.assertTrue(self.numbered(box, lead))
+        self.assertFalse(self.offers(box))
+
+    def test_one_question_for_all_records_of_a_user(self):
+        self.rule()
+        box = self.choose("everything")
+        leads = [
+            self.lead(self.ben, name=str(n), email_from=DORA) for n in range(50, 53)
+        ]
+        self.env.flush_all()
+        for lead in leads:
+            self.mail(box, subject=f"Ticket #{lead.name}")
+        [offer] = self.offers(box)
+        offer.with_user(self.anna).action_share()
+        self.run_cron("file")
+        self.assertEqual([len(self.posts(lead)) for lead in leads], [1, 1, 1])
+        lead = self.lead(self.ben, name="42", email_from=DORA)
+        self.assertTrue(self.numbered(box, lead))
+        # But not of another user.
+        lead.with_user(self.admin).sudo().name = "43"
+        lead.with_user(self.admin).sudo().name = "42"
+        self.assertFalse(self.numbered(box, lead))
+        self.assertEqual(len(self.offers(box)), 2)
+
+    def test_of_two_with_a_name_none_is_linked(self):
+        self.rule()
+        lead = self.lead(name="42", email_from=DORA)
+        twin = self.lead(name="42", email_from=DORA)
+        box = self.choose("everything")
+        self.assertFalse(self.numbered(box, lead))
+        self.assertFalse(self.posts(twin))
+        thread = self.thread(box).with_user(self.anna)
+        self.assertEqual(set(thread.sudo().link_ids.mapped("reason")), {"several"})
+        reasons = [x["reason"] for x in thread.panel_documents()["suggestions"]]
+        self.assertIn("several records have this name", reasons[0])
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestAdministrators(OffersCase):
+    """What administrators, and colleagues who leave, change for all."""
+
+    def parameters(self):
+        return self.env["ir.config_parameter"].with_user(self.admin)
+
+    def test_exclusions_of_several_users(self):
+        for owner, act in ((False, "create"), (self.ben, "unlink")):
+            with self.subTest(act=act):
+                dora = self.dora(email=DORA)
+                exclusions = self.env["gmail.exclusion"]
+                everybodys = exclusions.create({"pattern": DORA})
+                bens = owner and exclusions.create(
+                    {"pattern": DORA, "user_id": owner.id}
+                )
+                self.long_ago()
+                box = self.choose("everything")
+                everybodys.with_user(self.admin).sudo().unlink()
+                if bens:
+                    bens.with_user(self.ben).sudo().unlink()
+                else:
+                    mine = self.env["gmail.exclusions"].with_user(self.ben)
+                    mine._exclude(mine._pattern(DORA), self.ben)
+                self.mail(box)
+                self.assertFalse(self.posts(dora))
+                [offer] = self.offers(box)
+                self.assertEqual((offer.name, offer.actor_id), (DORA, self.admin))
+                box._delete()
+                dora.unlink()
+                exclusions.search([]).unlink()
+                self.google.control("settings", {"reset": True})
+
+    def test_the_maximum_among_the_system_parameters(self):
+        key = "gmail_oauth_mailbox.max_sharing_level"
+        box = self.choose("everything")
+        for raise_it in ("set_param", "write", "unlink"):
+            with self.subTest(act=raise_it):
+                self.parameters().set_param(key, "metadata")
+                self.run_cron("file")
+                self.assertEqual(box.sharing_level, "metadata")
+                parameter = self.parameters().search([("key", "=", key)])
+                if raise_it == "set_param":
+                    parameter.set_param(key, False)
+                elif raise_it == "write":
+                    parameter.value = "everything"
+                else:
+                    parameter.unlink()
+                self.assertEqual(box.sharing_level, "metadata")
+                [offer] = self.offers(box)
+                self.assertEqual((offer.kind, offer.state), ("limit", "asked"))
+                self.assertEqual(offer.actor_id, self.admin)
+                offer.with_user(self.anna).action_share()
+                self.assertEqual(box.sharing_level, "everything")
+
+    def internal(self, end, actor=None):
+        """Have an email be internal until ``end()``; then neither it nor a later one is
+        shared unless the owner agrees."""
+        dora = self.dora(email=DORA)
+        self.long_ago()
+        box = self.choose("everything")
+        self.mail(box, body="one")
+        self.assertFalse(self.posts(dora))
+        end()
+        self.env.flush_all()
+        self.run_cron("file")
+        self.mail(box, body="two")
+        keys = self.thread(box).message_ids.mapped("mail_key")
+        self.env["gmail.linking"]._enqueue(set(keys))
+        self.run_cron("file")
+        self.assertFalse(self.posts(dora))
+        [offer] = self.offers(box)
+        self.assertEqual(offer.kind, "own")
+        if actor:
+            self.assertEqual(offer.actor_id, actor)
+        offer.with_user(self.anna).action_share()
+        self.run_cron("file")
+        bodies = str(self.posts(dora).mapped("body"))
+        self.assertIn("two", bodies)
+        self.assertNotIn("one", bodies)
+
+    def test_an_own_domain_is_released(self):
+        key = "gmail_oauth_mailbox.own_domains"
+        self.parameters().set_param(key, "dora-example.test")
+        self.internal(lambda: self.parameters().set_param(key, False), self.admin)
+
+    def test_an_alias_domain_is_renamed(self):
+        domains = self.env["mail.alias.domain"]
+        domain = domains.create({"name": "dora-example.test"})
+        self.internal(lambda: domain.write({"name": "elsewhere-example.test"}))
+
+    def test_a_colleague_deletes_their_mailbox(self):
+        self.google.control(
+            "accounts", {"action": "add", "email": DORA, "name": "Dora"}
+        )
+        other = self.connect(self._user("gmail_dora", "Dora", "d@else.test"), DORA)
+        self.internal(other._delete)
+
+    def test_a_colleague_leaves_their_login(self):
+        user = self._user("gmail_dora", "Dora", "d@else.test")
+        user.login = DORA
+        self.internal(lambda: user.write({"login": "gone"}))
+
+    def test_the_owner_gets_a_company(self):
+        second = self.env["res.company"].create({"name": "Second"})
+        for user in (self.admin, self.anna):
+            with self.subTest(user=user.name):
+                self.number = 0
+                self.anna.company_ids -= second
+                dora = self.dora(email=DORA, company_id=second.id)
+                self.long_ago()
+                box = self.choose("everything")
+                self.anna.with_user(user).sudo().company_ids += second
+                self.mail(box)
+                self.assertEqual(len(self.posts(dora)), user == self.anna)
+                self.assertEqual(self.offers(box).actor_id, self.admin - user)
+                if user == self.admin:
+                    offer = self.offers(box).with_user(self.anna)
+                    self.assertIn("Second", offer.question + offer.reason)
+                    offer.action_share()
+                    self.run_cron("file")
+                    self.assertEqual(len(self.posts(dora)), 1)
+                box._delete()
+                dora.unlink()
+                self.google.control("settings", {"reset": True})

@@ -4,6 +4,7 @@ from . import gmail_owned
 # isort: split
 from . import (
     fetchmail_server,
+    gmail_act,
     gmail_address,
     gmail_attachment,
     gmail_authorization,
@@ -35,6 +36,7 @@ from . import (
     gmail_vote,
     gmail_way,
     ir_attachment,
+    ir_config_parameter,
     ir_cron,
     ir_mail_server,
     mail_mail,

@@ -36,7 +36,7 @@ class GmailExclusion(models.Model):
     def _note_withdrawn(self):
         for exclusion in self:
             self.env["gmail.linking"]._note_act(
-                f"exclusion:{exclusion.pattern}", str(exclusion.user_id.id or 0)
+                f"exclusion:{exclusion.user_id.id or 0}:{exclusion.pattern}"
             )
 
     @api.ondelete(at_uninstall=False)

@@ -24,6 +24,10 @@ class GmailFiling(models.Model):
     is_wanted = fields.Boolean(
         help="The owner wrote the email that it answers, or linked the answer by hand."
     )
+    is_internal = fields.Boolean(
+        help="Its people were all colleagues once: the record never shows it, even "
+        "after one of them leaves."
+    )
     notify = fields.Boolean(help="Followers are notified of the answer.")
     parent_id = fields.Integer(help="The mail.message that it answers")
     offer_id = fields.Many2one(

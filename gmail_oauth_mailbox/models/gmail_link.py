@@ -45,6 +45,7 @@ class GmailLink(models.Model):
             ("unverified", "The sender could not be verified"),
             ("stranger", "The sender isn't involved in this record"),
             ("private", "Your sharing setting keeps it private"),
+            ("several", "Several records have this name"),
         ],
         readonly=True,
         help="Why it is only suggested",

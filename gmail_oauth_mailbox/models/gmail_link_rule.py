@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 from odoo.exceptions import ValidationError
 
 from ..lib.subject_rule import RuleError, parse_rule
@@ -55,16 +55,28 @@ class GmailLinkRule(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         rules = super().create(vals_list)
+        self.env.registry.clear_cache()
         for rule in rules:
             self.env["gmail.linking"]._note_act(f"rule:{rule.id}", rule.name)
         return rules
 
     def write(self, vals):
         result = super().write(vals)
+        self.env.registry.clear_cache()
         if {"name", "model_id", "active"} & vals.keys():
             for rule in self:
                 self.env["gmail.linking"]._note_act(f"rule:{rule.id}", rule.name)
         return result
+
+    def unlink(self):
+        self.env.registry.clear_cache()
+        return super().unlink()
+
+    @api.model
+    @tools.ormcache()
+    def _models(self):
+        """Return the names of the models whose records active rules find."""
+        return frozenset(self.sudo().search([]).model_id.mapped("model"))
 
     def _try_on(self, pattern, subject):
         """Return what the rule finds in a subject, with the rights of who asks."""

@@ -20,6 +20,7 @@ class GmailOffer(models.Model):
             ("own", "Company's Own Domain"),
             ("exclusion", "Exclusion"),
             ("record", "Record"),
+            ("company", "Company"),
             ("limit", "Maximum Sharing"),
         ],
         required=True,

@@ -23,7 +23,6 @@ class GmailPending(models.Model):
         ondelete="set null",
         help="Whose act it is: other mailboxes with the email don't learn of it.",
     )
-    is_choice = fields.Boolean(help="The mailbox's owner chose how much to share.")
     mail_key = fields.Char(index="btree_not_null")
     attempts = fields.Integer()
     retry_at = fields.Datetime()

@@ -6,7 +6,8 @@ class GmailWay(models.Model):
     lead there: see lib/rules/consent.py.
 
     A snapshot, compared with contacts and settings in the background, so that writing
-    a contact costs nothing.
+    a contact costs nothing. A way that ends stays as a row: what it led somewhere is
+    still asked about.
     """
 
     _name = "gmail.way"
@@ -19,7 +20,7 @@ class GmailWay(models.Model):
         required=True,
         help="Such as address:carla@customer.example, domain:customer.example, rule:7",
     )
-    signature = fields.Char(help="Where it leads")
+    signature = fields.Char(help="Where it leads; empty when it ended")
     since = fields.Datetime(help="Since when; empty for before it was first compared")
     actor_id = fields.Many2one(
         "res.users",

@@ -63,17 +63,43 @@ class MailThread(models.AbstractModel):
         records = super().create(vals_list)
         names = {name for vals in vals_list for name in vals}
         self.env["gmail.contact.visibility"]._in_documents(records, names)
+        if self._gmail_is_ruled():
+            self.env["gmail.linking"]._note_changed(records)
         return records
 
     def write(self, vals):
+        is_move = "company_id" in vals and "company_id" in self._fields
+        before = {r.id: r.company_id.id for r in self.sudo()} if is_move else {}
         result = super().write(vals)
         self.env["gmail.contact.visibility"]._in_documents(self, vals)
+        if before:
+            moved = self.filtered(lambda r: r.sudo().company_id.id != before[r.id])
+            self.env["gmail.linking"]._note_moved(moved)
+        if self._gmail_is_ruled() and any(map(self._gmail_is_found_by, vals)):
+            self.env["gmail.linking"]._note_changed(self)
         return result
+
+    def _gmail_is_ruled(self):
+        """Whether subject rules find records of this model."""
+        if self.env["gmail.version"]._is_outdated():
+            return False
+        return self._name in self.env["gmail.link.rule"]._models()
+
+    def _gmail_is_found_by(self, name):
+        """Whether a field decides which emails a subject rule links to a record."""
+        field = self._fields.get(name)
+        emails = getattr(self, "_primary_email", None)
+        return (
+            name in (self._rec_name, emails, "active")
+            or getattr(field, "comodel_name", None) == "res.partner"
+        )
 
     def message_subscribe(self, partner_ids=None, subtype_ids=None):
         """Nobody is made a follower by those who do not see her."""
         partners = self.env["res.partner"].sudo().browse(partner_ids or ()).exists()
         self.env["gmail.contact.visibility"]._check(self.env, partners)
+        if partners and self._gmail_is_ruled():
+            self.env["gmail.linking"]._note_changed(self)
         return super().message_subscribe(partner_ids, subtype_ids)
 
     def message_post(

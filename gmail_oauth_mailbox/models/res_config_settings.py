@@ -192,13 +192,8 @@ class ResConfigSettings(models.TransientModel):
             scheduler._set_rows(self.gmail_workers)
         if changed.keys() & set(CEILINGS):
             self.env["gmail.sync"].sudo()._obey_ceilings()
-        if "gmail_sharing_ceiling" in changed:
-            self.env["gmail.linking"]._obey_limit()
         if "gmail_contact_ceiling" in changed:
             self.env["gmail.contacts"].sudo()._look_again()
-        if "gmail_own_domains" in changed:
-            self.env["gmail.linking"]._compare_ways(actor=self.env.user)
-            self.env["gmail.linking"]._enqueue_entries()
         self._set_gmail_client(client_id)
         return result
 

@@ -1,6 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 
+# What decides where the emails of an address lead.
+LEADING = frozenset({"active", "company_id", "email", "is_company", "parent_id"})
+
 
 class ResPartner(models.Model):
     """Contacts are looked up by their address, its domain and by name; those that
@@ -43,6 +46,21 @@ class ResPartner(models.Model):
         # Whoever reads one that is private is one of them.
         for partner in self:
             partner.gmail_is_mine = partner.sudo().gmail_is_private
+
+    def write(self, vals):
+        """Note who changes where emails lead; any other change costs no statement."""
+        names = LEADING & vals.keys()
+        before = self._gmail_leads(names) if names else {}
+        result = super().write(vals)
+        if before:
+            after = self._gmail_leads(names)
+            changed = self.filtered(lambda p: before[p.id] != after[p.id])
+            self.env["gmail.linking"]._note_changed(changed)
+        return result
+
+    def _gmail_leads(self, names):
+        """Return {contact id: its values of some fields}."""
+        return {p.id: [p[name] for name in sorted(names)] for p in self.sudo()}
 
     def _check_access(self, operation):
         """Odoo's refusals name records in developer mode; of private contacts they

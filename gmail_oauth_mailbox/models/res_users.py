@@ -47,6 +47,8 @@ class ResUsers(models.Model):
         if self.env["gmail.version"]._is_outdated():
             # A daily scheduled action ends the access of users who left meanwhile.
             return result
+        if "company_ids" in vals:
+            self.env["gmail.linking"]._companies_changed(self)
         if "active" in vals or "group_ids" in vals:
             # Who has left reads no more mail: the access goes, what is stored stays.
             gone = self.filtered(lambda user: not user.active or user.share)

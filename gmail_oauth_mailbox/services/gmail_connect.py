@@ -603,7 +603,8 @@ class GmailConnect(models.AbstractModel):
                     "sharing_steps": [[None, level]],
                 }
             )
-            self.env["gmail.linking"].sudo()._enqueue_mailboxes(mailbox, True)
+            self.env["gmail.linking"].sudo()._note_chosen(mailbox)
+            self.env["gmail.linking"].sudo()._enqueue_mailboxes(mailbox)
             self.env["gmail.linking"]._mailbox_connected(mailbox)
         if not mailboxes.search_count(
             [

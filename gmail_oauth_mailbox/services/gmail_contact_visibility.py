@@ -142,6 +142,7 @@ class GmailContactVisibility(models.AbstractModel):
                 [private.ids],
             )
             private.invalidate_recordset(["gmail_is_private", "gmail_owner_ids"])
+            self.env["gmail.linking"]._note_changed(private)
 
     @api.model
     def _in_documents(self, records, names):

@@ -120,11 +120,10 @@ class GmailDocuments(models.AbstractModel):
             if link.origin == "rule"
             else self.env._("It seems to answer a mail of this document")
         )
-        why = (
-            self.env._("the sender could not be verified")
-            if link.reason == "unverified"
-            else self.env._("the sender takes no part in it")
-        )
+        why = {
+            "unverified": self.env._("the sender could not be verified"),
+            "several": self.env._("several records have this name"),
+        }.get(link.reason) or self.env._("the sender takes no part in it")
         return f"{where}; {why}"
 
     def _keys(self, thread):
@@ -458,6 +457,7 @@ class GmailDocuments(models.AbstractModel):
             if not message.is_bcc
         ]
         linker._store_filings(thread.mailbox_id, filings)
+        self.env["gmail.linking"]._note_records({document})
         self.env["gmail.linking"].sudo()._enqueue(self._keys(thread), thread.mailbox_id)
 
     def _set_state(self, thread, document, state, origin):

@@ -239,7 +239,9 @@ class GmailExclusions(models.AbstractModel):
             {"pattern": pattern.text, "user_id": user.id, "is_pending": True}
         )
         self.env["gmail.contacts"].sudo()._look_again(user)
-        self.env["gmail.linking"]._forget_way(f"exclusion:{pattern.text}")
+        self.env["gmail.linking"]._forget_way(
+            f"exclusion:{user.id or 0}:{pattern.text}"
+        )
         self.env["gmail.linking"]._wake()
 
     @api.model
@@ -399,6 +401,7 @@ class GmailExclusions(models.AbstractModel):
                 [mailbox_id, list(of_mailbox)],
             )
         erasure.messages += count
+        self.env["gmail.linking"]._forget_erased(erasure.address)
         return count == PAGE
 
     def _bury_page(self, condition):

@@ -1,11 +1,17 @@
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.tools import SQL, groupby
 
 from ..lib.domains import is_role, is_shared
-from ..lib.mime.addresses import address_key, ascii_domain, domain_of, spellings
+from ..lib.mime.addresses import (
+    GMAIL_DOMAINS,
+    address_key,
+    ascii_domain,
+    domain_of,
+    spellings,
+)
 from ..lib.subject_rule import parse_rule
 from ..parsers import email_normalize_all
 from .partner_keys import with_domain
@@ -84,9 +90,84 @@ class GmailLinker(models.AbstractModel):
         return found
 
     @api.model
-    def _people_of_document(self, document):
+    def _internal(self, messages):
+        """Return the ids of messages (sudo) on which all people are colleagues. Bcc
+        changes nothing.
+
+        Colleagues have an address of the company's domains, a mailbox, or their login:
+        the email address of a user is what they write there.
+        """
+        domains = self._own_domains()
+        others = {
+            message.id: {
+                address_key(p.address)
+                for p in message.participant_ids
+                if p.role != "bcc" and domain_of(p.address) not in domains
+            }
+            for message in messages
+        }
+        addresses = set().union(*others.values())
+        colleagues = self._colleagues(addresses) if addresses else set()
+        return {number for number, some in others.items() if some <= colleagues}
+
+    @api.model
+    def _colleagues(self, addresses=None):
+        """Return the keys of mailboxes here and of logins of internal users.
+
+        :param addresses: keys, to ask about these only, or None for all
+        """
+        keys = None if addresses is None else set(addresses)
+        self.env.cr.execute(
+            """
+            SELECT lower(login) FROM res_users
+             WHERE share IS NOT TRUE AND strpos(login, '@') > 0
+               AND (%(some)s::text[] IS NULL OR lower(login) = ANY(%(some)s)
+                    OR split_part(lower(login), '@', 2) = ANY(%(gmail)s)
+                       AND replace(split_part(lower(login), '@', 1), '.', '')
+                           = ANY(%(dotless)s))
+             UNION
+            SELECT lower(email) FROM gmail_mailbox
+             WHERE %(some)s::text[] IS NULL OR lower(email) = ANY(%(some)s)
+                OR split_part(lower(email), '@', 2) = ANY(%(gmail)s)
+                   AND replace(split_part(lower(email), '@', 1), '.', '')
+                       = ANY(%(dotless)s)
+            """,
+            {
+                "some": None
+                if keys is None
+                else [spelled for key in keys for spelled in spellings(key)],
+                "gmail": sorted(GMAIL_DOMAINS),
+                "dotless": [
+                    key.partition("@")[0]
+                    for key in keys or ()
+                    if domain_of(key) in GMAIL_DOMAINS
+                ],
+            },
+        )
+        found = {address_key(address) for (address,) in self.env.cr.fetchall()}
+        return found if keys is None else found & keys
+
+    @api.model
+    def _note_internal(self, messages):
+        """Note on the filings of messages (sudo) which are among colleagues. It stays
+        noted: what was internal isn't shared because a colleague or a domain goes."""
+        self.env.cr.execute(
+            """
+            UPDATE gmail_filing SET is_internal = true
+             WHERE message_id = ANY(%s) AND is_internal IS NOT TRUE
+            """,
+            [list(self._internal(messages))],
+        )
+        if self.env.cr.rowcount:
+            self.env["gmail.filing"].invalidate_model(["is_internal"])
+
+    @api.model
+    def _people_of_document(self, document, with_posts=True):
         """Return the keys of the addresses of those who take part in a document:
-        followers, the customer, and who wrote or was written to in its chatter."""
+        followers, the customer, and who wrote or was written to in its chatter.
+
+        :param with_posts: also those who take part by the chatter alone
+        """
         model, res_id = document
         record = self.env[model].sudo().browse(res_id)
         partners = record.message_partner_ids
@@ -98,6 +179,9 @@ class GmailLinker(models.AbstractModel):
         primary = record._primary_email if hasattr(record, "_primary_email") else None
         if primary and primary in record._fields:
             addresses.update(email_normalize_all(record[primary] or ""))
+        addresses.update(filter(None, partners.mapped("email_normalized")))
+        if not with_posts:
+            return set(map(address_key, addresses))
         self.env.cr.execute(
             """
             SELECT p.email_normalized
@@ -116,9 +200,8 @@ class GmailLinker(models.AbstractModel):
             """,
             {"model": model, "id": res_id},
         )
-        addresses.update(address for (address,) in self.env.cr.fetchall())
-        addresses.update(partners.mapped("email_normalized"))
-        return {address_key(address) for address in addresses if address}
+        addresses.update(address for (address,) in self.env.cr.fetchall() if address)
+        return set(map(address_key, addresses))
 
     @api.model
     def _own_domains(self):
@@ -303,6 +386,8 @@ class GmailLinker(models.AbstractModel):
                 {**filing, "mailbox": mailbox.id},
             )
         self.env["gmail.filing"].invalidate_model()
+        ids = {filing["message_id"] for filing in filings}
+        self._note_internal(self.env["gmail.message"].sudo().browse(ids))
 
 
 class _Page:
@@ -571,12 +656,20 @@ class _Page:
             records = self.owner[model]
             if not names or not records.has_access("read") or not records._rec_name:
                 continue
-            names = [*names, *(name.upper() for name in names)]
-            for record in records.search([(records._rec_name, "in", names)], limit=5):
+            spelled = [*names, *(name.upper() for name in names)]
+            wanted = [(records._rec_name, "in", spelled)]
+            # Also those that the owner can't read: a name must say one record.
+            same = Counter(
+                str(name).upper()
+                for name in records.sudo().search(wanted).mapped(records._rec_name)
+            )
+            for record in records.search(wanted, limit=5):
                 document = (model, record.id)
                 if document not in self.linker._readable(self.owner, [document]):
                     continue
-                if not message.is_authentic:
+                if same[str(record[records._rec_name]).upper()] > 1:
+                    self._suggest(message, document, "rule", "several")
+                elif not message.is_authentic:
                     self._suggest(message, document, "rule", "unverified")
                 elif message.direction == "out" or self._senders(
                     message

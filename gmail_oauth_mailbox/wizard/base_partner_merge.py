@@ -7,9 +7,13 @@ class MergePartnerAutomatic(models.TransientModel):
     _inherit = "base.partner.merge.automatic.wizard"
 
     def _merge(self, partner_ids, dst_partner=None, extra_checks=True):
+        # What others changed before isn't the act of who merges.
+        merged = self.env["res.partner"].sudo().browse(partner_ids).exists()
+        addresses = set(merged.mapped("email_normalized")) - {False}
+        self.env["gmail.linking"]._compare_ways(addresses)
         result = super()._merge(partner_ids, dst_partner, extra_checks)
         remaining = self.env["res.partner"].sudo().browse(partner_ids).exists()
-        addresses = set(remaining.mapped("email_normalized")) - {False}
+        addresses |= set(remaining.mapped("email_normalized")) - {False}
         self.env["gmail.linking"]._compare_ways(addresses, self.env.user)
         return result
 

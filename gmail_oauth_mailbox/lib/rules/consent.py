@@ -18,10 +18,12 @@ class Way:
 
     :ivar since: when it came to lead where it leads now, or None for long ago
     :ivar actor: id of the user whose act that was, or None when unknown
+    :ivar is_standing: an answer covers all that this user does later, too
     """
 
     since: datetime | None = None
     actor: int | None = None
+    is_standing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Answer:
 def decide(way, owner, chosen_at=None, answer=None):
     """Return OPEN (share), ASK (offer it), or CLOSED (it is offered, or declined).
 
-    :param way: Way, or None for the owner's own act
+    :param way: Way, or None when nothing is known about it, which opens nothing. An
+        email that the owner linked themselves has no way to ask about.
     :param owner: id of the user whose email it is
     :param chosen_at: when the owner last chose to share, or None
     :param answer: Answer to an earlier offer of it, or None
@@ -48,11 +51,13 @@ def decide(way, owner, chosen_at=None, answer=None):
     >>> decide(Way(noon, actor=2), 1, morning), decide(Way(noon, actor=1), 1, morning)
     ('ask', 'open')
     """
-    if way is None or way.since is None or way.actor == owner:
+    if way and (way.since is None or way.actor == owner):
         return OPEN
     if answer and answer.state == "declined":
         return CLOSED
-    if answer and answer.at >= way.since:
+    if way is None:
+        return CLOSED if answer and answer.state == "asked" else ASK
+    if answer and (way.is_standing or answer.at >= way.since):
         return OPEN if answer.state == "accepted" else CLOSED
     if chosen_at and way.since <= chosen_at:
         return OPEN

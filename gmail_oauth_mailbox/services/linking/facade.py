@@ -33,7 +33,7 @@ class GmailLinking(models.AbstractModel):
         return Choices(env_su)
 
     def _make_moves(self, env_su):
-        return Moves(env_su, self._make_chatter(env_su))
+        return Moves(env_su, self._make_chatter(env_su), self._make_offers(env_su))
 
     def _make_offers(self, env_su):
         return Offers(env_su)
@@ -68,12 +68,9 @@ class GmailLinking(models.AbstractModel):
         self._make_queue(self.env(su=True)).add_emails(keys, mailbox)
 
     @api.model
-    def _enqueue_mailboxes(self, mailboxes, is_choice=False):
-        """Have the choices of mailboxes recorded anew, and their emails settled.
-
-        :param is_choice: their owner has just chosen
-        """
-        self._make_queue(self.env(su=True)).add_mailboxes(mailboxes, is_choice)
+    def _enqueue_mailboxes(self, mailboxes):
+        """Have the choices of mailboxes recorded anew, and their emails settled."""
+        self._make_queue(self.env(su=True)).add_mailboxes(mailboxes)
 
     @api.model
     def _enqueue_entries(self):
@@ -127,8 +124,9 @@ class GmailLinking(models.AbstractModel):
         is_choice = self.env.uid == mailbox.user_id.id
         if is_choice:
             mailbox.sharing_before_limit = False
+            self._note_chosen(mailbox)
         if is_choice or steps != before:
-            self._enqueue_mailboxes(mailbox, is_choice)
+            self._enqueue_mailboxes(mailbox)
 
     @api.model
     def _record_messages(self, mailbox, which):
@@ -139,14 +137,16 @@ class GmailLinking(models.AbstractModel):
         self._make_choices(self.env(su=True)).record(mailbox, which)
 
     @api.model
-    def _record_choices(self, mailbox, is_choice=False):
-        """Record all choices of a mailbox anew, and have its emails settled.
+    def _note_chosen(self, mailbox):
+        """Note that the owner of a mailbox (sudo) has just chosen how much to share:
+        that covers what leads to records now, and nothing that comes to do so until
+        the choice is applied."""
+        self._compare_ways()
+        self._make_offers(self.env(su=True)).note_choice(mailbox)
 
-        :param is_choice: its owner chose: that covers what leads to records by now
-        """
-        if is_choice:
-            self._compare_ways()
-            self._make_offers(self.env(su=True)).note_choice(mailbox)
+    @api.model
+    def _record_choices(self, mailbox):
+        """Record all choices of a mailbox anew, and have its emails settled."""
         self._make_choices(self.env(su=True)).record_all(mailbox)
         self._make_queue(self.env(su=True)).add_emails_of(mailbox)
 
@@ -155,6 +155,8 @@ class GmailLinking(models.AbstractModel):
         """Note that owners chose how much of conversations to share."""
         people = threads.sudo().message_ids.participant_ids
         self._compare_ways(set(people.mapped("address")))
+        offers = self._make_offers(self.env(su=True))
+        offers.compare_companies(threads.sudo().mailbox_id.user_id)
         self.env.flush_all()
         self.env.cr.execute(
             "UPDATE gmail_thread"
@@ -178,6 +180,8 @@ class GmailLinking(models.AbstractModel):
     @api.model
     def _mailbox_deleted(self, mailbox):
         """Keep the choices and entries of a mailbox that is about to be deleted."""
+        # Its address counts as a colleague's no more.
+        self._make_offers(self.env(su=True)).compare_own()
         self._make_choices(self.env(su=True)).keep_after(mailbox)
         self._forget_way(f"chosen:{mailbox.id}")
 
@@ -246,9 +250,44 @@ class GmailLinking(models.AbstractModel):
         offers.note_act(key, signature, self.env.user)
 
     @api.model
+    def _own_domains_changed(self):
+        """Note that the current user changed the company's own domains."""
+        self._make_offers(self.env(su=True)).compare_own(self.env.user)
+        self._enqueue_entries()
+
+    @api.model
+    def _companies_changed(self, users):
+        """Note that the current user changed the companies of users."""
+        offers = self._make_offers(self.env(su=True))
+        offers.compare_companies(users.sudo(), self.env.user)
+
+    @api.model
+    def _note_changed(self, records):
+        """Note that the current user changed where contacts, or records that a subject
+        rule finds, lead emails."""
+        if records and not self.env["gmail.version"]._is_outdated():
+            self._make_offers(self.env(su=True)).note_changed(records, self.env.user)
+
+    @api.model
+    def _note_moved(self, records):
+        """Note that the current user moved records to another company."""
+        if records and not self.env["gmail.version"]._is_outdated():
+            self._make_offers(self.env(su=True)).note_moved(records, self.env.user)
+
+    @api.model
+    def _note_records(self, documents):
+        """Note the companies of records that emails are linked to: {(model, id)}."""
+        self._make_offers(self.env(su=True)).note_records(documents)
+
+    @api.model
     def _forget_way(self, key):
         """Note that a way leads nowhere any more."""
         self._make_offers(self.env(su=True)).forget(key)
+
+    @api.model
+    def _forget_erased(self, address):
+        """Forget that an address led to records that it doesn't lead to any more."""
+        self._make_offers(self.env(su=True)).forget_ended(address)
 
     @api.model
     def _check_offers(self, mailbox, links):
@@ -314,7 +353,8 @@ class GmailLinking(models.AbstractModel):
         :raises UserError: the database is to be updated first, or links would be lost
         """
         self.env["gmail.version"]._check()
-        self._make_moves(self.env(su=True)).merge(model, sources, target)
+        moves = self._make_moves(self.env(su=True))
+        moves.merge(model, sources, target, actor=self.env.user)
 
     @api.model
     def _posts_moved(self, posts):
@@ -324,6 +364,14 @@ class GmailLinking(models.AbstractModel):
             return
         entries = self.env["gmail.entry"].sudo()
         entries = entries.search([("mail_message_id", "in", posts.ids)])
+        offers = self._make_offers(self.env(su=True))
+        for entry in entries:
+            post = entry.mail_message_id
+            offers.note_merged(
+                (entry.res_model, [entry.res_id]),
+                (post.model, post.res_id),
+                self.env.user,
+            )
         self._enqueue(set(entries.mapped("mail_key")))
 
     @api.model

@@ -8,22 +8,26 @@ class Moves:
 
     :param env_su: superuser environment
     :param chatter: Chatter, which removes an entry that the target has already
+    :param offers: Offers, which asks owners about a record of another company
     """
 
-    def __init__(self, env_su, chatter):
+    def __init__(self, env_su, chatter, offers):
         self.env = env_su
         self.chatter = chatter
+        self.offers = offers
 
-    def merge(self, model, sources, target, messages=None, into=None):
+    def merge(self, model, sources, target, messages=None, into=None, actor=None):
         """Move links of messages and of conversations to the record that remains.
 
         :param sources: ids of records of ``model``
         :param into: model of ``target``, when it is another one
         :param messages: ids of gmail.message; only these and their conversations
+        :param actor: who merges them, or None when unknown
         """
         self.env.flush_all()
         ids = list(messages or ())
         into = into or model
+        self.offers.note_merged((model, list(sources)), (into, target), actor)
         for table, same, of_messages in (
             (
                 SQL("gmail_filing"),

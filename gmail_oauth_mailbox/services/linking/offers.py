@@ -6,7 +6,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from odoo import SUPERUSER_ID
-from odoo.tools import SQL
+from odoo.tools import SQL, groupby
 
 from ...lib.exclusion import PatternError, stored_pattern
 from ...lib.mime.addresses import address_key, domain_of
@@ -14,51 +14,75 @@ from ...lib.rules import consent, sharing
 from ..partner_keys import key_sql, matching, with_domain
 from .sharing import NAMED, own_level
 
-# What res_partner says of the addresses of contacts, and of the domains of companies.
-# ``moment`` is when the snapshot was last compared as a whole. Odoo itself (``root``)
-# writes into contacts that users write, and is no actor.
-ADDRESSES = """
+# What res_partner says of the addresses of contacts, and of the domains of companies,
+# and whose act that is: of those who changed the contact, or a company above it, and of
+# those who created it, when that was one user. ``moment`` is when the snapshot was last
+# compared as a whole; a transaction that began before may have ended later. Odoo itself
+# (``root``) creates contacts for users.
+ACTS = """
+    WITH RECURSIVE acts AS (
+        SELECT res_id AS id, user_id AS uid FROM gmail_act
+         WHERE res_model = 'res.partner' AND is_compared IS NOT TRUE
+         UNION
+        SELECT p.id, a.uid FROM res_partner p JOIN acts a ON p.parent_id = a.id),
+    made AS (
+        SELECT id, create_uid AS uid FROM res_partner
+         WHERE create_date >= %(moment)s - interval '1 hour' AND create_uid <> %(root)s)
+"""
+ACTOR = """
+           CASE WHEN min(LEAST(a.uid, {made})) = max(GREATEST(a.uid, {made}))
+                THEN min(LEAST(a.uid, {made})) END AS actor
+"""
+ADDRESSES = f"""
+    {ACTS}
     SELECT 'address:' || k.key AS key,
            string_agg(DISTINCT concat_ws('/', p.id, COALESCE(p.company_id, 0),
                                          COALESCE(p.commercial_partner_id, 0),
                                          p.gmail_is_private IS TRUE), ',')
                AS signature,
-           CASE WHEN count(DISTINCT u.uid) = 1 THEN min(u.uid) END AS actor
+           {ACTOR.format(made="m.uid")}
       FROM res_partner p
 CROSS JOIN LATERAL (SELECT %(key)s AS key) k
- LEFT JOIN LATERAL (
-           SELECT p.write_uid AS uid WHERE p.write_date >= %(moment)s
-            UNION ALL
-           SELECT p.create_uid WHERE p.create_date >= %(moment)s) u
-        ON u.uid <> %(root)s
+ LEFT JOIN acts a ON a.id = p.id
+ LEFT JOIN made m ON m.id = p.id
      WHERE p.active AND p.partner_share AND p.email_normalized <> ''
        AND length(p.email_normalized) <= 320 AND k.key <> '' AND %(addresses)s
      GROUP BY k.key
 """
-DOMAINS = """
+DOMAINS = f"""
+    {ACTS}
     SELECT 'domain:' || split_part(k.key, '@', 2) AS key,
            string_agg(DISTINCT concat_ws('/', c.id, COALESCE(c.company_id, 0)), ',')
                AS signature,
-           CASE WHEN count(DISTINCT u.uid) = 1 THEN min(u.uid) END AS actor
+           {ACTOR.format(made="m.uid, n.uid")}
       FROM res_partner p
       JOIN res_partner c ON c.id = p.commercial_partner_id
                         AND c.is_company AND c.active
 CROSS JOIN LATERAL (SELECT %(key)s AS key) k
- LEFT JOIN LATERAL (
-           SELECT p.write_uid AS uid WHERE p.write_date >= %(moment)s
-            UNION ALL
-           SELECT p.create_uid WHERE p.create_date >= %(moment)s
-            UNION ALL
-           SELECT c.write_uid WHERE c.write_date >= %(moment)s
-            UNION ALL
-           SELECT c.create_uid WHERE c.create_date >= %(moment)s) u
-        ON u.uid <> %(root)s
-     WHERE p.active AND p.email_normalized <> '' AND k.key <> '' AND %(domains)s
+ LEFT JOIN acts a ON a.id = p.id
+ LEFT JOIN made m ON m.id = p.id
+ LEFT JOIN made n ON n.id = c.id
+     WHERE p.active AND p.email_normalized <> ''
+       AND length(p.email_normalized) <= 320 AND k.key <> '' AND %(domains)s
      GROUP BY split_part(k.key, '@', 2)
 """
 COMPARED = "compared"
 # Of the moment itself, not of when the transaction began.
 CLOCK = "clock_timestamp() AT TIME ZONE 'UTC'"
+
+# Kinds of offers whose emails no name stands for.
+UNNAMED = ("company", "limit", "record")
+
+
+def _is_ruled(link):
+    """Whether a subject rule made a link (values of gmail.filing)."""
+    return (link["way"] or "").startswith("rule:")
+
+
+def _senders(message):
+    """Return the addresses in From of a gmail.message."""
+    people = message.participant_ids.filtered(lambda p: p.role == "from")
+    return set(map(address_key, people.mapped("address")))
 
 
 class Offers:
@@ -81,6 +105,8 @@ class Offers:
         :param actor: user whose act is compared, or None when contacts are to tell
         """
         self.env.flush_all()
+        # The statements below see at least these acts.
+        seen = self._fresh_acts() if addresses is None else []
         self.env.cr.execute("SELECT since FROM gmail_way WHERE key = %s", [COMPARED])
         row = self.env.cr.fetchone()
         moment = (row and row[0]) or datetime(1970, 1, 1)
@@ -112,11 +138,33 @@ class Offers:
             "domain:",
             actor,
         )
+        self.compare_own()
         if addresses is None:
-            self._compare_own_domains(actor)
+            self.compare_companies()
+            self._note_compared(seen)
             # Rows of transactions that began later are newer.
             self._note(COMPARED, "", SQL("now() AT TIME ZONE 'UTC'"), None)
         self.env["gmail.way"].invalidate_model()
+
+    def _fresh_acts(self):
+        """Return (id, moment) of the acts on contacts that were not compared."""
+        self.env.cr.execute(
+            "SELECT id, at FROM gmail_act"
+            " WHERE res_model = 'res.partner' AND is_compared IS NOT TRUE"
+        )
+        return self.env.cr.fetchall()
+
+    def _note_compared(self, acts):
+        """Note that acts are in the snapshot, unless their user acted again."""
+        if acts:
+            self.env.cr.execute(
+                """
+                UPDATE gmail_act a SET is_compared = true
+                  FROM unnest(%s::int[], %s::timestamp[]) AS x(id, at)
+                 WHERE a.id = x.id AND a.at = x.at
+                """,
+                [list(column) for column in zip(*acts, strict=True)],
+            )
 
     def _compare_with(self, current, keys, prefix, actor):
         scope = (
@@ -128,9 +176,10 @@ class Offers:
             SQL(
                 """
                 WITH current AS MATERIALIZED (%(current)s),
+                     -- It stays a way to ask about; ending it was no wider act.
                      gone AS (
-                         DELETE FROM gmail_way w
-                          WHERE %(scope)s AND NOT EXISTS (
+                         UPDATE gmail_way w SET signature = ''
+                          WHERE %(scope)s AND w.signature <> '' AND NOT EXISTS (
                                 SELECT FROM current c WHERE c.key = w.key))
                 INSERT INTO gmail_way (key, signature, since, actor_id)
                 SELECT key, signature, clock_timestamp() AT TIME ZONE 'UTC',
@@ -150,15 +199,18 @@ class Offers:
             )
         )
 
-    def _compare_own_domains(self, actor):
-        """Note which domains are no longer the company's own: email with them isn't
-        internal any more."""
-        own = sorted(f"own:{d}" for d in self.env["gmail.linker"]._own_domains())
+    def compare_own(self, actor=None):
+        """Note which domains of the company's, and which addresses of colleagues, are
+        so no longer: email with them isn't internal any more.
+
+        :param actor: user whose act that is, or None
+        """
+        own = sorted(f"own:{x}" for x in self._own())
         self.env.cr.execute(
             SQL(
                 """
                 UPDATE gmail_way SET signature = 'released', since = %s, actor_id = %s
-                 WHERE starts_with(key, 'own:') AND signature = 'own'
+                 WHERE split_part(key, ':', 1) = 'own' AND signature = 'own'
                    AND key <> ALL(%s)
                 """,
                 SQL(CLOCK),
@@ -175,6 +227,82 @@ class Offers:
             """,
             [own],
         )
+        self.env["gmail.way"].invalidate_model()
+
+    def _own(self):
+        """Return the company's own domains, and the colleagues' addresses outside."""
+        linker = self.env["gmail.linker"]
+        domains = linker._own_domains()
+        return domains | {
+            address
+            for address in linker._colleagues()
+            if address.rpartition("@")[2] not in domains
+        }
+
+    def compare_companies(self, users=None, actor=None):
+        """Note which companies the owners of mailboxes have access to: the records of a
+        company that they get later are reached by another user's act.
+
+        :param users: only these, or None for all owners
+        :param actor: user whose act that is, or None
+        """
+        self.env.flush_all()
+        scope = SQL("TRUE") if users is None else SQL("u.id = ANY(%s)", users.ids)
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH owners AS MATERIALIZED (
+                         SELECT u.id, EXISTS (SELECT FROM gmail_way w
+                                               WHERE w.key = 'companies:' || u.id)
+                                      AS is_known
+                           FROM res_users u
+                          WHERE %(scope)s AND EXISTS (
+                                SELECT FROM gmail_mailbox b WHERE b.user_id = u.id)),
+                     gone AS (
+                         UPDATE gmail_way w SET signature = ''
+                           FROM owners o CROSS JOIN res_company c
+                          WHERE w.key = concat_ws(':', 'company', o.id, c.id)
+                            AND w.signature <> ''
+                            AND NOT EXISTS (SELECT FROM res_company_users_rel r
+                                             WHERE r.user_id = o.id AND r.cid = c.id)),
+                     known AS (
+                         INSERT INTO gmail_way (key, signature)
+                         SELECT 'companies:' || id, '' FROM owners ORDER BY id
+                             ON CONFLICT (key) DO NOTHING)
+                INSERT INTO gmail_way (key, signature, since, actor_id)
+                SELECT concat_ws(':', 'company', o.id, r.cid), 'access',
+                       CASE WHEN o.is_known THEN %(clock)s END, %(actor)s
+                  FROM owners o JOIN res_company_users_rel r ON r.user_id = o.id
+                 ORDER BY 1
+                    ON CONFLICT (key)
+                    DO UPDATE SET signature = EXCLUDED.signature, since = %(clock)s,
+                                  actor_id = EXCLUDED.actor_id
+                        WHERE gmail_way.signature = ''
+                """,
+                scope=scope,
+                clock=SQL(CLOCK),
+                actor=actor and actor.id,
+            )
+        )
+        self.env["gmail.way"].invalidate_model()
+
+    def note_changed(self, records, user):
+        """Note that a user changed where records lead emails."""
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO gmail_act (res_model, res_id, user_id, at, is_compared)
+                SELECT %s, x, %s, %s, false FROM unnest(%s) AS x ORDER BY x
+                    ON CONFLICT (res_model, res_id, user_id)
+                    DO UPDATE SET at = EXCLUDED.at, is_compared = false
+                """,
+                records._name,
+                user.id,
+                SQL(CLOCK),
+                list(set(records.ids)),
+            )
+        )
+        self.env["gmail.act"].invalidate_model()
 
     def note_act(self, key, signature, actor):
         """Note that a user's act just made a way lead somewhere."""
@@ -203,31 +331,115 @@ class Offers:
             )
         )
 
-    def _compare_records(self, documents):
-        """Note the companies of records that emails are linked to by hand or by an
-        answer; return {(model, id): key}."""
+    def forget_ended(self, address):
+        """Forget that an address led somewhere once: it was erased."""
+        self.env.cr.execute(
+            "DELETE FROM gmail_way WHERE key = %s AND signature = ''",
+            [f"address:{address}"],
+        )
+        self.env["gmail.way"].invalidate_model()
+
+    # ------------------------------------------------------------------
+    # Records and their companies
+    # ------------------------------------------------------------------
+
+    def _companies(self, documents):
+        """Return {(model, id): company id or 0} of records that have a company."""
         found = {}
         for model, res_id in documents:
-            record = self.env[model].browse(res_id)
-            if "company_id" not in record._fields or not record.exists():
-                continue
-            key = found[model, res_id] = f"record:{model},{res_id}"
-            self.env.cr.execute(
-                """
-                INSERT INTO gmail_way (key, signature) VALUES (%(key)s, %(company)s)
-                    ON CONFLICT (key)
-                    DO UPDATE SET signature = EXCLUDED.signature,
-                                  since = clock_timestamp() AT TIME ZONE 'UTC',
-                                  actor_id = %(actor)s
-                        WHERE gmail_way.signature <> EXCLUDED.signature
-                """,
-                {
-                    "key": key,
-                    "company": str(record.company_id.id or 0),
-                    "actor": record.write_uid.id or None,
-                },
-            )
+            if model in self.env and "company_id" in self.env[model]._fields:
+                record = self.env[model].browse(res_id).exists()
+                if record:
+                    found[model, res_id] = record.company_id.id or 0
         return found
+
+    def note_records(self, documents):
+        """Note the companies of records that emails are linked to by hand or by an
+        answer. One that differs from what was noted was moved, by an unknown user.
+
+        :return: {(model, id): key}
+        """
+        companies = self._companies(documents)
+        keys = {record: "record:{},{}".format(*record) for record in companies}
+        if keys:
+            self.env.flush_all()
+            self.env.cr.execute(
+                SQL(
+                    """
+                    INSERT INTO gmail_way (key, signature)
+                    SELECT key, company FROM unnest(%s, %s) AS x(key, company)
+                     ORDER BY key
+                        ON CONFLICT (key)
+                        DO UPDATE SET signature = EXCLUDED.signature, since = %s,
+                                      actor_id = NULL
+                            WHERE gmail_way.signature <> EXCLUDED.signature
+                    """,
+                    list(keys.values()),
+                    [str(companies[record]) for record in keys],
+                    SQL(CLOCK),
+                )
+            )
+            self.env["gmail.way"].invalidate_model()
+        return keys
+
+    def note_moved(self, records, actor):
+        """Note that a user moved records to another company, as far as emails are
+        linked to them."""
+        self.env.flush_all()
+        companies = self._companies({(records._name, i) for i in records.ids})
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE gmail_way w SET signature = x.company, since = %s, actor_id = %s
+                  FROM unnest(%s, %s) AS x(key, company)
+                 WHERE w.key = x.key AND w.signature <> x.company
+                """,
+                SQL(CLOCK),
+                actor.id,
+                ["record:{},{}".format(*record) for record in companies],
+                [str(company) for company in companies.values()],
+            )
+        )
+        self.env["gmail.way"].invalidate_model()
+
+    def note_merged(self, sources, target, actor=None):
+        """Note that emails which were linked by hand or by an answer follow to a record
+        of another company.
+
+        :param sources: (model, ids)
+        :param target: (model, id)
+        :param actor: user whose act that is; None when unknown, and when it may have
+            been noted already
+        """
+        company = self._companies({target}).get(target)
+        records = {(sources[0], res_id) for res_id in sources[1]} - {target}
+        if company is None or not records:
+            return
+        self.env.flush_all()
+        self.env.cr.execute(
+            """
+            SELECT EXISTS (SELECT FROM gmail_link WHERE res_model = %s
+                              AND res_id = ANY(%s) AND way IS NULL
+                              AND state = 'linked')
+            """,
+            [sources[0], list(sources[1])],
+        )
+        if not self.env.cr.fetchone()[0]:
+            return
+        noted = {
+            record: self._signature("record:{},{}".format(*record))
+            for record in {*records, target}
+        }
+        if actor is None and noted[target] == str(company):
+            return
+        if {noted[record] for record in records} != {str(company)}:
+            self._note("record:{},{}".format(*target), str(company), SQL(CLOCK), actor)
+            self.env["gmail.way"].invalidate_model()
+
+    def _signature(self, key):
+        self.env.cr.execute("SELECT signature FROM gmail_way WHERE key = %s", [key])
+        row = self.env.cr.fetchone()
+        return row and row[0]
 
     # ------------------------------------------------------------------
     # Asking
@@ -239,13 +451,14 @@ class Offers:
         :param links: {(message id, record): values of gmail.filing}
         :return: {(message id, record): id of gmail.offer}, of those that are kept
         """
+        records = self.note_records(
+            {record for (_n, record), link in links.items() if not link["way"]}
+        )
         wanted = self._shared(mailbox, links)
         if not wanted:
             return {}
+        self.compare_companies(mailbox.user_id)
         messages = self.env["gmail.message"].browse({number for number, _r in wanted})
-        records = self._compare_records(
-            {record for (_n, record), link in wanted.items() if not link["way"]}
-        )
         general = self._general_ways()
         keys = {
             place: [
@@ -258,33 +471,129 @@ class Offers:
             ]
             for place, link in wanted.items()
         }
-        ways = self._ways({key for of_place in keys.values() for key in of_place})
-        offers = self._offers(mailbox, ways)
+        further = self._further_keys(mailbox, wanted)
+        ways = self._ways(
+            {key for some in (keys, further) for x in some.values() for key in x}
+        )
+        for place, of_place in further.items():
+            keys[place] += [key for key in of_place if key in ways]
+        acts = self._acts(
+            {place[1] for place, link in wanted.items() if _is_ruled(link)}
+        )
+        offers = self._offers(mailbox)
         mailbox_chosen = self._chosen_at(mailbox)
-        found, asked = {}, defaultdict(list)
+        found, asked, unknown = {}, defaultdict(list), {}
         for place, of_place in keys.items():
-            message = messages.browse(place[0])
+            message, link = messages.browse(place[0]), wanted[place]
             chosen = [mailbox_chosen, message.thread_id.sharing_chosen_at]
             chosen_at = max(filter(None, chosen), default=None)
-            for key in of_place:
+            led = {key: ways.get(key) for key in of_place}
+            if _is_ruled(link):
+                made = acts.get(place[1], ())
+                posted = self._posts(message, place[1])
+                led |= self._by_others(link["way"], made, posted, chosen_at, offers)
+            for key, way in led.items():
                 offer = offers.get(key)
                 answer = offer and consent.Answer(offer.state, offer.answered_at)
-                decision = consent.decide(
-                    ways.get(key), mailbox.user_id.id, chosen_at, answer
-                )
+                decision = consent.decide(way, mailbox.user_id.id, chosen_at, answer)
                 if decision == consent.ASK:
                     asked[key].append(place)
+                    unknown[key] = way
                 elif decision == consent.CLOSED:
                     found.setdefault(place, offer.id)
         for key, places in asked.items():
-            offer = self._ask(mailbox, key, ways[key], offers.get(key))
+            offer = self._ask(mailbox, key, unknown[key], offers.get(key))
             for place in places:
                 found.setdefault(place, offer.id)
         return found
 
+    def _further_keys(self, mailbox, links):
+        """Return {place: keys that count if they are noted}: the owner's access to the
+        company of a record that was not linked by hand, and where the senders lead whom
+        a subject rule finds among the people of a record."""
+        found = {}
+        automatic = {place: link for place, link in links.items() if link["way"]}
+        companies = self._companies({record for _n, record in automatic})
+        for (number, record), link in automatic.items():
+            keys = found[number, record] = []
+            if company := companies.get(record):
+                keys.append(f"company:{mailbox.user_id.id}:{company}")
+            message = self.env["gmail.message"].browse(number)
+            if _is_ruled(link) and message.direction != "out":
+                keys += [f"address:{address}" for address in _senders(message)]
+        return found
+
+    # ------------------------------------------------------------------
+    # Records that a subject rule finds
+    # ------------------------------------------------------------------
+
+    def _acts(self, records):
+        """Return {(model, id): [(user id, moment)]}: who made or changed what decides
+        which emails a subject rule links to a record."""
+        found = defaultdict(list)
+        for model, ids in groupby(records, lambda record: record[0]):
+            self.env.cr.execute(
+                "SELECT res_id, user_id, at FROM gmail_act"
+                " WHERE res_model = %s AND res_id = ANY(%s)",
+                [model, [res_id for _model, res_id in ids]],
+            )
+            for res_id, user, moment in self.env.cr.fetchall():
+                found[model, res_id].append((user, moment))
+        return found
+
+    def _posts(self, message, record):
+        """Return [(user id, moment)] of the posts by which the sender of a message
+        takes part in a record; the first one first. None count when they take part
+        anyway."""
+        if message.direction == "out":
+            return []
+        senders = _senders(message)
+        linker = self.env["gmail.linker"]
+        if senders & linker._people_of_document(record, with_posts=False):
+            return []
+        return self.env.execute_query(
+            SQL(
+                """
+                SELECT m.create_uid, m.create_date
+                  FROM mail_message m
+                 WHERE m.model = %s AND m.res_id = %s AND m.create_uid IS NOT NULL
+                   AND EXISTS (
+                       SELECT FROM res_partner p
+                        WHERE %s
+                          AND (p.id = m.author_id
+                               OR EXISTS (SELECT FROM mail_notification n
+                                           WHERE n.mail_message_id = m.id
+                                             AND n.res_partner_id = p.id)))
+                 ORDER BY m.create_date, m.id
+                """,
+                *record,
+                matching(senders),
+            )
+        )
+
+    def _by_others(self, rule, acts, posts, chosen_at, offers):
+        """Return {key: Way} of what users did with a record that a subject rule finds
+        since the owner chose, or agreed to the rule. A user is asked about once for a
+        rule: an answer for each record would be one for each ticket of a help desk.
+
+        :param rule: key of the rule
+        :param acts: (user id, moment) of changes of the record
+        :param posts: the same of posts that name the sender, the first one first
+        """
+        offer = offers.get(rule)
+        agreed = offer.answered_at if offer and offer.state == "accepted" else None
+        covered = max(filter(None, (chosen_at, agreed)), default=datetime.min)
+        if posts and posts[0][1] <= covered:
+            posts = ()
+        return {
+            f"{rule}:{user}": consent.Way(moment, user, is_standing=True)
+            for user, moment in (*acts, *posts)
+            if moment > covered
+        }
+
     def note_choice(self, mailbox):
-        """Note that a mailbox's owner has chosen how much to share. It isn't a column
-        of the mailbox, whose row the sync writes."""
+        """Note that a mailbox's owner has just chosen how much to share. It isn't a
+        column of the mailbox, whose row the sync writes."""
         self.note_act(f"chosen:{mailbox.id}", "", mailbox.user_id)
 
     def _chosen_at(self, mailbox):
@@ -306,23 +615,25 @@ class Offers:
         return found
 
     def _general_ways(self):
-        """Return (released own domains, {withdrawn exclusion: (pattern, user id)})."""
+        """Return (released own domains and addresses of colleagues, {withdrawn
+        exclusion: (pattern, user id)})."""
         self.env.cr.execute(
             """
-            SELECT key, signature FROM gmail_way
+            SELECT key FROM gmail_way
              WHERE split_part(key, ':', 1) IN ('own', 'exclusion')
                AND (signature = 'released' OR starts_with(key, 'exclusion:'))
             """
         )
         domains, exclusions = set(), {}
-        for key, signature in self.env.cr.fetchall():
+        for (key,) in self.env.cr.fetchall():
             kind, _colon, value = key.partition(":")
             if kind == "own":
                 domains.add(value)
                 continue
+            user, _colon, pattern = value.partition(":")
             try:
-                exclusions[key] = (stored_pattern(value), int(signature or 0))
-            except PatternError:
+                exclusions[key] = (stored_pattern(pattern), int(user))
+            except (PatternError, ValueError):
                 continue
         return domains, exclusions
 
@@ -334,10 +645,7 @@ class Offers:
         people = message.participant_ids
         named = people.filtered(lambda p: p.role in NAMED).mapped("address")
         found = []
-        own = self.env["gmail.linker"]._own_domains() if domains else set()
-        released = set(map(domain_of, named)) - own
-        if released and released <= domains:
-            found += [f"own:{domain}" for domain in sorted(released)]
+        found += self._released(set(named), domains)
         owner = message.mailbox_id.user_id.id
         for key, (pattern, user) in exclusions.items():
             if user in (0, owner) and any(
@@ -346,6 +654,19 @@ class Offers:
                 found.append(key)
         return found
 
+    def _released(self, addresses, released):
+        """Return the keys of what ended that had made all addresses colleagues'."""
+        if not released:
+            return []
+        linker = self.env["gmail.linker"]
+        own = linker._own_domains()
+        others = {address_key(a) for a in addresses if domain_of(a) not in own}
+        others -= linker._colleagues(others)
+        ended = {key: {key, domain_of(key)} & released for key in others}
+        if not all(ended.values()):
+            return []
+        return sorted({f"own:{x}" for some in ended.values() for x in some})
+
     def _ways(self, keys):
         rows = self.env["gmail.way"].search([("key", "in", list(keys))])
         return {
@@ -353,17 +674,17 @@ class Offers:
             for row in rows
         }
 
-    def _offers(self, mailbox, keys):
-        rows = self.env["gmail.offer"].search(
-            [("mailbox_id", "=", mailbox.id), ("way", "in", list(keys))]
-        )
+    def _offers(self, mailbox):
+        """Return {key: the gmail.offer of a mailbox}."""
+        rows = self.env["gmail.offer"].search([("mailbox_id", "=", mailbox.id)])
         return {row.way: row for row in rows}
 
     def _ask(self, mailbox, key, way, offer=None):
         """Offer a way to the owner of a mailbox; return the gmail.offer."""
         kind, _colon, value = key.partition(":")
         is_repeated = bool(offer and offer.state == "accepted")
-        values = {"actor_id": way.actor, "state": "asked", "is_repeated": is_repeated}
+        actor = way.actor if way else None
+        values = {"actor_id": actor, "state": "asked", "is_repeated": is_repeated}
         if offer:
             offer.write(values)
         else:
@@ -394,14 +715,20 @@ class Offers:
 
     def _name(self, kind, value):
         if kind == "rule":
-            rule = self.env["gmail.link.rule"].browse(int(value)).exists()
+            number = int(value.partition(":")[0])
+            rule = self.env["gmail.link.rule"].browse(number).exists()
             return rule.name or value
+        if kind == "exclusion":
+            return value.partition(":")[2]
+        if kind == "company":
+            company = self.env["res.company"].browse(int(value.partition(":")[2]))
+            return company.exists().name or value
         return value
 
     def offer_limit(self, mailbox, level, actor):
         """Offer an owner the level that they had before a limit lowered it."""
         key = f"limit:{level}"
-        offer = self._offers(mailbox, [key]).get(key)
+        offer = self._offers(mailbox).get(key)
         way = consent.Way(actor=actor.id)
         return self._ask(mailbox, key, way, offer)
 
@@ -467,6 +794,10 @@ class Offers:
             return offer.env._(
                 "Let colleagues read your emails on a record that was moved?"
             )
+        if offer.kind == "company":
+            return offer.env._(
+                "Let colleagues read your emails on records of %s?", offer.name
+            )
         if offer.kind == "rule":
             return offer.env._(
                 'Let colleagues read your emails with "%s" in the subject?', offer.name
@@ -477,10 +808,10 @@ class Offers:
         """Return the sentence that confirms an answer."""
         name = offer.name or ""
         if offer.state == "accepted":
-            if offer.kind in ("limit", "record"):
+            if offer.kind in UNNAMED:
                 return offer.env._("Colleagues can read these emails now.")
             return offer.env._("Colleagues can read your emails with %s now.", name)
-        if offer.kind in ("limit", "record"):
+        if offer.kind in UNNAMED:
             return offer.env._("These emails stay private.")
         return offer.env._("Your emails with %s stay private.", name)
 
@@ -500,13 +831,23 @@ class Offers:
             "rule": offer.env._(
                 '%(who)s changed the subject rule "%(name)s".', who=who, name=name
             ),
+            "rule by a user": offer.env._(
+                "%(who)s created or changed a record that the subject rule "
+                '"%(name)s" finds. Your answer covers all such records of this user.',
+                who=who,
+                name=name,
+            ),
             "own": offer.env._(
                 "%s no longer counts as a domain of your company.", name
+            ),
+            "colleague": offer.env._("%s no longer belongs to a colleague.", name),
+            "company": offer.env._(
+                "%(who)s gave you access to %(name)s.", who=who, name=name
             ),
             "exclusion": offer.env._("%s is no longer excluded.", name),
             "record": offer.env._("%s moved a record to another company.", who),
             "limit": offer.env._("%s raised the maximum sharing.", who),
-        }[offer.kind]
+        }[self._reason_kind(offer)]
         sentences = [happened]
         if offer.is_repeated:
             sentences.append(
@@ -522,6 +863,14 @@ class Offers:
             )
         sentences.append(offer.env._("Nothing more is shared unless you agree."))
         return " ".join(sentences)
+
+    def _reason_kind(self, offer):
+        """Return which of the reasons an offer has."""
+        if offer.kind == "rule" and offer.way.count(":") > 1:
+            return "rule by a user"
+        if offer.kind == "own" and "@" in offer.way:
+            return "colleague"
+        return offer.kind
 
     def _level_name(self, offer):
         """Return the name of the level at which an offer's emails would be shared."""

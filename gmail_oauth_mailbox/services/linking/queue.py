@@ -69,15 +69,10 @@ class Queue:
         if self.env.cr.rowcount:
             self.wake()
 
-    def add_mailboxes(self, mailboxes, is_choice=False):
-        """Have the choices of mailboxes recorded anew, and their emails settled.
-
-        :param is_choice: their owner has just chosen
-        """
+    def add_mailboxes(self, mailboxes):
+        """Have the choices of mailboxes recorded anew, and their emails settled."""
         if mailboxes:
-            self.env["gmail.pending"].create(
-                [{"mailbox_id": m.id, "is_choice": is_choice} for m in mailboxes]
-            )
+            self.env["gmail.pending"].create([{"mailbox_id": m.id} for m in mailboxes])
             self.wake()
 
     def add_emails_of(self, mailbox):
@@ -182,7 +177,7 @@ class Queue:
         env.cr.execute(
             SQL(
                 """
-                SELECT id, mailbox_id, message_id, is_new, is_choice, mail_key, attempts
+                SELECT id, mailbox_id, message_id, is_new, mail_key, attempts
                   FROM gmail_pending
                  WHERE %s AND %s
                  ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
@@ -332,8 +327,7 @@ class Queue:
             with env.cr.savepoint():
                 mailbox = env["gmail.mailbox"].browse(row["mailbox_id"])
                 if mailbox.exists():
-                    is_choice = row["is_choice"]
-                    env["gmail.linking"]._record_choices(mailbox, is_choice)
+                    env["gmail.linking"]._record_choices(mailbox)
                 self._done(env, [row])
         except Exception as error:  # noqa: BLE001
             if is_passing(error):

@@ -8,8 +8,6 @@ from dataclasses import replace
 from odoo.exceptions import UserError
 
 from ...lib import errors
-from ...lib.mime.addresses import GMAIL_DOMAINS as GMAIL
-from ...lib.mime.addresses import address_key, domain_of, spellings
 from ...lib.rules import same_email, sharing
 from .choices import address_keys, former_name, name_of, steps_of
 from .failures import is_passing
@@ -72,6 +70,7 @@ class Sharing:
         self._adopt_links(messages, entries)
         self._mark_gone(entries)
         choices = self.choices.of_email(key)
+        self.env["gmail.linker"]._note_internal(messages)
         copies = self._copies(messages)
         by_id = {message.id: message for message in messages}
         touched |= self._note_sent(key, messages)
@@ -104,40 +103,8 @@ class Sharing:
         return sharing.capped(level, self._limit())
 
     def is_internal(self, message):
-        """Whether all people on a message are colleagues. Bcc changes nothing.
-
-        Colleagues have an address of the company's domains, a mailbox, or their login:
-        the email address of a user is what they write there.
-        """
-        domains = self.env["gmail.linker"]._own_domains()
-        others = {
-            address_key(p.address): spellings(p.address)
-            for p in message.participant_ids
-            if p.role != "bcc" and domain_of(p.address) not in domains
-        }
-        if not others:
-            return True
-        self.env.cr.execute(
-            """
-            SELECT lower(login) FROM res_users
-             WHERE share IS NOT TRUE
-               AND (lower(login) = ANY(%(others)s)
-                    OR replace(split_part(lower(login), '@', 1), '.', '')
-                       = ANY(%(gmail)s)
-                   AND split_part(lower(login), '@', 2) = ANY(%(domains)s))
-             UNION
-            SELECT lower(email) FROM gmail_mailbox
-             WHERE lower(email) = ANY(%(others)s)
-                OR replace(split_part(lower(email), '@', 1), '.', '') = ANY(%(gmail)s)
-                   AND split_part(lower(email), '@', 2) = ANY(%(domains)s)
-            """,
-            {
-                "others": [one for spelled in others.values() for one in spelled],
-                "gmail": [k.partition("@")[0] for k in others if domain_of(k) in GMAIL],
-                "domains": sorted(GMAIL),
-            },
-        )
-        return others.keys() <= {address_key(a) for (a,) in self.env.cr.fetchall()}
+        """Whether all people on a message are colleagues, or were once."""
+        return message.id in self._internal(message)
 
     # ------------------------------------------------------------------
     # Reading
@@ -166,9 +133,18 @@ class Sharing:
                 if entry.kind != "stock":
                     entry.digest = f"{entry.digest} {entry.id}"
 
+    def _internal(self, messages):
+        """Return the ids of messages that are among colleagues, or were once."""
+        filings = self.env["gmail.filing"].search(
+            [("message_id", "in", messages.ids), ("is_internal", "=", True)]
+        )
+        now = self.env["gmail.linker"]._internal(messages)
+        return now | set(filings.message_id.ids)
+
     def _copies(self, messages):
         """Return messages as lib.rules.sharing.Copy."""
         places = self._places(messages)
+        internal = self._internal(messages)
         return [
             sharing.Copy(
                 id=message.id,
@@ -181,7 +157,7 @@ class Sharing:
                 is_from_owner=message.direction == "out" and message.is_authentic,
                 is_hidden=message.is_bcc,
                 by_list=message.is_list,
-                is_internal=self.is_internal(message),
+                is_internal=message.id in internal,
                 date=message.header_date or None,
                 places=tuple(places[message.id]),
             )
