@@ -234,12 +234,12 @@ class GmailClient(ApiClient):
         return parse_message(content, whole)
 
     def content(self, gmail_id):
-        """Return a message as Gmail's JSON, for ``read``: whoever suspects it of
-        killing workers notes that between the two (20 units; 5)."""
+        """Return a message as Gmail's JSON, for ``parsed``: a worker that suspects
+        it of killing workers notes that between the two (20 units; 5)."""
         return self._full(gmail_id)
 
     @staticmethod
-    def read(content):
+    def parsed(content):
         """Return the ParsedMessage of what ``content`` gave.
 
         :raises errors.BadItem: it is no message

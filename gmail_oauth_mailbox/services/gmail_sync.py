@@ -362,7 +362,7 @@ class GmailSync(models.AbstractModel):
                 try:
                     content = client.content(gmail_id)
                     lease.commit([gmail_id], "read")
-                    message = client.read(content)
+                    message = client.parsed(content)
                 except (errors.Gone, errors.BadItem) as error:
                     self._note_failure(mailbox, gmail_id, error)
                 else:
