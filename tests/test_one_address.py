@@ -112,10 +112,10 @@ class TestSpellings(OneAddressCase):
                 self.env["gmail.exclusion"].search([]).unlink()
 
     def test_all_spellings_are_erased(self):
-        box = self.box(level="everything")
         carla = self.env["res.partner"].create(
             {"name": "Jane", "email": "jane.roe@gmail.com"}
         )
+        box = self.box(level="everything")
         self.hear_from("janeroe@googlemail.com")
         self.settle(box)
         self.assertEqual(len(self.posts(carla)), 1)

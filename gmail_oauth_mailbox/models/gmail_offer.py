@@ -55,10 +55,12 @@ class GmailOffer(models.Model):
     # What activities ask of their document; a request has no chatter
     # ------------------------------------------------------------------
 
+    @api.private
     def message_subscribe(self, partner_ids=None, subtype_ids=None):
         """Nobody follows a request."""
         return True
 
+    @api.private
     def message_post_with_source(self, source_ref, **kwargs):
         """Post nothing when the activity is done."""
         return self.env["mail.message"]
