@@ -1,6 +1,7 @@
 """Text whose lines were broken softly by its sender (RFC 3676)."""
 
 from itertools import groupby
+from operator import itemgetter
 
 SIGNATURE = "-- "
 
@@ -23,7 +24,9 @@ def flowed(text, delsp=False):
     """
     lines = text.replace("\r\n", "\n").split("\n")
     joined = []
-    for depth, group in groupby(map(_parsed, lines), key=lambda line: line[0]):
+    # Of neighbours only.
+    lines = map(_parsed, lines)
+    for depth, group in groupby(lines, itemgetter(0)):  # pylint: disable=W8155
         marks = ">" * depth + " " if depth else ""
         joined += [marks + line for line in _paragraphs(group, delsp)]
     return "\n".join(joined)
