@@ -17,6 +17,8 @@ PASS_DORA = PASS.replace("customer-example", "dora-example").replace(
 )
 SHARED = ("metadata", "subject", "everything")
 LEVELS = (False, "nobody", *SHARED)
+# Acts by which a subject leads to a record.
+RULED = ("subject_rule", "decoy")
 
 
 class OffersCase(LinkingCase):
@@ -152,6 +154,29 @@ class TestOffers(OffersCase):
 
         return act
 
+    def decoy(self):
+        """A record gets the name that a subject rule finds."""
+        self.env["gmail.link.rule"].create(
+            {
+                "name": "WA{digits}",
+                "model_id": self.env["ir.model"]._get_id("res.partner"),
+            }
+        )
+        project = self.dora(name="WA41")
+        project.message_subscribe(self.dora(email=DORA).ids)
+        return lambda user: self.written(project, user, name="WA42")
+
+    def access_to_a_company(self):
+        """The owner gets access to one more company."""
+        company = self.env["res.company"].create({"name": "Second"})
+        dora = self.dora(email=DORA, company_id=company.id)
+
+        def act(user):
+            self.anna.with_user(user).sudo().company_ids += company
+            return dora
+
+        return act
+
     def own_domains(self):
         self.settings(gmail_own_domains="dora-example.test")
         dora = self.dora(email=DORA)
@@ -191,6 +216,8 @@ class TestOffers(OffersCase):
         "moved_to_an_odoo_company",
         "company_domain",
         "subject_rule",
+        "decoy",
+        "access_to_a_company",
         "own_domains",
         "exclusion_withdrawn",
     )
@@ -201,7 +228,7 @@ class TestOffers(OffersCase):
         box = self.choose(level)
         record = prepared(self.anna if is_own else self.admin)
         self.env.flush_all()
-        self.mail(box, subject="On WA42" if act == "subject_rule" else "Walnut")
+        self.mail(box, subject="On WA42" if act in RULED else "Walnut")
         posts = self.posts(record)
         offers = self.offers(box)
         if level not in SHARED:
@@ -217,7 +244,7 @@ class TestOffers(OffersCase):
         self.assertEqual(offers.activity_id.user_id, self.anna)
         self.assertEqual(offers.actor_id, self.admin)
         # A second email asks no second time.
-        self.mail(box, subject="On WA42" if act == "subject_rule" else "Walnut")
+        self.mail(box, subject="On WA42" if act in RULED else "Walnut")
         self.assertEqual(self.offers(box), offers)
         self.assertFalse(self.posts(record))
         offers.with_user(self.anna).action_share()
@@ -479,7 +506,13 @@ class TestWaysEnd(OffersCase):
                     self.google.control("settings", {"reset": True})
 
     def test_to_decline_shares_nothing(self):
-        box = self.choose("everything")
+        for level in SHARED:
+            with self.subTest(level=level):
+                self.decline(level)
+
+    def decline(self, level):
+        self.number = 0
+        box = self.choose(level)
         dora = self.bens_dora()
         self.mail(box)
         [offer] = self.offers(box)
@@ -488,6 +521,9 @@ class TestWaysEnd(OffersCase):
         offer.with_user(self.anna).action_decline()
         self.run_cron("file")
         self.assertFalse(self.posts(dora.sudo()))
+        box._delete()
+        dora.sudo().unlink()
+        self.google.control("settings", {"reset": True})
 
     def test_gone_before_the_first_email_is_linked(self):
         box = self.choose("everything")
@@ -587,20 +623,18 @@ class TestActors(OffersCase):
         box = self.choose("everything")
         partners = self.env["res.partner"]
         dora = partners.with_user(self.ben).create({"name": "Dora", "email": DORA})
-        into = self.dora().sudo()
+        dora, other = dora.sudo(), self.dora()
         wizard = self.env["base.partner.merge.automatic.wizard"].create({})
-        wizard.with_user(self.anna).sudo()._merge((dora.sudo() | into).ids, into)
-        # Merging changes where it leads, and is Anna's own act.
-        self.mail(box)
-        self.assertEqual(len(self.posts(into)), 1)
+        wizard.with_user(self.anna).sudo()._merge((dora | other).ids, dora)
+        self.assertEqual(self.asked(box, dora).actor_id, self.ben)
 
     def test_an_administrator_changes_a_setting(self):
         """Which makes contacts of others no act of theirs."""
         box = self.choose("everything")
         partners = self.env["res.partner"]
         dora = partners.with_user(self.ben).create({"name": "Dora", "email": DORA})
-        parameters = self.env["ir.config_parameter"].with_user(self.anna).sudo()
-        parameters.set_param("gmail_oauth_mailbox.own_domains", "own-example.test")
+        settings = self.env["res.config.settings"].with_user(self.anna).sudo()
+        settings.create({"gmail_own_domains": "own-example.test"}).execute()
         self.assertEqual(self.asked(box, dora.sudo()).actor_id, self.ben)
 
     def test_other_writes_cost_no_statement(self):
@@ -666,35 +700,48 @@ class TestRecords(OffersCase):
         )
         return body in str(record.sudo().message_ids.mapped("body"))
 
-    def test_moved_before_the_first_check(self):
-        for user in (self.ben, self.anna):
-            with self.subTest(user=user.name):
-                self.number = 0
-                lead = self.lead()
-                box = self.by_hand(lead)
-                lead.with_user(user).sudo().company_id = self.second
-                # Odoo writes there, too, as whoever triggers it.
-                lead.with_user(self.anna).sudo().priority = "2"
-                self.assertEqual(self.again(box, lead), user == self.anna)
-                self.assertEqual(self.offers(box).actor_id, user - self.anna)
-                box._delete()
-                self.google.control("settings", {"reset": True})
+    # Acts on a record that Anna linked a conversation to.
 
-    def test_merged(self):
-        for user in (self.ben, self.anna):
-            with self.subTest(user=user.name):
-                self.number = 0
-                lead = self.lead(probability=1)
-                other = self.lead(company_id=self.second.id, probability=95)
-                box = self.by_hand(lead)
-                merged = (lead | other).with_user(user).sudo()
-                merged = merged.merge_opportunity(user_id=False)
-                self.run_cron("file")
-                self.assertEqual(merged.company_id, self.second)
-                self.assertEqual(self.again(box, merged), user == self.anna)
-                self.assertEqual(self.offers(box).actor_id, user - self.anna)
-                box._delete()
-                self.google.control("settings", {"reset": True})
+    def moved(self):
+        lead = self.lead()
+
+        def act(user):
+            lead.with_user(user).sudo().company_id = self.second
+            # Odoo writes there, too, as whoever triggers it.
+            lead.with_user(self.anna).sudo().priority = "2"
+            return lead
+
+        return lead, act
+
+    def merged(self):
+        lead = self.lead(probability=1)
+        other = self.lead(company_id=self.second.id, probability=95)
+
+        def act(user):
+            leads = (lead | other).with_user(user).sudo()
+            found = leads.merge_opportunity(user_id=False)
+            self.assertEqual(found, other)
+            self.run_cron("file")
+            return other
+
+        return lead, act
+
+    def record_cell(self, act, level, is_own):
+        lead, prepared = getattr(self, act)()
+        box = self.by_hand(lead, level)
+        record = prepared(self.anna if is_own else self.ben)
+        before = self.posts(record)
+        self.again(box, record)
+        after = self.posts(record) - before
+        offers = self.offers(box)
+        self.assertEqual(len(after), is_own and level in SHARED)
+        if is_own or level not in SHARED:
+            self.assertFalse(offers)
+            return
+        self.assertEqual((offers.kind, offers.actor_id), ("record", self.ben))
+        offers.with_user(self.anna).action_share()
+        self.run_cron("file")
+        self.assertEqual(len(self.posts(record) - before), 1)
 
     def rule(self, model="crm.lead"):
         rules = self.env["gmail.link.rule"].with_user(self.admin)
@@ -865,6 +912,24 @@ class TestRecords(OffersCase):
         self.assertEqual(set(thread.sudo().link_ids.mapped("reason")), {"several"})
         reasons = [x["reason"] for x in thread.panel_documents()["suggestions"]]
         self.assertIn("several records have this name", reasons[0])
+
+
+def _record_tests():
+    """Give the class a test for each act on a linked record, actor, and level."""
+    for act in ("moved", "merged"):
+        for level in LEVELS:
+            for is_own in (True, False):
+                who = "owner" if is_own else "another"
+
+                def test(self, act=act, level=level, is_own=is_own):
+                    self.record_cell(act, level, is_own)
+
+                name = f"test_{act}_by_{who}_at_{level or 'unset'}"
+                test.__name__ = name
+                setattr(TestRecords, name, test)
+
+
+_record_tests()
 
 
 @tagged("standard", "post_install", "-at_install")

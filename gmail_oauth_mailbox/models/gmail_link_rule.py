@@ -68,9 +68,9 @@ class GmailLinkRule(models.Model):
                 self.env["gmail.linking"]._note_act(f"rule:{rule.id}", rule.name)
         return result
 
-    def unlink(self):
+    @api.ondelete(at_uninstall=False)
+    def _forget_models(self):
         self.env.registry.clear_cache()
-        return super().unlink()
 
     @api.model
     @tools.ormcache()

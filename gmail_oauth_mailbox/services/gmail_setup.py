@@ -271,6 +271,19 @@ class GmailSetup(models.AbstractModel):
         return split_domains(self._param(OWN_DOMAINS))
 
     @api.model
+    def _parameters_changed(self, keys):
+        """Apply system parameters that limit sharing, wherever they were changed."""
+        if not {OWN_DOMAINS, SHARING_CEILING}.intersection(keys):
+            return
+        if self.env["gmail.version"]._is_outdated():
+            # The update compares all of it.
+            return
+        if SHARING_CEILING in keys:
+            self.env["gmail.linking"]._obey_limit()
+        if OWN_DOMAINS in keys:
+            self.env["gmail.linking"]._own_domains_changed()
+
+    @api.model
     def _leaver_days(self):
         """Return after how many days the private mail of who left is deleted; 0 is
         never."""
