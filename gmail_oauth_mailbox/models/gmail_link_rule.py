@@ -76,7 +76,9 @@ class GmailLinkRule(models.Model):
     @tools.ormcache()
     def _models(self):
         """Return the names of the models whose records active rules find."""
-        return frozenset(self.sudo().search([]).model_id.mapped("model"))
+        return frozenset(
+            self.sudo().search([("active", "=", True)]).model_id.mapped("model")
+        )
 
     def _try_on(self, pattern, subject):
         """Return what the rule finds in a subject, with the rights of who asks."""

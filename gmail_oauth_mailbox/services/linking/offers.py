@@ -24,44 +24,43 @@ ACTS = """
         SELECT res_id AS id, user_id AS uid FROM gmail_act
          WHERE res_model = 'res.partner' AND is_compared IS NOT TRUE
          UNION
-        SELECT p.id, a.uid FROM res_partner p JOIN acts a ON p.parent_id = a.id),
-    made AS (
-        SELECT id, create_uid AS uid FROM res_partner
-         WHERE create_date >= %(moment)s - interval '1 hour' AND create_uid <> %(root)s)
+        SELECT p.id, a.uid FROM res_partner p JOIN acts a ON p.parent_id = a.id)
+"""
+MADE = """
+    CASE WHEN %(row)s.create_date >= %(moment)s - interval '1 hour'
+              AND %(row)s.create_uid <> %(root)s
+         THEN %(row)s.create_uid END
 """
 ACTOR = """
-           CASE WHEN min(LEAST(a.uid, {made})) = max(GREATEST(a.uid, {made}))
-                THEN min(LEAST(a.uid, {made})) END AS actor
+    CASE WHEN min(LEAST(a.uid, %(made)s)) = max(GREATEST(a.uid, %(made)s))
+         THEN min(LEAST(a.uid, %(made)s)) END
 """
-ADDRESSES = f"""
-    {ACTS}
+ADDRESSES = """
+    %(acts)s
     SELECT 'address:' || k.key AS key,
            string_agg(DISTINCT concat_ws('/', p.id, COALESCE(p.company_id, 0),
                                          COALESCE(p.commercial_partner_id, 0),
                                          p.gmail_is_private IS TRUE), ',')
                AS signature,
-           {ACTOR.format(made="m.uid")}
+           %(actor)s AS actor
       FROM res_partner p
 CROSS JOIN LATERAL (SELECT %(key)s AS key) k
  LEFT JOIN acts a ON a.id = p.id
- LEFT JOIN made m ON m.id = p.id
      WHERE p.active AND p.partner_share AND p.email_normalized <> ''
        AND length(p.email_normalized) <= 320 AND k.key <> '' AND %(addresses)s
      GROUP BY k.key
 """
-DOMAINS = f"""
-    {ACTS}
+DOMAINS = """
+    %(acts)s
     SELECT 'domain:' || split_part(k.key, '@', 2) AS key,
            string_agg(DISTINCT concat_ws('/', c.id, COALESCE(c.company_id, 0)), ',')
                AS signature,
-           {ACTOR.format(made="m.uid, n.uid")}
+           %(actor)s AS actor
       FROM res_partner p
       JOIN res_partner c ON c.id = p.commercial_partner_id
                         AND c.is_company AND c.active
 CROSS JOIN LATERAL (SELECT %(key)s AS key) k
  LEFT JOIN acts a ON a.id = p.id
- LEFT JOIN made m ON m.id = p.id
- LEFT JOIN made n ON n.id = c.id
      WHERE p.active AND p.email_normalized <> ''
        AND length(p.email_normalized) <= 320 AND k.key <> '' AND %(domains)s
      GROUP BY split_part(k.key, '@', 2)
@@ -118,20 +117,29 @@ class Offers:
             )
             of_domains = with_domain({a.rpartition("@")[2] for a in addresses})
         key = key_sql(self.env)
+        person, company = (
+            SQL(MADE, row=SQL(row), moment=moment, root=SUPERUSER_ID) for row in "pc"
+        )
         self._compare_with(
             SQL(
                 ADDRESSES,
                 key=key,
-                moment=moment,
+                acts=SQL(ACTS),
+                actor=SQL(ACTOR, made=person),
                 addresses=of_addresses,
-                root=SUPERUSER_ID,
             ),
             [f"address:{a}" for a in addresses] if addresses is not None else None,
             "address:",
             actor,
         )
         self._compare_with(
-            SQL(DOMAINS, key=key, moment=moment, domains=of_domains, root=SUPERUSER_ID),
+            SQL(
+                DOMAINS,
+                key=key,
+                acts=SQL(ACTS),
+                actor=SQL(ACTOR, made=SQL("%s, %s", person, company)),
+                domains=of_domains,
+            ),
             None
             if addresses is None
             else sorted({f"domain:{a.rpartition('@')[2]}" for a in addresses}),
