@@ -14,6 +14,8 @@ from .types import Address
 
 MAX_HEADER = 100_000
 MAX_ADDRESSES = 2_000
+# Names, marks, comments: what a header is made of.
+MAX_TOKENS = 20_000
 # Bytes of one Message-ID; PostgreSQL's index takes 2,704.
 MAX_ID = 1_000
 MAX_NAME = 500
@@ -227,8 +229,9 @@ class _AddressReader:
         self._is_over = False
 
     def entries(self):
-        value, position = self._value, 0
-        while position < len(value) and len(self._found) < MAX_ADDRESSES:
+        value, position, left = self._value, 0, MAX_TOKENS
+        while position < len(value) and len(self._found) < MAX_ADDRESSES and left:
+            left -= 1
             match = TOKEN.match(value, position)
             if match is None:
                 position += 1

@@ -44,7 +44,7 @@ MAX_DEPTH = 50
 # itself for each. What may begin a part counts.
 LEVEL = re.compile(rb"boundary[*\d]*\s*=|message/", re.I)
 MAX_LEVELS = 200
-MAX_LINE_WORK = 10_000_000
+MAX_LINE_WORK = 4_000_000
 # Parameters of a header, which it reads in time quadratic in their number.
 LONG_HEADER = re.compile(rb"^content-[\w-]{1,40}:(?:[^\n]|\n[ \t]){10000}", re.I | re.M)
 CONTENT_ID = re.compile(r' data-cid="([^"]*)"')
@@ -95,6 +95,7 @@ class _Body:
     """Gathers texts and attachments while it walks through the parts.
 
     :ivar named: texts with a name, which are files unless there is no other text
+    :ivar unshown: forms of the text that are files when no form of it is shown
     """
 
     def __init__(self):
@@ -104,6 +105,7 @@ class _Body:
         self.calendar = ""
         self.method = ""
         self.attachments = []
+        self.unshown = []
         self._left = MAX_PARTS
         # Bytes of text, of all parts together.
         self._room = MAX_TEXT_PART
@@ -136,11 +138,6 @@ class _Body:
             body.walk(child, depth + 1, is_choice=True)
             self._left, self._room = body._left, body._room
             bodies.append(body)
-        if not any(body.html or body.text for body in bodies):
-            # Nothing is shown, so that no alternative stands for another.
-            bodies = []
-            for child in children:
-                self.walk(child, depth + 1)
         rich = next((body for body in reversed(bodies) if body.html), None)
         plain = next((body for body in bodies if body.text and not body.html), None)
         if rich:
@@ -154,14 +151,20 @@ class _Body:
             self.method = self.method or body.method
             self.named += body.named
             self.attachments += body.attachments
+            if not (rich or plain):
+                # No alternative stands for another.
+                self.attachments += body.unshown
 
     def _leaf(self, part, mimetype, is_choice):
         headers = Headers(part)
         content = part.get("body") if isinstance(part.get("body"), dict) else {}
-        written = text_of(part.get("filename")) or (
-            headers.parameter("content-disposition", "filename")
-            or headers.parameter("content-type", "name")
-        )
+        written = text_of(part.get("filename"))
+        if not written or "\ufffd" in written:
+            written = (
+                headers.parameter("content-disposition", "filename")
+                or headers.parameter("content-type", "name")
+                or written
+            )
         disposition = headers.word("content-disposition")
         raw = decode_data(content.get("data"))
         data = raw or None
@@ -191,11 +194,11 @@ class _Body:
             if mimetype != "message/rfc822":
                 return
         content_id = headers.text("content-id").strip("<> ")[:500]
-        if is_choice and not (written or content_id) and mimetype != "text/calendar":
-            # A form of the text that isn't shown, such as that of AMP, is no file.
-            if mimetype.startswith(("text/", "application/x-amp")):
-                return
-        self.attachments.append(
+        is_form = is_choice and not (written or content_id)
+        is_form = is_form and mimetype.startswith(("text/", "application/x-amp"))
+        # A form of the text that isn't shown, such as that of AMP, is no file.
+        is_form = is_form and mimetype != "text/calendar"
+        (self.unshown if is_form else self.attachments).append(
             ParsedAttachment(
                 part_id=text_of(part.get("partId")),
                 filename=file_name(decode_header(written), _filename(mimetype)),
@@ -463,9 +466,9 @@ def _sender(headers):
 
 def _mimetypes(payload):
     """Return the types of a message's own parts, not of mail attached to it."""
-    found, stack = set(), [payload]
-    while stack and len(found) < MAX_PARTS:
-        part = stack.pop()
+    found, stack, left = set(), [payload], MAX_PARTS
+    while stack and left:
+        part, left = stack.pop(), left - 1
         mimetype = _mimetype(part)
         found.add(mimetype)
         if mimetype != "message/rfc822":

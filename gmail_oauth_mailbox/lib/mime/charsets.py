@@ -100,6 +100,8 @@ def codec_of(name):
     ('cp862', 'cp1251', 'cp1252')
     """
     label = name.strip(" \"'\t").lower()[:MAX_NAME]
+    if not label.isascii():
+        return None
     found = NAMES.get(label)
     if not found:
         if match := CODE_PAGE.fullmatch(label):
