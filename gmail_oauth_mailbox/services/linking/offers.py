@@ -192,7 +192,11 @@ class Offers:
                 INSERT INTO gmail_way (key, signature, since, actor_id)
                 SELECT key, signature, clock_timestamp() AT TIME ZONE 'UTC',
                        COALESCE(%(actor)s, actor)
-                  FROM current
+                  FROM current c
+                 -- A row that stays as it is would be locked, too.
+                 WHERE NOT EXISTS (SELECT FROM gmail_way w
+                                    WHERE w.key = c.key
+                                      AND w.signature = c.signature)
                  -- All workers lock rows in one order.
                  ORDER BY key
                     ON CONFLICT (key)
@@ -228,7 +232,10 @@ class Offers:
         )
         self.env.cr.execute(
             """
-            INSERT INTO gmail_way (key, signature) SELECT x, 'own' FROM unnest(%s) AS x
+            INSERT INTO gmail_way (key, signature)
+            SELECT x, 'own' FROM unnest(%s) AS x
+             WHERE NOT EXISTS (SELECT FROM gmail_way w
+                                WHERE w.key = x AND w.signature = 'own')
                 ON CONFLICT (key) DO UPDATE
                        SET signature = 'own', since = NULL, actor_id = NULL
                      WHERE gmail_way.signature <> 'own'
@@ -275,12 +282,16 @@ class Offers:
                                              WHERE r.user_id = o.id AND r.cid = c.id)),
                      known AS (
                          INSERT INTO gmail_way (key, signature)
-                         SELECT 'companies:' || id, '' FROM owners ORDER BY id
+                         SELECT 'companies:' || id, '' FROM owners
+                          WHERE NOT is_known ORDER BY id
                              ON CONFLICT (key) DO NOTHING)
                 INSERT INTO gmail_way (key, signature, since, actor_id)
                 SELECT concat_ws(':', 'company', o.id, r.cid), 'access',
                        CASE WHEN o.is_known THEN %(clock)s END, %(actor)s
                   FROM owners o JOIN res_company_users_rel r ON r.user_id = o.id
+                 WHERE NOT EXISTS (SELECT FROM gmail_way w
+                                    WHERE w.key = concat_ws(':', 'company', o.id, r.cid)
+                                      AND w.signature = 'access')
                  ORDER BY 1
                     ON CONFLICT (key)
                     DO UPDATE SET signature = EXCLUDED.signature, since = %(clock)s,
