@@ -164,7 +164,7 @@ DOORS = {
     },
     "gmail.contact.link": {"action_confirm"},
     "gmail.label": {"action_ask_switch", "write"},
-    "gmail.link.rule": {"create", "write", "unlink"},
+    "gmail.link.rule": {"create", "write"},
     "gmail.erase": {"action_erase"},
     "gmail.exclude": {"action_exclude"},
     "gmail.label.switch": {"action_confirm"},
