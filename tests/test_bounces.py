@@ -58,6 +58,7 @@ class TestBounces(SendingCase):
 
     def test_who_writes_can_be_reached(self):
         # Of all email: what nobody may see says nothing of its sender.
+        self.box.with_user(self.anna).sharing_level = "metadata"
         self.box.sharing_steps = [[None, "metadata"]]
         self.report()
         self.settle()
