@@ -26,8 +26,8 @@ MAX_NAME = 100
 MAX_FORMATTING_WORK = 3_000_000
 # Elements that may be nested, times tags: about a second.
 MAX_NESTING_WORK = 1_000_000_000
-# What is moved out of a table, times tags: about a third of a second.
-MAX_MOVING_WORK = 1_000_000_000
+# What is moved out of a table, times tags: about a tenth of a second.
+MAX_MOVING_WORK = 300_000_000
 # References and no-break spaces, times characters: about a twentieth of a second.
 MAX_REFERENCE_WORK = 4_000_000_000
 CHECK_FROM = 20_000
