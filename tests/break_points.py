@@ -371,8 +371,8 @@ BREAKS = (
         "sharing",
         "a colleague is the author of a copy in another mailbox",
         "services/linking/chatter.py",
-        "return partner.partner_share and partner.id, email_from",
-        "return partner.id, email_from",
+        "is_known = partner.partner_share and not partner.gmail_is_private",
+        "is_known = not partner.gmail_is_private",
         f"{ATTACKS}a_colleague_is_the_author_of_their_own_copy_alone",
     ),
     Break(

@@ -237,10 +237,7 @@ class GmailDocuments(models.AbstractModel):
         if not places:
             return ""
         readable = self.env["gmail.linker"]._readable(env, places)
-        named = sorted(
-            env[model].browse(i).display_name or "" for model, i in places & readable
-        )
-        who = self._people_with_access(named, len(places - readable))
+        who = self._who_has_access(env, places, readable)
         return self.env._(
             "%(who)s can read this email: Odoo received it at one of its own "
             "addresses.",
@@ -312,10 +309,7 @@ class GmailDocuments(models.AbstractModel):
             are counted, not named
         """
         places = {(entry.res_model, entry.res_id) for entry in entries}
-        named = sorted(
-            env[model].browse(i).display_name or "" for model, i in places & readable
-        )
-        who = self._people_with_access(named, len(places - readable))
+        who = self._who_has_access(env, places, readable)
         texts = {
             "everything": self.env._("%(who)s can read this email."),
             "subject": self.env._(
@@ -336,6 +330,13 @@ class GmailDocuments(models.AbstractModel):
             "Messages: %(shared)s of %(all)s.", shared=shared, all=all_
         )
         return f"{sentence} {how_many}"
+
+    def _who_has_access(self, env, places, readable):
+        """Return who can read records: those of ``readable`` are named."""
+        named = sorted(
+            env[model].browse(i).display_name or "" for model, i in places & readable
+        )
+        return self._people_with_access(named, len(places - readable))
 
     def _people_with_access(self, names, others):
         """Return who can read records: those with these names, and so many others."""
