@@ -316,6 +316,12 @@ class TestAnswers(OffersCase):
         self.assertEqual(offer.state, "asked")
         self.assertFalse(self.posts(dora))
 
+    def test_requests_of_a_deleted_mailbox_remind_of_nothing(self):
+        box, _dora, offer = self.asked()
+        activity = offer.activity_id
+        box._delete()
+        self.assertFalse(activity.exists())
+
     def test_an_answer_is_confirmed(self):
         _box, _dora, offer = self.asked()
         offer = offer.with_user(self.anna)

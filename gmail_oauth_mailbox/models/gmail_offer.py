@@ -6,7 +6,7 @@ class GmailOffer(models.Model):
     """An owner is asked before an act of somebody else shares more of their email."""
 
     _name = "gmail.offer"
-    _inherit = ["gmail.owned", "mail.activity.mixin"]
+    _inherit = "gmail.owned"
     _description = "Sharing Request"
     _order = "state, id desc"
     _rec_name = "name"

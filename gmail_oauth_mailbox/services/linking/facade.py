@@ -180,6 +180,8 @@ class GmailLinking(models.AbstractModel):
     @api.model
     def _mailbox_deleted(self, mailbox):
         """Keep the choices and entries of a mailbox that is about to be deleted."""
+        # Its requests go, and what reminds of them.
+        mailbox.sudo().offer_ids.activity_id.unlink()
         # Its address counts as a colleague's no more.
         self._make_offers(self.env(su=True)).compare_own()
         self._make_choices(self.env(su=True)).keep_after(mailbox)
