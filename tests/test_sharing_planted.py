@@ -3,6 +3,8 @@ mailbox shares: posts at the gateway, types and authors of posts, files, copies 
 gone, answers of machines."""
 
 import importlib.util
+import random
+import string
 from pathlib import Path
 from unittest.mock import patch
 
@@ -283,6 +285,58 @@ class TestMachines(PlantCase):
             self.run_cron("sync_1")
             self.run_cron("file")
             self.assertEqual(self.carla.message_bounce, left)
+
+
+@tagged("standard", "post_install", "-at_install")
+class TestNothingHoldsBack(PlantCase):
+    def test_an_address_too_long_for_an_index_stops_no_withdrawal(self):
+        anna = self.genuine("everything")
+        post = self.shown(anna)
+        letters = random.Random(1).choices(string.ascii_lowercase, k=2_681)
+        company = self.env["res.partner"].create({"name": "C", "is_company": True})
+        self.env["res.partner"].create(
+            {
+                "name": "Long",
+                "parent_id": company.id,
+                "email": f"a@{''.join(letters)}.test",
+            }
+        )
+        anna.with_user(self.anna).sharing_level = "nobody"
+        self.run_cron("file")
+        self.assertFalse(post.exists())
+
+    def test_a_mailbox_whose_choices_cannot_be_recorded_keeps_back_no_other(self):
+        anna = self.genuine("everything")
+        post = self.shown(anna)
+        ben = self.box(self.ben, BEN)
+        linking = type(self.env["gmail.linking"])
+        record = linking._record_choices
+
+        def fails_for_ben(service, mailbox):
+            if mailbox == ben:
+                raise ValueError("broken")
+            return record(service, mailbox)
+
+        with patch.object(linking, "_record_choices", fails_for_ben):
+            ben.with_user(self.ben).sharing_level = "metadata"
+            anna.with_user(self.anna).sharing_level = "nobody"
+            with self.assertLogs("odoo.addons.gmail_oauth_mailbox", "ERROR"):
+                self.run_cron("file")
+        self.assertFalse(post.exists())
+        left = self.env["gmail.pending"].search([("mailbox_id", "=", ben.id)])
+        self.assertTrue(left)
+
+    def test_a_step_that_fails_keeps_back_no_other(self):
+        anna = self.genuine("everything")
+        post = self.shown(anna)
+        exclusions = type(self.env["gmail.exclusions"])
+        anna.with_user(self.anna).sharing_level = "nobody"
+        with (
+            patch.object(exclusions, "_sweep_page", side_effect=ValueError("broken")),
+            self.assertLogs("odoo.addons.gmail_oauth_mailbox", "ERROR"),
+        ):
+            self.run_cron("file")
+        self.assertFalse(post.exists())
 
 
 @tagged("standard", "post_install", "-at_install")
