@@ -40,6 +40,7 @@ MAY_CHANGE = {
         "is_authentic": "the label SENT vouches for the mailbox's own addresses alone",
     },
     "gmail_vote": {"mail_key": KEY},
+    "gmail_quarantine": {"is_retried": "an update has failed messages tried again"},
     "gmail_entry": {
         "mail_key": KEY,
         "addresses": "they are keys of addresses since 19.0.1.2.0",

@@ -83,9 +83,11 @@ class MailMail(models.Model):
         ondelete="set null",
     )
     gmail_bcc = fields.Char("Bcc of Gmail", readonly=True, copy=False)
+    # Not read along with the others: a database that isn't updated yet lacks it.
     gmail_deaths = fields.Integer(
         readonly=True,
         copy=False,
+        prefetch=False,
         help="How often sending it alone has begun after a worker's death",
     )
     gmail_attempts = fields.Integer(
