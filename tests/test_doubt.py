@@ -85,7 +85,9 @@ class TestNotFoundAtFirst(DoubtCase):
         while self.make_due():
             self.sync(self.box)
             row = self.box.quarantine_ids
-            waits.append((row.retry_at or row.create_date) - fields.Datetime.now())
+            left = (row.retry_at or row.create_date) - fields.Datetime.now()
+            # A run takes a moment of its own.
+            waits.append(round(left.total_seconds() / 60))
             self.assertLess(len(waits), 30)
         self.assertEqual(waits[:-1], sorted(waits[:-1]))
         # It is named, and asked for by hand.
