@@ -20,6 +20,7 @@ from odoo.addons.gmail_oauth_mailbox.lib import (
     headers,
     mbox,
     message,
+    outgoing,
     query,
     quote,
     sanitize,
@@ -233,6 +234,9 @@ SHAPES = {repr(unit[:24]): run_of(unit) for unit in RUNS} | {
     "nested elements": lambda size: "<div>" * 1_900 + "a" * size,
     "nested and many": lambda size: "<div>" * 1_900 + "<p>a" * (size // 4),
     "sizes": run_of('<td rowspan=1000000000 style="height:1000000000px">a'),
+    "images": run_of("<img "),
+    "images that have attributes": run_of('<img a="b" '),
+    "images without an end": run_of('<img src="data:image/png;base64,A '),
     "an image": run_of("QUJD ", "<img src='data:image/png;base64,", "'>"),
     "references in a text that is not ASCII": run_of("ü&nbsp;"),
     "one word": run_of("a", "<p>", "</p>"),
@@ -375,6 +379,7 @@ HTML_PARSERS = {
     "signature": lambda text: signature.exchange(
         sanitize.clean_html(text)[:1_000_000], {"a"}, "b"
     ),
+    "pictures of what is sent": lambda text: outgoing.PICTURE.sub("", text),
     "parse_message: text": lambda text: message.parse_message(
         {"payload": part("text/plain", text)}, whole=True
     ),

@@ -29,7 +29,7 @@ RECIPIENTS = ("To", "Cc", "Bcc")
 ID_HEADERS = ("Message-ID", "In-Reply-To", "References")
 # A picture that was pasted into the text.
 PICTURE = re.compile(
-    r"""(<img\b[^>]*?\ssrc\s*=\s*)(["'])"""
+    r"""(<img\b[^<>]{0,4000}?\ssrc\s{0,9}=\s{0,9})(["'])"""
     r"""data:image/(png|gif|jpeg|jpg|webp);base64,([A-Za-z0-9+/=\s]+)\2""",
     re.I,
 )
