@@ -253,22 +253,25 @@ class TestOffers(OffersCase):
         self.assertFalse(offers.activity_id)
 
 
-def _tests():
-    """Give the class a test for each cell of the table."""
-    for act in TestOffers.ACTS:
+def _tests(case, acts, cell):
+    """Give a class a test for each act, actor, and level.
+
+    :param cell: name of its method that runs one
+    """
+    for act in acts:
         for level in LEVELS:
             for is_own in (True, False):
                 who = "owner" if is_own else "another"
 
                 def test(self, act=act, level=level, is_own=is_own):
-                    self.cell(act, level, is_own)
+                    getattr(self, cell)(act, level, is_own)
 
                 name = f"test_{act}_by_{who}_at_{level or 'unset'}"
                 test.__name__ = name
-                setattr(TestOffers, name, test)
+                setattr(case, name, test)
 
 
-_tests()
+_tests(TestOffers, TestOffers.ACTS, "cell")
 
 
 @tagged("standard", "post_install", "-at_install")
@@ -920,22 +923,7 @@ class TestRecords(OffersCase):
         self.assertIn("several records have this name", reasons[0])
 
 
-def _record_tests():
-    """Give the class a test for each act on a linked record, actor, and level."""
-    for act in ("moved", "merged"):
-        for level in LEVELS:
-            for is_own in (True, False):
-                who = "owner" if is_own else "another"
-
-                def test(self, act=act, level=level, is_own=is_own):
-                    self.record_cell(act, level, is_own)
-
-                name = f"test_{act}_by_{who}_at_{level or 'unset'}"
-                test.__name__ = name
-                setattr(TestRecords, name, test)
-
-
-_record_tests()
+_tests(TestRecords, ("moved", "merged"), "record_cell")
 
 
 @tagged("standard", "post_install", "-at_install")

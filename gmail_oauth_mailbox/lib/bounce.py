@@ -52,8 +52,8 @@ def read_bounce(payload, text_of_part):
 def _parts(payload, into_mail=True):
     """Yield the parts of a report.
 
-    :param into_mail: those of mail attached to it, too: whoever forwards a report
-        has not got one
+    :param into_mail: those of mail attached to it, too; a report that was forwarded
+        concerns the mail of others
     """
     stack, left = [payload], MOST_PARTS
     while stack and left:

@@ -61,7 +61,7 @@ def is_public_suffix(domain):
     (True, False)
     """
     domain = ascii_domain(domain)
-    # A longer name is no domain, and the list is asked once for each of its labels.
+    # A longer name isn't valid, and the list is asked once for each of its labels.
     if not domain or len(domain) > MAX_DOMAIN:
         return False
     return _suffixes().is_public(domain)

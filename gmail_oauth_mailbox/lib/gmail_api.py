@@ -242,7 +242,7 @@ class GmailClient(ApiClient):
     def parsed(content):
         """Return the ParsedMessage of what ``content`` gave.
 
-        :raises errors.BadItem: it is no message
+        :raises errors.BadItem: it isn't a message
         """
         if not content.get("id"):
             raise errors.BadItem("Google's answer is not readable", kind="unreadable")

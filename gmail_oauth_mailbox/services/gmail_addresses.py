@@ -126,7 +126,7 @@ class GmailAddresses(models.AbstractModel):
     @api.model
     def _partner_ids(self, addresses):
         """Return the ids of partners with one of some addresses in any spelling,
-        whoever may read them."""
+        whether the user may read them or not."""
         return partner_ids(self.env, addresses)
 
     def _partners(self, mailbox, addresses):

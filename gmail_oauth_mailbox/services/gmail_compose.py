@@ -196,7 +196,7 @@ class GmailCompose(models.AbstractModel):
 
         :param message: gmail.message under sudo
         :param mode: ``reply`` or ``reply_all``
-        :param own: keys of the owner's addresses, who does not write to herself
+        :param own: keys of the owner's addresses, left out of their own answers
         """
         people = {role: [] for role in ("from", "to", "cc", "bcc")}
         for participant in message.participant_ids:

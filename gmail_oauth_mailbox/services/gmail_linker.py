@@ -703,7 +703,7 @@ class _Page:
     def _earlier(self, message, document):
         """Return the addresses on earlier messages of the conversation, of those whose
         sender is beyond doubt: what the owner wrote, and what the document shows.
-        Whoever wrote into the conversation is not known by that."""
+        Writing into the conversation alone makes no sender known."""
         thread = message.thread_id.id
         if thread not in self._talking:
             self.env.cr.execute(

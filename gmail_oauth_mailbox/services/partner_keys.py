@@ -49,7 +49,7 @@ def matching(addresses):
 
 
 def partner_ids(env, addresses, condition=None):
-    """Return the ids of all partners with one of some addresses, whoever may read them.
+    """Return the ids of all partners with one of some addresses, readable or not.
 
     :param condition: SQL on the partner ``p``
     """
