@@ -1,5 +1,6 @@
 """Whose mail stays out of Odoo: exclusions, and the erasure of a person's mail."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
@@ -29,7 +30,7 @@ class ExclusionCase(LinkingCase):
     def setUp(self):
         super().setUp()
         # Workers that began before have ended.
-        later = patch.object(gmail_exclusions, "LATECOMERS", timedelta(0))
+        later = patch.object(gmail_exclusions, "LATECOMERS", timedelta(minutes=-1))
         later.start()
         self.addCleanup(later.stop)
 
@@ -284,6 +285,65 @@ class TestErasure(ExclusionCase):
         self.assertEqual(self.dialog("arla.roth@customer-example.test").entries, 0)
         self.erase(CARLA)
         self.assertFalse(self.posts(self.carla))
+
+    def test_what_fails_keeps_back_no_other(self):
+        self.receive()
+        self.receive(sender=SHOP, Message_ID="<shop@x.test>")
+        box = self.box()
+        self.settle(box)
+        service = type(self.env["gmail.exclusions"])
+        with (
+            patch.object(service, "_sweep_exclusion", side_effect=ValueError(SHOP)),
+            self.assertLogs("odoo.addons.gmail_oauth_mailbox", "ERROR") as log,
+        ):
+            self.exclude("mail.shop.test", self.anna)
+            self.erase(CARLA)
+        self.assertNotIn("shop", str(log.output))
+        self.assertEqual(self.messages(box).from_email, "news@mail.shop.test")
+        exclusion = self.env["gmail.exclusion"].search([])
+        self.assertTrue(exclusion.is_pending)
+        self.assertGreater(exclusion.retry_at, datetime.now() + timedelta(minutes=30))
+        # An hour later it is tried again.
+        exclusion.retry_at = datetime.now() - timedelta(seconds=1)
+        self.env.flush_all()
+        self.run_cron("file")
+        self.env.invalidate_all()
+        self.assertFalse(self.messages(box))
+        self.assertEqual((exclusion.is_pending, exclusion.retry_at), (False, False))
+
+    def test_what_a_worker_died_of_is_put_off_before_it_is_tried(self):
+        self.receive(sender=SHOP, Message_ID="<shop@x.test>")
+        box = self.box()
+        self.settle(box)
+        service = self.env["gmail.exclusions"]
+        exclusions = self.env["gmail.exclusion"].create(
+            [
+                {"pattern": pattern, "user_id": self.anna.id, "is_pending": True}
+                for pattern in ("*@shop.test", "*@other.test")
+            ]
+        )
+        self.env.flush_all()
+        seen = []
+
+        def dies(_service, exclusion):
+            seen.append((exclusion, bool(exclusion.retry_at)))
+            raise KeyboardInterrupt
+
+        crons = patch.object(type(self.env["ir.cron"]), "_commit_progress")
+        crons.start()
+        self.addCleanup(crons.stop)
+        with patch.object(type(service), "_sweep_exclusion", dies):
+            for _run in range(3):
+                with suppress(KeyboardInterrupt):
+                    service._sweep_page(is_careful=True)
+        self.assertEqual(seen, [(one, True) for one in exclusions])
+        # When nothing dies, each is done at once.
+        self.env.invalidate_all()
+        exclusions.retry_at = False
+        self.env.flush_all()
+        service._sweep_page(is_careful=True)
+        self.env.invalidate_all()
+        self.assertFalse(any(exclusions.mapped("is_pending")))
 
     def test_only_administrators(self):
         with self.assertRaises(AccessError):

@@ -1,11 +1,13 @@
 """Acts of others that would share more of later email are offered to the owner first:
 act, actor, and level, in a table."""
 
+from datetime import timedelta
 from unittest.mock import patch
 
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
+from odoo.addons.gmail_oauth_mailbox.services import gmail_exclusions
 from odoo.addons.gmail_oauth_mailbox.services.linking.offers import Offers
 
 from .common import ANNA, mail
@@ -286,6 +288,32 @@ class TestAnswers(OffersCase):
         self.mail(box)
         [offer] = self.offers(box)
         return box, dora.sudo(), offer
+
+    def test_an_erased_person_is_named_nowhere(self):
+        _box, dora, offer = self.asked()
+        offer.with_user(self.anna).action_decline()
+        later = patch.object(gmail_exclusions, "LATECOMERS", timedelta(minutes=-1))
+        later.start()
+        self.addCleanup(later.stop)
+        self.env["gmail.exclusions"].with_user(self.admin)._erase([DORA])
+        self.env["gmail.erasure"].search([]).until = "2040-01-01"
+        self.run_cron("file")
+        self.assertFalse(offer.exists())
+        # Their contact goes later.
+        dora.unlink()
+        Offers(self.env(su=True)).compare()
+        self.env.flush_all()
+        for table in ("gmail_offer", "gmail_way", "gmail_erasure", "gmail_participant"):
+            self.env.cr.execute(f"SELECT t::text FROM {table} t")  # noqa: S608
+            self.assertNotIn(DORA, str(self.env.cr.fetchall()), table)
+
+    def test_what_later_email_waits_for_stays_after_an_erasure(self):
+        _box, _dora, offer = self.asked()
+        self.env["gmail.exclusions"].with_user(self.admin)._erase([DORA])
+        self.env["gmail.erasure"].search([]).until = "2001-01-01"
+        self.run_cron("file")
+        self.assertEqual(offer.state, "asked")
+        self.assertTrue(offer.activity_id)
 
     def test_no_is_no(self):
         box, dora, offer = self.asked()

@@ -28,7 +28,6 @@ SCOPE_OPENID = "openid"
 SCOPE_EMAIL = "email"
 SCOPE_READ = "https://www.googleapis.com/auth/gmail.readonly"
 SCOPE_SEND = "https://www.googleapis.com/auth/gmail.send"
-SCOPE_MODIFY = "https://www.googleapis.com/auth/gmail.modify"
 SCOPE_CONTACTS = "https://www.googleapis.com/auth/contacts.readonly"
 # Google answers with the long spelling of what was asked for by the short one.
 LONG_SPELLING = {

@@ -23,5 +23,9 @@ class GmailErasure(models.Model):
     entries = fields.Integer("In Documents", readonly=True)
     is_pending = fields.Boolean("Erasing", readonly=True)
 
+    retry_at = fields.Datetime(
+        readonly=True, help="When it is tried again, after an error"
+    )
+
     _pending_idx = models.Index("(id) WHERE is_pending")
     _hash_idx = models.Index("(address_hash, until)")

@@ -27,6 +27,10 @@ class GmailExclusion(models.Model):
         "Removing", readonly=True, help="What is stored is still being removed."
     )
 
+    retry_at = fields.Datetime(
+        readonly=True, help="When it is tried again, after an error"
+    )
+
     _pattern_unique = models.UniqueIndex(
         "(pattern, COALESCE(user_id, 0))", "This is excluded already."
     )

@@ -1,3 +1,4 @@
+import logging
 from collections import defaultdict
 from datetime import timedelta
 
@@ -5,6 +6,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL, hmac
 
+from ..lib.errors import place
 from ..lib.exclusion import PatternError, parse_pattern, stored_pattern
 from ..lib.mime.addresses import (
     GMAIL_DOMAINS,
@@ -14,12 +16,17 @@ from ..lib.mime.addresses import (
     spellings,
 )
 from ..parsers import email_normalize_all
+from .linking.failures import is_passing
+
+_logger = logging.getLogger(__name__)
 
 # Messages removed in one transaction.
 PAGE = 200
 MOST_ADDRESSES = 50
 # A worker that began before may still store mail; none takes longer.
 LATECOMERS = timedelta(minutes=2)
+# Until a row that failed, or that a worker died of, is tried again.
+PAUSE = timedelta(hours=1)
 SCOPE = "gmail_oauth_mailbox-erasure"
 
 
@@ -272,6 +279,17 @@ class GmailExclusions(models.AbstractModel):
         19.0.1.1.0 kept it, of how it was written."""
         return {self._hash(one) for one in {address_key(address), address}}
 
+    @api.model
+    def _erased(self, addresses):
+        """Return those of addresses whose mail was erased."""
+        hashes = {a: self._hashes(a) for a in addresses}
+        self.env.cr.execute(
+            "SELECT address_hash FROM gmail_erasure WHERE address_hash = ANY(%s)",
+            [sorted(set().union(*hashes.values()))],
+        )
+        erased = {row[0] for row in self.env.cr.fetchall()}
+        return {a for a, of_address in hashes.items() if of_address & erased}
+
     # ------------------------------------------------------------------
     # Keeping away
     # ------------------------------------------------------------------
@@ -315,38 +333,88 @@ class GmailExclusions(models.AbstractModel):
     # ------------------------------------------------------------------
 
     @api.model
-    def _sweep_page(self):
+    def _sweep_page(self, is_careful=False):
         """Remove a page of stored mail that is excluded or erased; return whether
-        there may be more. For the scheduled action that files mail."""
-        with self.env["gmail.connect"]._short_transaction() as env:
-            service = env["gmail.exclusions"]
-            return service._sweep(
-                env["gmail.exclusion"], service._sweep_exclusion
-            ) or service._sweep(env["gmail.erasure"], service._sweep_erasure)
+        there may be more. For the scheduled action that files mail.
 
-    def _sweep(self, model, remove):
-        """Work on the first pending row of a model that no other worker has."""
+        :param is_careful: a worker died of something: each row is put off before the
+            work on it begins, so that it can't keep others waiting
+        """
+        for model in ("gmail.exclusion", "gmail.erasure"):
+            for row_id in self._due(model):
+                if is_careful:
+                    self._put_off(model, row_id)
+                if self._sweep(model, row_id):
+                    return True
+        return False
+
+    def _due(self, model):
+        """Return the ids of the pending rows of a model whose time has come."""
         self.env.cr.execute(
             SQL(
-                "SELECT id FROM %s WHERE is_pending ORDER BY id FOR UPDATE SKIP LOCKED",
-                SQL.identifier(model._table),
+                """
+                SELECT id FROM %s
+                 WHERE is_pending AND (retry_at IS NULL OR retry_at <= %s)
+                 ORDER BY id
+                """,
+                SQL.identifier(self.env[model]._table),
+                fields.Datetime.now(),
             )
         )
-        for row in model.browse(i for (i,) in self.env.cr.fetchall()):
-            if remove(row):
-                return True
-            ends = row.create_date + LATECOMERS
-            if ends <= fields.Datetime.now():
-                row.is_pending = False
-                if model._name == "gmail.erasure":
-                    row.address = False
-            else:
-                self.env["gmail.linking"]._wake(ends)
+        return [row_id for (row_id,) in self.env.cr.fetchall()]
+
+    def _put_off(self, model, row_id):
+        """Try a row again later, in a transaction of its own."""
+        later = fields.Datetime.now() + PAUSE
+        with self.env["gmail.connect"]._short_transaction() as env:
+            env[model].browse(row_id).exists().retry_at = later
+        self.env["gmail.linking"]._wake(later)
+        # A run that has done something is not one that timed out: Odoo would switch
+        # the scheduled action off.
+        self.env["ir.cron"]._commit_progress(1)
+
+    def _sweep(self, model, row_id):
+        """Remove a page of what a row is about; return whether there may be more.
+        What fails is tried again later, and keeps back no other row."""
+        try:
+            with self.env["gmail.connect"]._short_transaction() as env:
+                return env["gmail.exclusions"]._sweep_row(model, row_id)
+        except Exception as error:  # noqa: BLE001
+            if is_passing(error):
+                raise
+            # Not its text, which may quote an address.
+            _logger.error("Removing mail, %s %s: %s", model, row_id, place(error))
+            self._put_off(model, row_id)
+            return False
+
+    def _sweep_row(self, model, row_id):
+        self.env.cr.execute(
+            SQL(
+                "SELECT FROM %s WHERE id = %s AND is_pending FOR UPDATE SKIP LOCKED",
+                SQL.identifier(self.env[model]._table),
+                row_id,
+            )
+        )
+        if not self.env.cr.rowcount:
+            return False
+        row = self.env[model].browse(row_id)
+        is_erasure = model == "gmail.erasure"
+        more = self._sweep_erasure(row) if is_erasure else self._sweep_exclusion(row)
+        row.retry_at = False
+        if more:
+            return True
+        ends = row.create_date + LATECOMERS
+        if ends > fields.Datetime.now():
+            self.env["gmail.linking"]._wake(ends)
+            return False
+        row.is_pending = False
+        if is_erasure:
+            row.address = False
         return False
 
     def _sweep_exclusion(self, exclusion):
-        """Remove a page of the owner's copies and her votes; where she keeps a mail
-        private, or shows less of it than others who have it, that stays, so that
+        """Remove a page of the owner's copies and their choices; where they keep an
+        email private, or show less of it than others who have it, that stays, so that
         nothing comes to light by it."""
         condition = self._of_pattern(
             stored_pattern(exclusion.pattern), exclusion.user_id

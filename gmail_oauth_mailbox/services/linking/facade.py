@@ -289,7 +289,7 @@ class GmailLinking(models.AbstractModel):
     @api.model
     def _forget_erased(self, address):
         """Forget that an address led to records that it doesn't lead to any more."""
-        self._make_offers(self.env(su=True)).forget_ended(address)
+        self._make_offers(self.env(su=True)).forget_erased(address)
 
     @api.model
     def _check_offers(self, mailbox, links):

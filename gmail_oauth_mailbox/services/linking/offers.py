@@ -188,28 +188,34 @@ class Offers:
                      gone AS (
                          UPDATE gmail_way w SET signature = ''
                           WHERE %(scope)s AND w.signature <> '' AND NOT EXISTS (
-                                SELECT FROM current c WHERE c.key = w.key))
-                INSERT INTO gmail_way (key, signature, since, actor_id)
-                SELECT key, signature, clock_timestamp() AT TIME ZONE 'UTC',
-                       COALESCE(%(actor)s, actor)
-                  FROM current c
-                 -- A row that stays as it is would be locked, too.
-                 WHERE NOT EXISTS (SELECT FROM gmail_way w
-                                    WHERE w.key = c.key
-                                      AND w.signature = c.signature)
-                 -- All workers lock rows in one order.
-                 ORDER BY key
-                    ON CONFLICT (key)
-                    DO UPDATE SET signature = EXCLUDED.signature,
-                                  since = EXCLUDED.since,
-                                  actor_id = EXCLUDED.actor_id
-                        WHERE gmail_way.signature <> EXCLUDED.signature
+                                SELECT FROM current c WHERE c.key = w.key)
+                      RETURNING w.key),
+                     noted AS (
+                         INSERT INTO gmail_way (key, signature, since, actor_id)
+                         SELECT key, signature, clock_timestamp() AT TIME ZONE 'UTC',
+                                COALESCE(%(actor)s, actor)
+                           FROM current c
+                          -- A row that stays as it is would be locked, too.
+                          WHERE NOT EXISTS (SELECT FROM gmail_way w
+                                             WHERE w.key = c.key
+                                               AND w.signature = c.signature)
+                          -- All workers lock rows in one order.
+                          ORDER BY key
+                             ON CONFLICT (key)
+                             DO UPDATE SET signature = EXCLUDED.signature,
+                                           since = EXCLUDED.since,
+                                           actor_id = EXCLUDED.actor_id
+                                 WHERE gmail_way.signature <> EXCLUDED.signature)
+                SELECT key FROM gone
                 """,
                 current=current,
                 scope=scope,
                 actor=actor and actor.id,
             )
         )
+        ended = {key.partition(":")[2] for (key,) in self.env.cr.fetchall()}
+        if prefix == "address:":
+            self._forget_ended(self.env["gmail.exclusions"]._erased(ended))
 
     def compare_own(self, actor=None):
         """Note which domains of the company's, and which addresses of colleagues, are
@@ -350,13 +356,28 @@ class Offers:
             )
         )
 
-    def forget_ended(self, address):
-        """Forget that an address led somewhere once: it was erased."""
-        self.env.cr.execute(
-            "DELETE FROM gmail_way WHERE key = %s AND signature = ''",
-            [f"address:{address}"],
+    def forget_erased(self, address):
+        """Forget that an address led somewhere once, and what its name stands in: it
+        was erased. What still leads somewhere is asked about anew."""
+        key = address_key(address)
+        self._forget_ended({key})
+        offers = self.env["gmail.offer"].search(
+            [("kind", "in", ("address", "exclusion")), ("name", "in", (address, key))]
         )
-        self.env["gmail.way"].invalidate_model()
+        # What later email of theirs waits for stays.
+        offers -= (
+            self.env["gmail.filing"].search([("offer_id", "in", offers.ids)]).offer_id
+        )
+        offers.activity_id.unlink()
+        offers.unlink()
+
+    def _forget_ended(self, keys):
+        if keys:
+            self.env.cr.execute(
+                "DELETE FROM gmail_way WHERE key = ANY(%s) AND signature = ''",
+                [[f"address:{key}" for key in sorted(keys)]],
+            )
+            self.env["gmail.way"].invalidate_model()
 
     # ------------------------------------------------------------------
     # Records and their companies

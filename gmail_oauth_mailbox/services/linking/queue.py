@@ -125,9 +125,8 @@ class Queue:
         )
         self.has_suspects = self.is_careful or self.env.cr.fetchone()[0]
         commit_progress = self.env["ir.cron"]._commit_progress
-        sweep_page = self.env["gmail.exclusions"]._sweep_page
         steps = (
-            sweep_page,
+            self._sweep_page,
             # Emails are linked by what their owners have chosen.
             self._record_page,
             self._link_page,
@@ -153,6 +152,9 @@ class Queue:
             _logger.error("A page of linking: %s", errors.place(error))
             self.wake(fields.Datetime.now() + FIRST_PAUSE)
             return False
+
+    def _sweep_page(self):
+        return self.env["gmail.exclusions"]._sweep_page(self.is_careful)
 
     def _wake_later(self):
         self.env.cr.execute("SELECT min(retry_at) FROM gmail_pending")
