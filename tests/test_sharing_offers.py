@@ -289,6 +289,19 @@ class TestAnswers(OffersCase):
         [offer] = self.offers(box)
         return box, dora.sudo(), offer
 
+    def test_an_address_is_named_as_it_was_written(self):
+        box = self.choose("everything")
+        written = "do.ra@gmail.com"
+        self.env["res.partner"].with_user(self.ben).create(
+            {"name": "Dora", "email": written}
+        )
+        results = PASS.replace("customer-example.test", "gmail.com")
+        self.mail(box, sender=written, results=results.replace("carla.roth", "do.ra"))
+        [offer] = self.offers(box)
+        self.assertEqual(offer.way, "address:dora@gmail.com")
+        self.assertEqual(offer.name, written)
+        self.assertIn(written, offer.activity_id.summary)
+
     def test_an_erased_person_is_named_nowhere(self):
         _box, dora, offer = self.asked()
         offer.with_user(self.anna).action_decline()

@@ -362,7 +362,13 @@ class Offers:
         key = address_key(address)
         self._forget_ended({key})
         offers = self.env["gmail.offer"].search(
-            [("kind", "in", ("address", "exclusion")), ("name", "in", (address, key))]
+            [
+                "|",
+                ("way", "=", f"address:{key}"),
+                "&",
+                ("kind", "=", "exclusion"),
+                ("name", "in", (address, key)),
+            ]
         )
         # What later email of theirs waits for stays.
         offers -= (
@@ -734,7 +740,7 @@ class Offers:
                     "mailbox_id": mailbox.id,
                     "way": key,
                     "kind": kind,
-                    "name": self._name(kind, value),
+                    "name": self._name(mailbox, kind, value),
                 }
             )
         self._stamp(offer)
@@ -753,7 +759,19 @@ class Offers:
         )
         offer.invalidate_recordset(["answered_at"])
 
-    def _name(self, kind, value):
+    def _name(self, mailbox, kind, value):
+        """Return what the owner knows a way by."""
+        if kind == "address":
+            self.env.cr.execute(
+                """
+                SELECT address FROM gmail_participant
+                 WHERE address_key = %s AND mailbox_id = %s
+                 ORDER BY id DESC LIMIT 1
+                """,
+                [value, mailbox.id],
+            )
+            # A key has no dots where Gmail ignores them.
+            (value,) = self.env.cr.fetchone() or (value,)
         if kind == "rule":
             number = int(value.partition(":")[0])
             rule = self.env["gmail.link.rule"].browse(number).exists()
