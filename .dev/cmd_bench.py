@@ -22,6 +22,7 @@ sys.path.insert(0, str(REPOSITORY))
 # Names of tests/bench; some come from one measurement.
 MODULES = {
     "take_in": "take_in",
+    "cpu": "take_in",
     "sql": "take_in",
     "memory": "memory",
     "units": "units",

@@ -38,15 +38,18 @@ PENDING = [("is_pending", "=", True)]
 
 
 class Meter:
-    """Seconds and SQL statements (of all cursors) of a block."""
+    """Seconds, seconds of CPU (of this process), and SQL statements (of all cursors) of
+    a block."""
 
     def __enter__(self):
         self.statements = sql_db.sql_counter
+        self.cpu = time.process_time()
         self.started = time.perf_counter()
         return self
 
     def __exit__(self, *_error):
         self.seconds = time.perf_counter() - self.started
+        self.cpu = time.process_time() - self.cpu
         self.statements = sql_db.sql_counter - self.statements
 
 
@@ -220,6 +223,7 @@ def take_in(contacts=()):
     (useful,) = env.cr.fetchone()
     return {
         "seconds": meter.seconds,
+        "cpu": meter.cpu,
         "statements": meter.statements,
         "messages": count("gmail_message"),
         "useful": useful,
@@ -253,6 +257,7 @@ def fetchmail(port, messages):
     env.invalidate_all()
     return {
         "seconds": meter.seconds,
+        "cpu": meter.cpu,
         "statements": meter.statements,
         "messages": count("mail_message WHERE message_type = 'email'") - before,
         "leads": count("crm_lead"),

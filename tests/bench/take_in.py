@@ -1,4 +1,4 @@
-"""take_in and sql: the addon beside stock fetchmail, run for run."""
+"""take_in, cpu and sql: the addon beside stock fetchmail, run for run."""
 
 import statistics
 
@@ -11,7 +11,7 @@ MESSAGES = 2000
 
 
 def ours(bench, folder):
-    """One run of the addon: {seconds, statements, messages}."""
+    """One run of the addon: {seconds, cpu, statements, messages}."""
     with bench.database() as database, bench.google(folder, prepared=True) as origin:
         return bench.in_odoo(database, "take_in", google=origin)
 
@@ -31,7 +31,7 @@ def _span(speeds):
 
 
 def measure(bench):
-    """The rows take_in and sql."""
+    """The rows take_in, cpu and sql. CPU is of Odoo's process, without PostgreSQL."""
     count = bench.messages(MESSAGES)
     sample = bench.options.sample
     sample = count if sample is None else min(sample, count)
@@ -52,13 +52,15 @@ def measure(bench):
     for run in found["ours"]:
         if run["messages"] != count:
             raise Problem(f"{run['messages']} of {count} messages were taken in.")
-    speeds, statements = {}, {}
+    speeds, cpu, statements = {}, {}, {}
     for who, runs in found.items():
         speeds[who] = [run["messages"] / run["seconds"] for run in runs]
+        cpu[who] = [1_000 * run["cpu"] / run["messages"] for run in runs]
         statements[who] = [run["statements"] / run["messages"] for run in runs]
-    speed = sql = None
+    speed = work = sql = None
     if sample:
         speed = statistics.median(speeds["stock"])
+        work = statistics.median(cpu["stock"])
         sql = statistics.median(statements["stock"])
         kept = [run["messages"] for run in found["stock"]]
         bench.notes.append(
@@ -69,5 +71,6 @@ def measure(bench):
         )
     return [
         row("take_in", "messages/s", speeds["ours"], speed),
+        row("cpu", "ms/message", cpu["ours"], work),
         row("sql", "statements/message", statements["ours"], sql),
     ]
