@@ -287,6 +287,15 @@ def with_headers(text):
     return {"id": "a", "snippet": text, "payload": {"headers": given}}
 
 
+def failed_of(payload):
+    return read_bounce(
+        payload,
+        headers.Headers(payload),
+        message._mimetypes(payload),
+        message._own_text,
+    )
+
+
 def report(text):
     """Return the payload of a report on mail that was not delivered."""
     kind = "multipart/report; report-type=delivery-status"
@@ -406,7 +415,7 @@ FIELD_PARSERS = {
     ).parameter("content-type", "charset"),
     "parse_message: headers": lambda text: message.parse_message(with_headers(text)),
     "part_of_raw": of_raw,
-    "read_bounce": lambda text: read_bounce(report(text), message._own_text),
+    "read_bounce": lambda text: failed_of(report(text)),
     "is_authentic": lambda text: authentication.is_authentic(text, "a@a.test"),
     "is_authentic: address": lambda text: authentication.is_authentic("a", text),
     "header_date": same_email.header_date,
@@ -545,7 +554,7 @@ def test_messages():
     )
     check(
         "read_bounce",
-        lambda given: read_bounce(given["payload"], message._own_text),
+        lambda given: failed_of(given["payload"]),
         MESSAGES,
         TEXT,
     )

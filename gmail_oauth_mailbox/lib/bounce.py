@@ -20,13 +20,16 @@ RECIPIENTS = ("original-recipient", "final-recipient")
 ORIGINAL = ("message/rfc822", "text/rfc822-headers", "message/global")
 
 
-def read_bounce(payload, text_of_part):
+def read_bounce(payload, headers, mimetypes, text_of_part):
     """Return (addresses that failed for good, Message-IDs of the mail), or ((), ()).
 
     :param payload: of a ``users.messages`` resource
+    :param headers: headers.Headers of the payload
+    :param mimetypes: of its parts
     :param text_of_part: returns the text of a part that holds its own, else ""
     """
-    headers = Headers(payload)
+    if mimetypes.isdisjoint(STATUS) and not headers.raw("x-failed-recipients"):
+        return (), ()
     groups, ids, is_report = [], [], False
     for part in _parts(payload, into_mail=False):
         mimetype = text_of(part.get("mimeType")).strip().lower()

@@ -402,6 +402,7 @@ END_OF_WORD = re.compile(r"[\s;(]")
 
 @lru_cache(maxsize=64)
 def _parameter(name):
+    name = re.escape(name)
     return re.compile(rf"(?:^|[;\s]){name}\s*=\s*(\"[^\"]*\"|[^\s;]+)", re.I)
 
 
@@ -437,28 +438,41 @@ class Headers:
         self._values = {}
         headers = part.get("headers")
         for header in headers if isinstance(headers, list) else ():
-            if isinstance(header, dict):
-                name = text_of(header.get("name")).strip().lower()
-                self._values.setdefault(name, []).append(text_of(header.get("value")))
+            if not isinstance(header, dict):
+                continue
+            name = text_of(header.get("name")).strip().lower()
+            value = text_of(header.get("value"))
+            if name in self._values:
+                self._values[name].append(value)
+            else:
+                self._values[name] = [value]
 
     def raw(self, name):
         values = self._values.get(name)
         return values[0] if values else ""
 
     def text(self, name):
-        return decode_header(self.raw(name))
+        raw = self.raw(name)
+        return decode_header(raw) if raw else ""
 
     def all(self, name):
         return self._values.get(name, [])
 
+    def among(self, names):
+        """Return those of a set of names that are there."""
+        return self._values.keys() & names
+
     def word(self, name):
         """Return the first word of a structured header, in lower case."""
-        return END_OF_WORD.split(self.text(name).lower(), maxsplit=1)[0]
+        text = self.text(name)
+        return END_OF_WORD.split(text.lower(), maxsplit=1)[0] if text else ""
 
     def parameter(self, name, parameter):
         """Return a parameter of a structured header (RFC 2045), or "". One in pieces,
         or with a charset of its own, is put together (RFC 2231)."""
         raw = self.raw(name)[:MAX_HEADER]
-        if match := _parameter(re.escape(parameter)).search(raw):
+        if not raw:
+            return ""
+        if match := _parameter(parameter).search(raw):
             return match[1].strip('"')
         return _continued(raw, parameter)

@@ -60,7 +60,7 @@ EPOCH = datetime(1970, 1, 1)
 
 def decode_data(data):
     """Return the bytes of Gmail's base64url text; b"" when it is not that."""
-    if not isinstance(data, str):
+    if not data or not isinstance(data, str):
         return b""
     try:
         raw = data.rstrip("=").encode("ascii")
@@ -369,7 +369,8 @@ def parse_message(message, whole=False):
     if is_folded:
         body_html = folded_html(body_html, FOLDED_TO)
     label_ids = _label_ids(message.get("labelIds"))
-    failed, bounced_ids = read_bounce(payload, _own_text)
+    mimetypes = _mimetypes(payload)
+    failed, bounced_ids = read_bounce(payload, headers, mimetypes, _own_text)
     return ParsedMessage(
         gmail_id=text_of(message.get("id")),
         thread_id=text_of(message.get("threadId")) or text_of(message.get("id")),
@@ -398,7 +399,7 @@ def parse_message(message, whole=False):
             or headers.raw("list-post")
             or headers.word("precedence") in BULK_PRECEDENCE
         ),
-        auto_submitted=automatic(headers, _mimetypes(payload), body.method),
+        auto_submitted=automatic(headers, mimetypes, body.method),
         calendar=body.calendar,
         attachments=attachments,
         size=_int(message.get("sizeEstimate")),

@@ -86,19 +86,22 @@ class _Filter:
 
     def __init__(self, sealed, sheet):
         self.marker = secrets.token_hex(8)
-        self._sealed = sealed
+        self._opened = sealed.value if sealed.is_sealed else None
         self._sheet = sheet
         self._room = MAX_HTML
 
     def __call__(self, tag, attribute, value):
         if attribute == "src" and value[:5].lower() == "data:":
             return self._embedded(value.strip())
-        # nh3 is slow with a long value of many references.
-        value = self._sealed.value(value[: MAX_VALUE + 1])
-        if attribute == "class":
-            return self._classes(value)
+        if self._opened:
+            # nh3 is slow with a long value of many references.
+            value = self._opened(value[: MAX_VALUE + 1])
         if attribute == "style":
             return clean_style(value[:MAX_STYLE])
+        if attribute in sizes.ATTRIBUTES:
+            return sizes.attribute(attribute, value)
+        if attribute == "class":
+            return self._classes(value)
         if len(value) > (MAX_VALUE if attribute in ("href", "src") else MAX_TITLE):
             return None
         if attribute == "href":
@@ -106,7 +109,7 @@ class _Filter:
             return value if LINK.fullmatch(value) else None
         if attribute == "src":
             return self._image(value.strip())
-        return sizes.attribute(attribute, value)
+        return value
 
     def _image(self, value):
         scheme = value[:4].lower()

@@ -4,6 +4,7 @@ Sources: HTML standard, "Rules for parsing dimension values"; CSS Values and Uni
 """
 
 import re
+from functools import lru_cache
 
 # Pixels. A picture may be as tall as a few pages, a gap may not.
 MAX_SIZE = 5_000
@@ -32,6 +33,8 @@ ATTRIBUTES = {
     "vspace": MAX_GAP,
     "width": MAX_SIZE,
 }
+# Characters.
+MAX_DIMENSION = 40
 DIMENSION = re.compile(r"[+-]?(\d{1,15})(?:\.\d{0,15})?\s*(%?)")
 # A radius of thousands of pixels is how a pill is drawn.
 NO_LENGTHS = ("border-radius", "color", "font-family")
@@ -66,9 +69,15 @@ def attribute(name, value):
     >>> attribute("width", "100%"), attribute("rowspan", "1000000000")
     ('100%', None)
     """
-    most = ATTRIBUTES.get(name)
-    if most is None:
+    if name not in ATTRIBUTES:
         return value
+    return _dimension(name, value) if len(value) <= MAX_DIMENSION else None
+
+
+# The same few stand in all mail.
+@lru_cache(maxsize=4096)
+def _dimension(name, value):
+    most = ATTRIBUTES[name]
     match = DIMENSION.match(value.strip())
     if not match:
         # "large" and "2*" say nothing of pixels; a browser ignores what it can't read.
@@ -76,7 +85,7 @@ def attribute(name, value):
     number = int(match[1])
     if match[2]:
         most = MAX_PERCENT
-    return value if number <= most and len(value) <= 40 else None
+    return value if number <= most else None
 
 
 def is_sane(name, value):
