@@ -114,6 +114,11 @@ RUNS = (
     "&#x",
     "&amp;",
     "&nbsp;",
+    "&shy;",
+    "&copy=",
+    "&copyx",
+    "\xad",
+    "\xb7a",
     "&ampx",
     "&#38;",
     "&#0000000000000038;",
@@ -460,7 +465,8 @@ def test_fields(name):
 
 @pytest.mark.parametrize(
     "unit",
-    ["&", "&a", "&#", "&#x", "&nbsp;", "\xa0", "<a ", "<!--", "<p>a", "a\n", "="],
+    ["&", "&a", "&#", "&#x", "&nbsp;", "&shy;", "\xa0", "\xad", "<a ", "<!--"]
+    + ["<p>a", "a\n", "="],
 )
 def test_the_largest_texts(unit):
     """Nothing grows beyond the cap of a text."""

@@ -24,6 +24,12 @@ REFERENCES = (
     "&#xa0;",
     "&lt;",
     "\xa0",
+    "&shy;",
+    "&#183;",
+    "&copy",
+    "\xad",
+    "\xb7",
+    "\xe9",
 )
 
 
@@ -52,6 +58,10 @@ def sealed(html):
                 "<p>",
                 "<br>",
                 '<a href="https://a.test/?b=1&c">x</a>',
+                '<a href="https://a.test/?b=1&copy=2&notify=3&reg">x</a>',
+                "\xad",
+                "\xb7",
+                "&copyright",
             ]
             + ["\ue000", "\ue001", "=", ";", "&#0;", "<img title='&amp;\xa0'>"]
         ),

@@ -2,8 +2,9 @@
 
 nh3 parses with html5ever, which takes time quadratic in these (measured with 0.3.8):
 
-* "&" and no-break spaces within one text or one value of an attribute, when the result
-  is written: the time is their number times its length. ``Sealed`` takes them out.
+* "&" and the characters U+0080 to U+00BF (the no-break space, the soft hyphen, the
+  middle dot) within one text or one value of an attribute, when the result is written:
+  the time is their number times its length. ``Sealed`` takes them out.
 * elements that are open at the same time, attributes of one element, formatting that is
   opened again in each block;
 * what stands in a table but in none of its cells: it is moved before the table, which
@@ -28,7 +29,7 @@ MAX_FORMATTING_WORK = 3_000_000
 MAX_NESTING_WORK = 1_000_000_000
 # What is moved out of a table, times tags: about a tenth of a second.
 MAX_MOVING_WORK = 300_000_000
-# References and no-break spaces, times characters: about a twentieth of a second.
+# References and characters of ``SLOW``, times characters: about a tenth of a second.
 MAX_REFERENCE_WORK = 4_000_000_000
 # Characters; less takes a tenth of a second whatever it is.
 CHECK_FROM = 40_000
@@ -247,47 +248,71 @@ def rough_text(html):
 # Character references
 # ----------------------------------------------------------------------
 
+# What nh3 is slow to write: "&", and the characters whose UTF-8 begins with the byte of
+# the no-break space.
+SLOW = re.compile("[&\x80-\xbf]")
 # Neither a name nor a number follows.
 BARE_AMPERSAND = re.compile(r"&(?!#[0-9]|#[xX][0-9a-fA-F]|[a-zA-Z])")
-REFERENCE = re.compile(r"&(?:#[xX]?[0-9a-fA-F]{1,8}|[a-zA-Z][a-zA-Z0-9]{0,31});?")
+REFERENCE = re.compile(r"[<>]|&(?:#[xX]?[0-9a-fA-F]{1,8}|[a-zA-Z][a-zA-Z0-9]{0,31});?")
 NBSP = "\xa0"
+# As nh3 writes them.
+ESCAPED = {"&": "&amp;", NBSP: "&nbsp;"}
 PRIVATE = range(0xE000, 0xF900)
 PRIVATE_PLANE = range(0xF0000, 0x10FFFD)
 
 
 class Sealed:
     """HTML in which single characters that it does not have stand for what nh3 is slow
-    to write: "&" and the no-break space, however they are spelled.
+    to write, however that is spelled.
 
     :ivar html: to be parsed
     """
 
     def __init__(self, html):
         self.html = html
-        self._ampersand = self._nbsp = ""
-        if (html.count("&") + html.count(NBSP)) * len(html) <= MAX_REFERENCE_WORK:
+        self._seals = {}
+        if len(html) * _count_slow(html) <= MAX_REFERENCE_WORK:
             return
-        self._ampersand, self._nbsp = _unused(html)
-        html = html.replace("&amp;", self._ampersand).replace("&nbsp;", self._nbsp)
-        html = BARE_AMPERSAND.sub(self._ampersand, html).replace(NBSP, self._nbsp)
-        known = {}
+        used = set(html)
+        areas = (chr(code) for area in (PRIVATE, PRIVATE_PLANE) for code in area)
+        self._free = (character for character in areas if character not in used)
+        ampersand = self._seal("&")
+        html = html.replace("&amp;", ampersand).replace("&nbsp;", self._seal(NBSP))
+        for character in filter(SLOW.match, used - {"&"}):
+            html = html.replace(character, self._seal(character))
+        html = BARE_AMPERSAND.sub(ampersand, html)
+        known, is_in_tag = {}, False
 
         def replace(match):
+            nonlocal is_in_tag
             written = match[0]
-            sealed = known.get(written)
+            if written in "<>":
+                is_in_tag = written == "<"
+                return written
+            key = written, is_in_tag, is_in_tag and html.startswith("=", match.end())
+            sealed = known.get(key)
             if sealed is None:
-                known[written] = sealed = self._reference(written)
+                known[key] = sealed = self._reference(*key)
             return sealed
 
         self.html = REFERENCE.sub(replace, html)
 
-    def _reference(self, written):
-        """Return a reference that stands for neither as it is: nh3 knows whether it
-        counts in a value of an attribute."""
+    def _seal(self, character):
+        """Return what stands for a slow character."""
+        if character not in self._seals:
+            self._seals[character] = next(self._free)
+        return self._seals[character]
+
+    def _reference(self, written, is_in_tag, is_before_equals):
+        """Return a reference that stands for nothing slow as it is. In a value of an
+        attribute, one without a semicolon may be part of an address: "&copy=1"."""
         meant = html_lib.unescape(written)
-        if "&" not in meant and NBSP not in meant:
+        if not SLOW.search(meant):
             return written
-        return meant.replace("&", self._ampersand).replace(NBSP, self._nbsp)
+        is_whole = written.endswith(";") or written.startswith("&#")
+        if is_in_tag and not is_whole and (is_before_equals or len(meant) > 1):
+            return self._seal("&") + written[1:]
+        return SLOW.sub(lambda match: self._seal(match[0]), meant)
 
     @property
     def is_sealed(self):
@@ -296,20 +321,18 @@ class Sealed:
 
     def value(self, value):
         """Return the value of an attribute of the parsed HTML as it was meant."""
-        if not self._ampersand:
-            return value
-        return value.replace(self._ampersand, "&").replace(self._nbsp, NBSP)
+        for character, sealed in self._seals.items():
+            value = value.replace(sealed, character)
+        return value
 
     def opened(self, clean):
         """Return the HTML that the parser wrote, with the characters back."""
-        if not self._ampersand:
-            return clean
-        return clean.replace(self._ampersand, "&amp;").replace(self._nbsp, "&nbsp;")
+        for character, sealed in self._seals.items():
+            clean = clean.replace(sealed, ESCAPED.get(character, character))
+        return clean
 
 
-def _unused(html):
-    """Return two characters of Unicode's private use areas that ``html`` has not."""
-    used = set(html)
-    free = (chr(c) for area in (PRIVATE, PRIVATE_PLANE) for c in area)
-    free = (character for character in free if character not in used)
-    return next(free), next(free)
+def _count_slow(html):
+    if html.isascii() or len(html) ** 2 <= MAX_REFERENCE_WORK:
+        return html.count("&")
+    return len(html) - len(SLOW.sub("", html))
