@@ -22,6 +22,9 @@ DIGITS = re.compile(r"\d")
 REMARK = re.compile(r"\([^()]*[^\W\d_][^()]*\)")
 # What follows is another number, or dialed after the call is answered.
 FURTHER = re.compile(r"[;,\n]|/\s*(?=\+)")
+# Neither are words behind a whole number, such as "private" or "Durchwahl 12": letters
+# of a keypad stand behind fewer digits.
+WORDS_BEHIND = re.compile(r"((?:\D*\d){8}[\d\W_]*?)[\W_][^\W\d_]")
 INTERNATIONAL = re.compile(r"^00(?=[1-9])")
 POSSIBLE = (
     phonenumbers.ValidationResult.IS_POSSIBLE,
@@ -54,6 +57,8 @@ def phone_key(text, country=""):
 def _key(text, country):
     country = country if country in phonenumbers.SUPPORTED_REGIONS else ""
     text = clean(FURTHER.split(REMARK.sub(" ", clean(text)))[0])
+    if match := WORDS_BEHIND.match(text):
+        text = clean(match[1])
     # Most countries dial 00 for "+"; the others have no number that begins so.
     for written in dict.fromkeys((text, INTERNATIONAL.sub("+", text))):
         if key := _in_e164(written, country):
