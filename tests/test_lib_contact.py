@@ -135,6 +135,11 @@ def test_anything_is_read(person):
         ('"ceo@customer.example" <x@other.example>', "x@other.example"),
         ('"ceo@customer.example"@other.example', ""),
         ("jane at example dot com", ""),
+        ("jane@example.com/bob@example.com", "jane@example.com bob@example.com"),
+        ("Email:jane@example.com", "jane@example.com"),
+        ("SMTP:jane@example.com", "jane@example.com"),
+        ("mailto:mailto:jane@example.com", "jane@example.com"),
+        ("https://jane@example.com/a", ""),
     ],
 )
 def test_what_people_paste_into_an_address_field(pasted, emails):

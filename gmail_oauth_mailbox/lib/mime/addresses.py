@@ -37,6 +37,8 @@ PIECE = re.compile(
 )
 ASCII_DOMAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[a-z0-9.:]+\]")
 BRACKETS = "()[]{}'`“”‘’„«»"
+# "Email:", or Exchange's "SMTP:".
+LABEL = re.compile(r"[^\W\d_][\w-]{0,20}:(?!/)")
 FULL_WIDTH_AT = "\uff20"
 
 
@@ -200,6 +202,8 @@ def pasted(text):
             words = []
         elif piece[0] == '"':
             words += _quoted(piece)
+        elif piece.count("@") > 1 and "/" in piece:
+            words += filter(None, map(_pasted_address, piece.split("/")))
         elif address := _pasted_address(piece):
             words.append(address)
     return list(dict.fromkeys(found + words))
@@ -267,7 +271,12 @@ def _quoted(piece):
 
 def _pasted_address(word):
     """Return the address that a word of a pasted text is, or ""."""
-    word = bare(clean(word).strip(BRACKETS)).lower()
+    word = clean(word).strip(BRACKETS)
+    while (label := LABEL.match(word)) and label[0].lower() != MAILTO:
+        word = word[label.end() :]
+    if word[: 2 * len(MAILTO)].lower() == MAILTO * 2:
+        word = word[len(MAILTO) :]
+    word = bare(word).lower()
     local, at, domain = word.rpartition("@")
     ascii_name = ascii_domain(domain)
     if (
