@@ -42,6 +42,29 @@ HEADS = {
     "<b>件名:</b> 椅子",
     "Chinese": "<b>发件人:</b> A<br><b>发送时间:</b> 2026年5月1日<br><b>收件人:</b> C<br>"
     "<b>主题:</b> 椅子",
+    "Chinese, traditional": "<b>寄件者:</b> A<br><b>傳送時間:</b> 2026年5月1日<br>"
+    "<b>收件者:</b> C<br><b>主旨:</b> 椅子",
+    "Korean": "<b>보낸 사람:</b> A<br><b>보낸 날짜:</b> 2026년 5월 1일<br>"
+    "<b>받는 사람:</b> C<br><b>제목:</b> 의자",
+    "Greek": "<b>Από:</b> A<br><b>Στάλθηκε:</b> Παρασκευή<br><b>Προς:</b> C<br>"
+    "<b>Θέμα:</b> Καρέκλες",
+    "Hebrew": "<b>מאת:</b> A<br><b>נשלח:</b> יום שישי<br><b>אל:</b> C<br>"
+    "<b>נושא:</b> כיסאות",
+    "Arabic": "<b>من:</b> A<br><b>تم الإرسال:</b> الجمعة<br><b>إلى:</b> C<br>"
+    "<b>الموضوع:</b> كراسي",
+    "Ukrainian": "<b>Від:</b> A<br><b>Надіслано:</b> п'ятниця<br><b>Кому:</b> C<br>"
+    "<b>Тема:</b> Стільці",
+    "Romanian": "<b>De la:</b> A<br><b>Trimis:</b> vineri<br><b>Către:</b> C<br>"
+    "<b>Subiect:</b> Scaune",
+    "Slovak": "<b>Od:</b> A<br><b>Odoslané:</b> piatok<br><b>Komu:</b> C<br>"
+    "<b>Predmet:</b> Stoličky",
+    "Croatian": "<b>Šalje:</b> A<br><b>Poslano:</b> petak<br><b>Prima:</b> C<br>"
+    "<b>Predmet:</b> Stolice",
+    "Bulgarian": "<b>От:</b> A<br><b>Изпратено:</b> петък<br><b>До:</b> C<br>"
+    "<b>Относно:</b> Столове",
+    "Thai": "<b>จาก:</b> A<br><b>ส่ง:</b> 1 พ.ค.<br><b>ถึง:</b> C<br><b>เรื่อง:</b> เก้าอี้",
+    "Vietnamese": "<b>Từ:</b> A<br><b>Đã gửi:</b> 1/5<br><b>Tới:</b> C<br>"
+    "<b>Chủ đề:</b> Ghế",
 }
 SAMPLES = {
     **{f"Outlook, {name}": OUTLOOK.format(head) for name, head in HEADS.items()},
@@ -108,6 +131,11 @@ SAMPLES = {
     "plain text": text_to_html(
         "NEW words\n\nOn Fri, May 1, 2026 at 10:00 AM A <a@b.test>\nwrote:\n\n> OLD words\n"
     ),
+    "GMX": (
+        "<div>NEW words</div><div style='border-left:2px solid #C3D9E5'><div><b>Gesendet:"
+        "</b>&nbsp;Freitag, 1. Mai 2026<br><b>Von:</b>&nbsp;A &lt;a@b.test&gt;<br><b>An:"
+        "</b>&nbsp;c@b.test<br><b>Betreff:</b>&nbsp;C</div><div>OLD words</div></div>"
+    ),
     "plain text in HTML": (
         "<pre>NEW words<br><br>Il giorno 1 mag 2026 alle 10:00 A ha scritto:<br>"
         "&gt; OLD words<br>&gt;<br>&gt; more</pre>"
@@ -158,6 +186,28 @@ OPEN = {
     "answered below": "<p>Hi</p><blockquote>Old</blockquote><p>yes</p>",
     "a rule": "<p>NEW words</p><hr><p>more words</p>",
 }
+
+
+SIGNED = (
+    "<p>NEW words</p><div>On 01/05/2026 10:00, A wrote:<br></div>"
+    "<blockquote type='cite'><p>OLD words</p></blockquote>{}"
+)
+
+
+@pytest.mark.parametrize(
+    "signature", ["<pre>-- \nAnn</pre>", "<div>-- <br>Ann<br>Chairs Ltd</div>"]
+)
+def test_a_signature_below_the_quote_stays(signature):
+    shown, rest = folded(SIGNED.format(signature), "Re: Chairs")
+    hidden, _end, below = rest.partition("</details>")
+    assert "NEW words" in shown and "A wrote" in hidden and "OLD words" in hidden
+    assert "Ann" in below
+
+
+def test_words_below_the_quote_keep_it_open():
+    assert folded(SIGNED.format("<p>yes</p>"), "Re: Chairs")[1] == ""
+    below = "<p>yes</p><div>-- <br>Ann</div>"
+    assert folded(SIGNED.format(below), "Re: Chairs")[1] == ""
 
 
 def folded(html, subject=""):

@@ -44,7 +44,8 @@ FROM = frozenset(
     """
     from von de da van od fra från lähettäjä kimden feladó от от:кого 差出人 发件人
     寄件者 보낸사람 보낸:사람 od:koho avsender expéditeur mittente remitente remetente
-    afzender gönderen отправитель nadawca
+    afzender gönderen отправитель nadawca από מאת من від de:la šalje nuo
+    saatja dari จาก từ
     """.replace(":", "\0").split()
 )
 SENT = frozenset(
@@ -52,7 +53,9 @@ SENT = frozenset(
     sent date gesendet datum envoyé inviato data enviado enviado:el fecha enviada:em
     enviada verzonden sendt dato skickat lähetetty päivämäärä gönderildi tarih
     elküldve dátum отправлено дата wysłano odesláno 送信日時 日付 日時 发送时间 日期
-    寄件日期 보낸날짜 날짜 enviado:em inviato:il envoyé:le gesendet:am sent:at
+    寄件日期 傳送時間 보낸날짜 보낸:날짜 날짜 enviado:em inviato:il envoyé:le
+    gesendet:am sent:at στάλθηκε נשלח تم:الإرسال надіслано trimis odoslané poslano poslato
+    изпратено išsiųsta saadetud enviat dikirim ส่ง đã:gửi
     """.replace(":", "\0").split()
 )
 OTHER = frozenset(
@@ -60,7 +63,10 @@ OTHER = frozenset(
     to cc subject an kopie betreff à objet pour copie a oggetto para asunto
     assunto aan onderwerp til emne kopi till ämne kopia vastaanottaja aihe kime
     konu címzett tárgy másolatot:kap кому копия тема do dw temat komu předmět 宛先
-    件名 收件人 抄送 主题 主旨 받는사람 참조 제목 destinatario sujet
+    件名 收件人 收件者 副本 抄送 主题 主旨 받는사람 받는:사람 참조 제목 destinatario
+    sujet
+    προς κοιν θέμα אל נושא إلى الموضوع către subiect predmet prima za zadeva до
+    относно kam adressaat teema per:a assumpte kepada subjek ถึง เรื่อง tới đến chủ:đề
     """.replace(":", "\0").split()
 )
 LABEL = re.compile(r"[\s*>]*([^\W\d_][^:：]{0,24}?)[\s*]*[:：](.*)", re.S)
@@ -193,6 +199,7 @@ class _Page:
 
     :ivar lines: those with words
     :ivar quotes: the ``blockquote`` elements that are in no other
+    :ivar signature: how many lines stand before the last "-- ", or None
     """
 
     def __init__(self, clean):
@@ -200,6 +207,7 @@ class _Page:
         self.lines, self.quotes = [], []
         self._root = self._element = _Element("", "", 0, None, 0)
         self._quote = self._line = None
+        self.signature = None
         # The rule or border above the next line.
         self._mark = None
         position = 0
@@ -269,6 +277,8 @@ class _Page:
         )
         line.parts.clear()
         line.text = " ".join(text.split())[:MAX_LINE]
+        if line.text == "--" or line.text.startswith("-- "):
+            self.signature = len(self.lines)
         if DASH_LINE.fullmatch(line.text):
             self._mark = line.start, line.element
         elif WORD.search(line.text):
@@ -279,7 +289,10 @@ class _Page:
 def _find(page, is_forward):
     """Return (start, end, element around it) of what is folded, or None."""
     lines, quote = page.lines, page.quotes[-1] if page.quotes else None
-    if quote and (quote.line < len(lines) or not quote.end):
+    if quote and not quote.end:
+        quote = None
+    if quote and quote.line < len(lines) and quote.line != page.signature:
+        # Something else than a signature follows.
         quote = None
     marked = len(lines) if quote else _first_marked(lines)
     for number, line in enumerate(lines):
@@ -331,12 +344,16 @@ def _is_dated_verb(text):
 
 
 def _has_headers(lines, number):
-    """Whether the headers of a message begin at a line."""
-    if _label(lines[number]) not in FROM:
-        return False
+    """Whether the headers of a message begin at a line: with its sender, or with its
+    date and then its sender (GMX)."""
+    labels = [_label(line) for line in lines[number : number + 2]]
+    if labels[0] not in FROM:
+        if labels[0] not in SENT or labels[-1] not in FROM:
+            return False
+        number += 1
     found = [_label(line) for line in lines[number + 1 : number + MAX_HEADERS]]
     others = {label for label in found if label in OTHER}
-    has_date = any(label in SENT for label in found[:6])
+    has_date = labels[0] in SENT or any(label in SENT for label in found[:6])
     return has_date and len(others) >= (1 if lines[number].mark else 2)
 
 
