@@ -177,18 +177,49 @@ def _strict(raw, codec):
 
 
 def _iso_2022_jp(raw):
-    """Return ISO-2022-JP with the signs of row 13 that mail programs add, such as
-    circled numbers, or None. Python's codec knows them in EUC only."""
+    """Return ISO-2022-JP with the signs that mail programs add, such as circled
+    numbers (row 13) and the letters of names (rows 89 to 92), or None. Python's codec
+    knows them in Shift_JIS and EUC only."""
     parts = SHIFT.split(raw)
-    for place in range(2, len(parts), 2):
-        if parts[place - 1] in (b"$B", b"$@"):
-            parts[place] = bytes(byte | 0x80 for byte in parts[place])
-        elif parts[place - 1] not in (b"(B", b"(J"):
-            return None
-    try:
-        return b"".join(parts[::2]).decode("euc_jis_2004")
-    except ValueError:
-        return None
+    for encode, codec in ((_shift_jis, "cp932"), (_euc_jp, "euc_jis_2004")):
+        try:
+            pieces = [parts[0]]
+            for shift, piece in zip(parts[1::2], parts[2::2], strict=True):
+                pieces.append(encode(shift, piece))
+            return b"".join(pieces).decode(codec)
+        except ValueError:
+            continue
+    return None
+
+
+def _euc_jp(shift, piece):
+    """Return a piece of ISO-2022-JP, behind a shift, in EUC-JP.
+
+    :raises ValueError: it isn't written in two bytes or in ASCII
+    """
+    if shift in (b"$B", b"$@"):
+        return bytes(byte | 0x80 for byte in piece)
+    if shift in (b"(B", b"(J"):
+        return piece
+    raise ValueError(shift)
+
+
+def _shift_jis(shift, piece):
+    """Return a piece of ISO-2022-JP, behind a shift, in Shift_JIS (JIS X 0208, annex 1;
+    JIS X 0201 for narrow kana).
+
+    :raises ValueError: half of a letter
+    """
+    if shift == b"(I":
+        return bytes(byte | 0x80 for byte in piece)
+    if shift not in (b"$B", b"$@"):
+        return piece
+    found = bytearray()
+    for row, cell in zip(piece[::2], piece[1::2], strict=True):
+        found.append((row + 1) // 2 + (0x70 if row < 0x5F else 0xB0))
+        is_even = not row % 2
+        found.append(cell + (0x7E if is_even else 0x1F + (cell > 0x5F)))
+    return bytes(found)
 
 
 def _may_shift(raw, codec):
