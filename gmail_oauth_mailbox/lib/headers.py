@@ -399,13 +399,12 @@ def _cut(text, size):
 
 END_OF_WORD = re.compile(r"[\s;(]")
 
-
-@lru_cache(maxsize=64)
-def _parameter(name):
-    name = re.escape(name)
-    return re.compile(rf"(?:^|[;\s]){name}\s*=\s*(\"[^\"]*\"|[^\s;]+)", re.I)
-
-
+# A value is read whole, so that nothing in it is taken for another parameter.
+PARAMETER = re.compile(
+    rf"(?:^|[;\s])([^\s;=\"]{{1,60}})\s*=\s*({QUOTED}|[^\s;]+)", re.S
+)
+# Of these alone: some programs write the backslashes of folders as they are.
+QUOTED_PAIR = re.compile(r"\\([\"\\])")
 # RFC 2231, 3 and 4: "name*0*=utf-8'en'a%20b"; number and last "*" are optional.
 PIECE_OF = re.compile(
     r"(?:^|[;\s])([\w-]{1,40})\*(?:(\d{1,4})(\*)?)?\s*=\s*(\"[^\"]*\"|[^\s;]+)"
@@ -471,8 +470,15 @@ class Headers:
         """Return a parameter of a structured header (RFC 2045), or "". One in pieces,
         or with a charset of its own, is put together (RFC 2231)."""
         raw = self.raw(name)[:MAX_HEADER]
-        if not raw:
+        if "=" not in raw:
             return ""
-        if match := _parameter(parameter).search(raw):
-            return match[1].strip('"')
-        return _continued(raw, parameter)
+        if found := _continued(raw, parameter):
+            # The plain one beside it is for programs that can't read this.
+            return found
+        for match in PARAMETER.finditer(raw):
+            if match[1].lower() == parameter:
+                value = match[2]
+                is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+                value = value[1:-1] if is_quoted else value.strip('"')
+                return QUOTED_PAIR.sub(r"\1", value)
+        return ""
