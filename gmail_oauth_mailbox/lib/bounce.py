@@ -2,7 +2,8 @@
 
 Sources: RFC 3464 (delivery status notifications), RFC 6522 (multipart/report). Gmail's
 own reports name the addresses in X-Failed-Recipients too; their subject tells a failure
-from a delay.
+from a delay. qmail writes a text of its own (D. J. Bernstein, "The qmail-send Bounce
+Message Format").
 """
 
 import re
@@ -17,6 +18,9 @@ FOLD = re.compile(r"\r?\n[ \t]+")
 WORD = re.compile(r"\s*([a-z]*)")
 STATUS = ("message/delivery-status", "message/global-delivery-status")
 RECIPIENTS = ("original-recipient", "final-recipient")
+# What stands in the fields on one recipient once.
+ONCE = ("action", "status", *RECIPIENTS)
+QMAIL = "Hi. This is the "
 ORIGINAL = ("message/rfc822", "text/rfc822-headers", "message/global")
 
 
@@ -28,6 +32,10 @@ def read_bounce(payload, headers, mimetypes, text_of_part):
     :param mimetypes: of its parts
     :param text_of_part: returns the text of a part that holds its own, else ""
     """
+    if mimetypes == {"text/plain"} and _is_daemon(headers):
+        text = text_of_part(payload)[:MOST_REPORT]
+        if text.startswith(QMAIL):
+            return _of_qmail(text)
     if mimetypes.isdisjoint(STATUS) and not headers.raw("x-failed-recipients"):
         return (), ()
     groups, ids, is_report = [], [], False
@@ -76,12 +84,50 @@ def _is_mail(part):
 def _groups(part, text):
     """Return the fields on each recipient: of the report's text, or where groups of
     fields came as parts."""
-    groups = [_fields(group) for group in BLANK_LINE.split(FOLD.sub(" ", text))]
+    groups = [
+        fields
+        for group in BLANK_LINE.split(FOLD.sub(" ", text))
+        for fields in _recipients(group)
+    ]
     groups += [
         {name: headers.text(name) for name in ("action", "status", *RECIPIENTS)}
         for headers in map(Headers, _parts(part))
     ]
     return [group for group in groups if any(map(group.get, RECIPIENTS))]
+
+
+def _is_daemon(headers):
+    is_returned = headers.raw("return-path").strip() == "<>"
+    return is_returned or "mailer-daemon" in headers.raw("from").lower()
+
+
+def _recipients(text):
+    """Yield the fields on each recipient; some reports have no blank line between."""
+    fields = {}
+    for line in text.splitlines():
+        name, _colon, value = line.partition(":")
+        name = name.strip().lower()
+        if name in ONCE and name in fields:
+            yield fields
+            fields = {}
+        fields[name] = value.strip()
+    yield fields
+
+
+def _of_qmail(text):
+    """Return what ``read_bounce`` does of qmail's report: paragraphs on one recipient
+    each, behind "<address>:", then a line of hyphens, then the mail."""
+    failed, rest = [], ""
+    for paragraph in BLANK_LINE.split(text, maxsplit=MOST_PARTS):
+        if paragraph.startswith("-"):
+            rest = text.partition(paragraph)[2].lstrip()
+            break
+        if paragraph.startswith("<"):
+            line = paragraph.partition("\n")[0].rstrip("\r :")
+            failed += [person.address.lower() for person in parse_addresses(line)]
+    head = BLANK_LINE.split(FOLD.sub(" ", rest), maxsplit=1)[0]
+    ids = message_ids(_fields(head).get("message-id", "")) if failed else ()
+    return tuple(dict.fromkeys(failed))[:MOST_FAILED], ids
 
 
 def _failed(fields):

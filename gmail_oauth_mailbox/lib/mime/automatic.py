@@ -23,6 +23,7 @@ MARKS = frozenset(
         "x-mailautoreply",
         "x-fc-machinegenerated",
         "x-vacation",
+        "x-failed-recipients",
     }
 )
 # Headers that say how a message came about, and their words for it.
