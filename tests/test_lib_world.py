@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from odoo.addons.gmail_oauth_mailbox.lib.headers import (
+    Headers,
     balanced,
     decode_header,
     name_of,
@@ -300,6 +301,12 @@ def test_signs_that_mail_programs_add_to_a_charset():
     assert charsets.decode("“€”".encode("cp1252"), "iso-8859-1") == "“€”"
 
 
+def test_letters_of_names_and_narrow_kana_in_iso_2022_jp():
+    # Rows 89 to 92, which Outlook writes.
+    assert charsets.decode(b"\x1b$B\x7c\x62\x36\x36\x1b(B", "iso-2022-jp") == "髙橋"
+    assert charsets.decode(b"\x1b$B-!\x1b(B \x1b(I6\x1b(B", "iso-2022-jp") == "① ｶ"
+
+
 @given(st.binary(max_size=200), st.text(max_size=30))
 @example(b"\xff\xfe", "utf-16")
 @example(b"abc", "punycode")
@@ -440,6 +447,47 @@ def test_which_part_is_the_text(payload, text, files):
     assert message.text_part_id is None
 
 
+@pytest.mark.parametrize(
+    "empty",
+    [
+        "<html><body></body></html>",
+        "<div><br></div>",
+        "<p>&nbsp; &#160;</p><hr>",
+        "<style>p{margin:0}</style>",
+    ],
+)
+def test_an_empty_form_of_the_text_hides_nothing(empty):
+    message = parse(
+        multipart(
+            "multipart/alternative", part(content="plain"), part("text/html", empty)
+        )
+    )
+    assert "plain" in message.body_html
+
+
+@pytest.mark.parametrize("shown", ["<p>rich</p>", "<p>&amp;</p>", "<img src='cid:a'>"])
+def test_a_form_with_anything_in_it_is_shown(shown):
+    message = parse(
+        multipart(
+            "multipart/alternative", part(content="plain"), part("text/html", shown)
+        )
+    )
+    assert "plain" not in message.body_html
+
+
+def test_parts_below_the_deepest_level_are_kept():
+    payload = multipart(
+        "multipart/mixed",
+        part(content="all"),
+        part("application/pdf", b"x", filename="a.pdf"),
+    )
+    for _level in range(100):
+        payload = multipart("multipart/mixed", payload)
+    message = parse(payload)
+    assert message.body_text == "all"
+    assert [a.filename for a in message.attachments] == ["a.pdf"]
+
+
 def test_lines_that_were_broken_softly():
     content = (
         "See https://shop.example.com/a/long/path/that/was/cut/ \nby/the/sender?id=1\n"
@@ -503,6 +551,25 @@ def test_any_name_is_one_of_a_file(written):
     assert file_name(name, "file") == name
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("filename=\"a.pdf\"; filename*=UTF-8''%C3%A4.pdf", "ä.pdf"),
+        (r'filename="a \"b\".pdf"', 'a "b".pdf'),
+        (r'filename="C:\plan.pdf"', r"C:\plan.pdf"),
+        ('x="; filename=evil.exe"; filename="a.pdf"', "a.pdf"),
+        ('filename="a;filename=b.exe"', "a;filename=b.exe"),
+        ('filename="a.pdf', "a.pdf"),
+        ("FileName = a.pdf ; size=3", "a.pdf"),
+        ("x=filename=a.pdf", ""),
+    ],
+)
+def test_names_of_files_in_headers(written, name):
+    given = {"name": "Content-Disposition", "value": f"attachment; {written}"}
+    headers = Headers({"headers": [given]})
+    assert headers.parameter("content-disposition", "filename") == name
+
+
 def test_files_have_clean_names():
     headers = [
         (
@@ -538,6 +605,7 @@ def test_files_have_clean_names():
         ("Delivered-To", "Autoresponder"),
         ("X-POST-MessageClass", "9; Autoresponder"),
         ("Return-Path", "<>"),
+        ("X-Failed-Recipients", "gone@customer.example.com"),
         ("Auto-Submitted", "auto-replied (vacation)"),
     ],
 )
@@ -568,11 +636,13 @@ def test_people_are_no_programs(name, value):
         ("PUBLISH", False),
         ("REPLY", True),
         ("CANCEL", True),
+        ("Reply", True),
         ("", False),
     ],
 )
 def test_answers_of_calendars(method, is_automatic):
     line = f"METHOD:{method}\r\n" if method else ""
+    line = line.lower() if method == "Reply" else line
     invitation = part("text/calendar", f"BEGIN:VCALENDAR\r\n{line}END:VCALENDAR")
     message = parse(multipart("multipart/alternative", part(content="x"), invitation))
     assert bool(message.auto_submitted) is is_automatic
@@ -641,6 +711,44 @@ def test_bounces(recipient, action, mimetype, headers):
 def test_other_reports(text):
     report = multipart("multipart/report", part("message/delivery-status", text))
     assert not parse(report).failed
+
+
+def test_a_report_without_blank_lines_names_all():
+    text = "".join(
+        f"Final-Recipient: rfc822; {name}@x.example\nAction: {action}\nStatus: 5.1.1\n"
+        for name, action in (("a", "failed"), ("b", "failed"), ("c", "delayed"))
+    )
+    report = multipart("multipart/report", part("message/delivery-status", text))
+    assert parse(report).failed == ("a@x.example", "b@x.example")
+
+
+QMAIL = """Hi. This is the qmail-send program at mx.x.example.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+
+<gone@x.example>:
+Sorry, no mailbox here by that name. (#5.1.1)
+
+<Away@x.example>:
+<eve@y.example> does not like this recipient.
+
+--- Below this line is a copy of the message.
+
+Return-Path: <anna@example.org>
+Message-ID: <o@example.org>
+To: gone@x.example
+
+<carla@x.example>:
+"""
+
+
+def test_reports_of_qmail():
+    daemon = [("From", "MAILER-DAEMON@mx.x.example"), ("Return-Path", "<>")]
+    message = parse(part(content=QMAIL, headers=daemon))
+    assert message.failed == ("gone@x.example", "away@x.example")
+    assert "<o@example.org>" in message.references
+    assert message.auto_submitted
+    assert not parse(part(content=QMAIL, headers=[("From", "a@x.example")])).failed
+    assert not parse(part(content=f"See:\n{QMAIL}", headers=daemon)).failed
 
 
 def test_a_report_that_somebody_forwards_is_not_ours():

@@ -47,6 +47,8 @@ MAX_LEVELS = 200
 MAX_LINE_WORK = 4_000_000
 # Parameters of a header, which it reads in time quadratic in their number.
 LONG_HEADER = re.compile(rb"^content-[\w-]{1,40}:(?:[^\n]|\n[ \t]){10000}", re.I | re.M)
+# In clean HTML: a picture, or a letter outside of its tags.
+SHOWN = re.compile(r"<img |(?:^|>)(?:\s|&nbsp;)*(?!&nbsp;)[^<\s]")
 CONTENT_ID = re.compile(r' data-cid="([^"]*)"')
 # Characters of cleaned HTML; larger ones keep their beginning.
 FOLDED_ABOVE = 1_000_000
@@ -120,14 +122,28 @@ class _Body:
             return
         mimetype = _mimetype(part)
         children = _parts_of(part)
-        if mimetype == "message/rfc822" or not children or depth >= MAX_DEPTH:
+        if mimetype == "message/rfc822" or not children:
             self._leaf(part, mimetype, is_choice)
+            return
+        if depth >= MAX_DEPTH:
+            self._flat(children)
             return
         if mimetype == "multipart/alternative":
             self._alternative(children, depth)
             return
         for child in children:
             self.walk(child, depth + 1)
+
+    def _flat(self, children):
+        """Take in the parts below the deepest level as if they were one mixture."""
+        stack = children[::-1]
+        while stack and self._left > 0:
+            part, self._left = stack.pop(), self._left - 1
+            mimetype, inner = _mimetype(part), _parts_of(part)
+            if mimetype == "message/rfc822" or not inner:
+                self._leaf(part, mimetype, is_choice=False)
+            else:
+                stack += inner[::-1]
 
     def _alternative(self, children, depth):
         """Show the last alternative that has HTML; keep its text for the search."""
@@ -252,7 +268,7 @@ class _Body:
         self.text.append(text)
 
 
-METHOD = re.compile(r"^METHOD:\s*([A-Za-z]{1,20})", re.M)
+METHOD = re.compile(r"^METHOD:\s*([A-Za-z]{1,20})", re.I | re.M)
 MAX_METHOD = 5_000
 
 NAMES = {
@@ -360,6 +376,9 @@ def parse_message(message, whole=False):
     snippet = decode_header(_unescape(text_of(message.get("snippet"))))
     if html.strip():
         body_html = clean_html(html)
+        if text and not SHOWN.search(body_html):
+            # Some programs write an empty form of the text beside the plain one.
+            body_html = text_to_html(text)
         body_text = text or clean_html_to_text(body_html[:2_000_000])
     else:
         body_html = text_to_html(text) if text else ""
