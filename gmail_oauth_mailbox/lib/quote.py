@@ -54,8 +54,8 @@ SENT = frozenset(
     enviada verzonden sendt dato skickat lähetetty päivämäärä gönderildi tarih
     elküldve dátum отправлено дата wysłano odesláno 送信日時 日付 日時 发送时间 日期
     寄件日期 傳送時間 보낸날짜 보낸:날짜 날짜 enviado:em inviato:il envoyé:le
-    gesendet:am sent:at στάλθηκε נשלח تم:الإرسال надіслано trimis odoslané poslano poslato
-    изпратено išsiųsta saadetud enviat dikirim ส่ง đã:gửi
+    gesendet:am sent:at στάλθηκε נשלח تم:الإرسال надіслано trimis odoslané poslano
+    poslato изпратено išsiųsta saadetud enviat dikirim ส่ง đã:gửi
     """.replace(":", "\0").split()
 )
 OTHER = frozenset(
