@@ -11,7 +11,7 @@ from odoo.tools import file_open, mute_logger
 
 from odoo.addons.gmail_oauth_mailbox.lib import crypto
 
-from .common import ANNA, PRIVATE, ConnectingCase
+from .common import ANNA, BEN, PRIVATE, ConnectingCase
 
 OAUTH = "odoo.addons.gmail_oauth_mailbox.services.gmail_oauth"
 KEYS_SERVICE = "odoo.addons.gmail_oauth_mailbox.services.gmail_keys"
@@ -68,6 +68,27 @@ class TestDisconnecting(ConnectingCase):
         self.dialog(mailbox, keep_mail="delete").action_confirm()
         self.assertFalse(mailbox.exists())
         self.assertFalse(self.env["gmail.message"].search_count([]))
+
+    def test_a_mailbox_that_cannot_be_deleted_keeps_back_no_other(self):
+        """Odoo would switch the scheduled action off, and no email would go."""
+        stuck = self.connect(self.anna, ANNA)
+        other = self.connect(self.ben, BEN)
+        (self.anna | self.ben).active = False
+        (stuck | other).left_at = "2020-01-01"
+        delete = type(stuck)._delete
+
+        def refuse(mailbox):
+            if mailbox.id == stuck.id:
+                raise UserError("A record needs it")
+            return delete(mailbox)
+
+        with (
+            patch.object(type(stuck), "_delete", refuse),
+            mute_logger("odoo.addons.gmail_oauth_mailbox.services.gmail_leaving"),
+        ):
+            self.run_cron("leaving")
+        self.assertTrue(stuck.exists())
+        self.assertFalse(other.exists())
 
     def test_archived_by_a_number(self):
         mailbox = self.connect(self.anna, ANNA)
