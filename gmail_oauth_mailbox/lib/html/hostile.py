@@ -317,7 +317,7 @@ class Sealed:
     @property
     def is_sealed(self):
         """Whether anything was taken out."""
-        return bool(self._ampersand)
+        return bool(self._seals)
 
     def value(self, value):
         """Return the value of an attribute of the parsed HTML as it was meant."""
