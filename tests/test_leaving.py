@@ -42,6 +42,10 @@ class TestDisconnecting(ConnectingCase):
         self.assertEqual(dialog.next_default, PRIVATE)
         self.assertFalse(dialog.other_users or dialog.waiting_count)
 
+    def test_the_dialog_of_an_only_mailbox_names_no_other(self):
+        dialog = self.dialog(self.connect(self.anna, ANNA))
+        self.assertFalse(dialog.next_default)
+
     def test_only_the_owner_is_asked(self):
         mailbox = self.connect(self.anna, ANNA)
         with self.assertRaises(AccessError):

@@ -104,7 +104,7 @@ def test_a_plain_message():
             ],
         ),
         labelIds=["SENT", "UNREAD"],
-        snippet="Hello &amp; &#39;bye&#39;",
+        snippet="Hello &amp; &#39;bye&#x27;",
         historyId="123456789012345678901",
         sizeEstimate=999,
     )

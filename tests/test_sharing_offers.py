@@ -4,7 +4,7 @@ act, actor, and level, in a table."""
 from datetime import timedelta
 from unittest.mock import patch
 
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from odoo.addons.gmail_oauth_mailbox.services import gmail_exclusions
@@ -488,8 +488,17 @@ class TestAnswers(OffersCase):
         [offer] = self.offers(box)
         self.assertEqual((offer.kind, offer.state), ("limit", "asked"))
         self.assertEqual(offer.activity_id.user_id, self.anna)
-        offer.with_user(self.anna).action_share()
+        self.assertEqual(offer.question, 'Go back to sharing "The subject too"?')
+        offer.with_user(self.anna).action_decline()
+        self.assertEqual(box.sharing_level, "metadata")
+        answer = offer.with_user(self.anna).action_share()
         self.assertEqual(box.sharing_level, "subject")
+        self.assertIn('shares "The subject too"', answer["params"]["message"])
+        # What was agreed to is changed where the mailbox is.
+        self.assertTrue(offer.is_final)
+        with self.assertRaisesRegex(UserError, "open the mailbox"):
+            offer.with_user(self.anna).action_decline()
+        self.assertEqual((offer.state, box.sharing_level), ("accepted", "subject"))
         limit(False)
         self.assertEqual(box.sharing_level, "subject")
 

@@ -446,15 +446,7 @@ def _label_ids(given):
 
 def _unescape(text):
     # Gmail's snippet is HTML-escaped.
-    for entity, character in (
-        ("&#39;", "'"),
-        ("&quot;", '"'),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&amp;", "&"),
-    ):
-        text = text.replace(entity, character)
-    return text
+    return html_lib.unescape(text)
 
 
 def _storable(text):

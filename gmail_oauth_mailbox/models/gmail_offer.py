@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 
 
 class GmailOffer(models.Model):
@@ -10,6 +10,8 @@ class GmailOffer(models.Model):
     _description = "Sharing Request"
     _order = "state, id desc"
     _rec_name = "name"
+    # What its activities open: cards fit on a phone.
+    _systray_view = "kanban"
 
     way = fields.Char(required=True, readonly=True)
     kind = fields.Selection(
@@ -33,6 +35,9 @@ class GmailOffer(models.Model):
     is_repeated = fields.Boolean(
         readonly=True, help="The owner agreed once, before something changed again"
     )
+    is_final = fields.Boolean(
+        compute="_compute_is_final", help="The answer can't be taken back here."
+    )
     state = fields.Selection(
         [("asked", "Not answered"), ("accepted", "Shared"), ("declined", "Not shared")],
         default="asked",
@@ -50,6 +55,11 @@ class GmailOffer(models.Model):
     def _compute_reason(self):
         for offer in self:
             offer.question, offer.reason = self.env["gmail.linking"]._offer_texts(offer)
+
+    @api.depends("kind", "state")
+    def _compute_is_final(self):
+        for offer in self:
+            offer.is_final = offer.kind == "limit" and offer.state == "accepted"
 
     # ------------------------------------------------------------------
     # What activities ask of their document; a request has no chatter
@@ -81,7 +91,17 @@ class GmailOffer(models.Model):
         return self._answered("accepted")
 
     def action_decline(self):
-        """Keep these emails private."""
+        """Keep these emails private.
+
+        :raises UserError: the owner's mailbox shares more by now
+        """
+        if any(self.sudo().mapped("is_final")):
+            raise UserError(
+                self.env._(
+                    "You agreed to this request. To share less, open the mailbox and "
+                    "change its sharing."
+                )
+            )
         return self._answered("declined")
 
     def _answered(self, state):

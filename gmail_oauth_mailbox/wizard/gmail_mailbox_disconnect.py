@@ -32,7 +32,7 @@ class GmailMailboxDisconnect(models.TransientModel):
                 [("gmail_mailbox_id", "=", mailbox.id), ("state", "=", "outgoing")]
             )
             heir = mailbox and mailbox.is_default and mailbox._next_default()
-            dialog.next_default = heir and heir.email
+            dialog.next_default = heir.email if heir else False
             others = mailbox and self.env["gmail.oauth"]._others_of(mailbox)
             dialog.other_users = ", ".join(others or ())
 

@@ -70,7 +70,7 @@ COMPARED = "compared"
 CLOCK = "clock_timestamp() AT TIME ZONE 'UTC'"
 
 # Kinds of offers whose emails no name stands for.
-UNNAMED = ("company", "limit", "record")
+UNNAMED = ("company", "record")
 
 
 def _is_ruled(link):
@@ -730,7 +730,12 @@ class Offers:
         kind, _colon, value = key.partition(":")
         is_repeated = bool(offer and offer.state == "accepted")
         actor = way.actor if way else None
-        values = {"actor_id": actor, "state": "asked", "is_repeated": is_repeated}
+        values = {
+            "actor_id": actor,
+            "state": "asked",
+            "is_repeated": is_repeated,
+            "name": self._name(mailbox, kind, value),
+        }
         if offer:
             offer.write(values)
         else:
@@ -740,7 +745,6 @@ class Offers:
                     "mailbox_id": mailbox.id,
                     "way": key,
                     "kind": kind,
-                    "name": self._name(mailbox, kind, value),
                 }
             )
         self._stamp(offer)
@@ -776,6 +780,9 @@ class Offers:
             number = int(value.partition(":")[0])
             rule = self.env["gmail.link.rule"].browse(number).exists()
             return rule.name or value
+        if kind == "limit":
+            limit = self.env["gmail.setup"]._sharing_ceiling()
+            return self._level_name(mailbox, sharing.capped(value, limit))
         if kind == "exclusion":
             return value.partition(":")[2]
         if kind == "company":
@@ -847,7 +854,7 @@ class Offers:
     def summary(self, offer):
         """Return the question of an offer."""
         if offer.kind == "limit":
-            return offer.env._("Let colleagues read more of your emails?")
+            return offer.env._('Go back to sharing "%s"?', offer.name)
         if offer.kind == "record":
             return offer.env._(
                 "Let colleagues read your emails on a record that was moved?"
@@ -865,6 +872,12 @@ class Offers:
     def answered(self, offer):
         """Return the sentence that confirms an answer."""
         name = offer.name or ""
+        if offer.kind == "limit":
+            if offer.state == "accepted":
+                mailbox = offer.sudo().mailbox_id
+                level = self._level_name(mailbox, mailbox.sharing_level)
+                return offer.env._('Your mailbox shares "%s" again.', level)
+            return offer.env._("Your mailbox goes on sharing as it does now.")
         if offer.state == "accepted":
             if offer.kind in UNNAMED:
                 return offer.env._("Colleagues can read these emails now.")
@@ -904,7 +917,12 @@ class Offers:
             ),
             "exclusion": offer.env._("%s is no longer excluded.", name),
             "record": offer.env._("%s moved a record to another company.", who),
-            "limit": offer.env._("%s raised the maximum sharing.", who),
+            "limit": offer.env._(
+                "%(who)s raised the most that may be shared. Before it was lowered, "
+                'your mailbox shared "%(name)s".',
+                who=who,
+                name=name,
+            ),
         }[self._reason_kind(offer)]
         sentences = [happened]
         if offer.is_repeated:
@@ -913,7 +931,9 @@ class Offers:
                     "You agreed before, but the emails would reach more people."
                 )
             )
-        if offer.kind != "limit" and (level := self._level_name(offer)):
+        mailbox = offer.sudo().mailbox_id
+        level = self._level_name(mailbox, mailbox.sharing_level)
+        if offer.kind != "limit" and level:
             sentences.append(
                 offer.env._(
                     "If you agree, everyone with access to the record sees: %s.", level
@@ -930,8 +950,8 @@ class Offers:
             return "colleague"
         return offer.kind
 
-    def _level_name(self, offer):
-        """Return the name of the level at which an offer's emails would be shared."""
-        mailbox = offer.sudo().mailbox_id
-        names = dict(offer.env["gmail.setup"]._sharing_choices())
-        return names.get(mailbox.sharing_level)
+    def _level_name(self, mailbox, level):
+        """Return the name of a level, as a mailbox's owner reads it."""
+        env = mailbox.with_context(lang=mailbox.user_id.lang).env
+        levels = env["gmail.thread"]._fields["sharing_level"]
+        return dict(levels._description_selection(env)).get(level)
