@@ -283,6 +283,51 @@ def test_9_exclude_the_sender(page):
     assert [exclusion["pattern"] for exclusion in found] == [CARLA]
 
 
+@pytest.fixture(scope="module")
+def administrator(server, browser):
+    return logged_in_page(browser, server, "admin")
+
+
+def limit(page, level):
+    number = rpc(
+        page, "res.config.settings", "create", {"gmail_sharing_ceiling": level}
+    )
+    rpc(page, "res.config.settings", "execute", [number])
+
+
+def test_10_a_request(page, administrator):
+    """An activity leads to cards with all that is needed, on a phone too."""
+    [mailbox] = rpc(page, "gmail.mailbox", "search", [])
+    rpc(page, "gmail.mailbox", "write", [mailbox], {"sharing_level": "everything"})
+    limit(administrator, "metadata")
+    limit(administrator, False)
+    for width, name in ((1280, "72-request"), (390, "73-request-narrow")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(f"{page.origin}/odoo/contacts")
+        page.locator(".o_menu_systray .o-mail-ActivityMenu-counter").click()
+        page.locator(".o-mail-ActivityGroup", has_text="Sharing Request").click()
+        card = page.locator(".o_kanban_record:not(.o_kanban_ghost)")
+        expect(card).to_contain_text('Go back to sharing "Everything"?')
+        for button in ("Share", "Don't share"):
+            found = card.get_by_role("button", name=button, exact=True)
+            expect(found).to_be_in_viewport()
+        expect(page.locator(".o_switch_view.o_activity")).to_have_count(0)
+        shot(page, name)
+    card.click()
+    page.wait_for_selector(".o_form_view h2")
+    decline = page.get_by_role("button", name="Don't share", exact=True)
+    expect(decline).to_be_in_viewport()
+    shot(page, "74-request-form-narrow")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    shot(page, "75-request-form")
+    page.get_by_role("button", name="Share", exact=True).click()
+    expect(page.locator(".o_notification")).to_contain_text('shares "Everything" again')
+    expect(page.locator(".o_field_badge")).to_have_text("Shared")
+    # What was agreed to is changed where the mailbox is.
+    expect(decline).to_have_count(0)
+    shot(page, "76-request-answered")
+
+
 def test_99_nothing_went_wrong_in_the_page(page, colleague):
     assert page.errors == []
     assert colleague.errors == []
