@@ -44,6 +44,7 @@ class GmailLink(models.Model):
         [
             ("unverified", "The sender could not be verified"),
             ("stranger", "The sender isn't involved in this record"),
+            ("named", "It answers another email"),
             ("private", "Your sharing setting keeps it private"),
             ("several", "Several records have this name"),
         ],

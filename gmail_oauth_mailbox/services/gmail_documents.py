@@ -115,6 +115,10 @@ class GmailDocuments(models.AbstractModel):
                 "Reply to an email on this record. Your sharing setting keeps it "
                 "private until you link it."
             )
+        if link.reason == "named":
+            return self.env._(
+                "It mentions an email on this record, but answers another one"
+            )
         where = (
             self.env._("Named in the subject")
             if link.origin == "rule"

@@ -12,9 +12,10 @@ from ..lib.mime.addresses import (
     domain_of,
     spellings,
 )
+from ..lib.rules import answers
 from ..lib.subject_rule import parse_rule
 from ..parsers import email_normalize_all
-from .partner_keys import with_domain
+from .partner_keys import OUTSIDE, with_domain
 
 # Messages of one mailbox that are filed in one transaction.
 PAGE = 250
@@ -148,6 +149,36 @@ class GmailLinker(models.AbstractModel):
         return found if keys is None else found & keys
 
     @api.model
+    def _keys_of_partners(self, partners):
+        """Return {partner id: keys of the addresses that they write from}. Internal
+        users write their own email address: they count by login and mailboxes.
+
+        :param partners: ids of res.partner
+        """
+        self.env["res.partner"].flush_model(["email_normalized"])
+        self.env["res.users"].flush_model(["login", "partner_id", "share"])
+        self.env.cr.execute(
+            """
+            WITH colleagues AS (
+                SELECT id, partner_id, login FROM res_users
+                 WHERE partner_id = ANY(%(ids)s) AND share IS NOT TRUE)
+            SELECT p.id, p.email_normalized FROM res_partner p
+             WHERE p.id = ANY(%(ids)s) AND p.email_normalized IS NOT NULL
+               AND p.id NOT IN (SELECT partner_id FROM colleagues)
+             UNION
+            SELECT partner_id, login FROM colleagues WHERE strpos(login, '@') > 0
+             UNION
+            SELECT c.partner_id, concat_ws(' ', b.email, b.alias_addresses)
+              FROM colleagues c JOIN gmail_mailbox b ON b.user_id = c.id
+            """,
+            {"ids": list(partners)},
+        )
+        found = defaultdict(set)
+        for partner, addresses in self.env.cr.fetchall():
+            found[partner] |= set(map(address_key, addresses.lower().split())) - {""}
+        return found
+
+    @api.model
     def _note_internal(self, messages):
         """Note on the filings of messages (sudo) which are among colleagues. It stays
         noted: what was internal isn't shared because a colleague or a domain goes."""
@@ -175,32 +206,42 @@ class GmailLinker(models.AbstractModel):
             partners |= record._mail_get_partners()[record.id]
         if model == "res.partner":
             partners |= record
-        addresses = set()
-        primary = record._primary_email if hasattr(record, "_primary_email") else None
-        if primary and primary in record._fields:
-            addresses.update(email_normalize_all(record[primary] or ""))
-        addresses.update(filter(None, partners.mapped("email_normalized")))
-        if not with_posts:
-            return set(map(address_key, addresses))
-        self.env.cr.execute(
-            """
-            SELECT p.email_normalized
-              FROM mail_message m
-              JOIN res_partner p ON p.id = m.author_id
-             WHERE m.model = %(model)s AND m.res_id = %(id)s
-               AND m.message_type IN ('comment', 'email')
-               AND m.is_internal IS NOT TRUE
-             UNION
-            SELECT p.email_normalized
-              FROM mail_message m
-              JOIN mail_notification n ON n.mail_message_id = m.id
-              JOIN res_partner p ON p.id = n.res_partner_id
-             WHERE m.model = %(model)s AND m.res_id = %(id)s
-               AND m.is_internal IS NOT TRUE
-            """,
-            {"model": model, "id": res_id},
+        people = set(partners.ids)
+        if with_posts:
+            self.env.cr.execute(
+                """
+                SELECT m.author_id
+                  FROM mail_message m
+                 WHERE m.model = %(model)s AND m.res_id = %(id)s
+                   AND m.message_type IN ('comment', 'email')
+                   AND m.is_internal IS NOT TRUE AND m.author_id IS NOT NULL
+                 UNION
+                SELECT n.res_partner_id
+                  FROM mail_message m
+                  JOIN mail_notification n ON n.mail_message_id = m.id
+                 WHERE m.model = %(model)s AND m.res_id = %(id)s
+                   AND m.is_internal IS NOT TRUE AND n.res_partner_id IS NOT NULL
+                """,
+                {"model": model, "id": res_id},
+            )
+            people.update(partner for (partner,) in self.env.cr.fetchall())
+        found = set().union(*self._keys_of_partners(people).values())
+        return found | self._primary_keys(record, partners)
+
+    def _primary_keys(self, record, partners):
+        """Return the keys of a record's own email address, unless it follows what an
+        internal user writes as theirs.
+
+        :param partners: the record's followers and contacts
+        """
+        primary = getattr(record, "_primary_email", None)
+        if record._name == "res.partner" or primary not in record._fields:
+            return set()
+        colleagues = partners.with_context(active_test=False).filtered(
+            lambda p: p.user_ids.filtered(lambda user: not user.share)
         )
-        addresses.update(address for (address,) in self.env.cr.fetchall() if address)
+        written = set(colleagues.mapped("email_normalized"))
+        addresses = set(email_normalize_all(record[primary] or "")) - written
         return set(map(address_key, addresses))
 
     @api.model
@@ -251,9 +292,10 @@ class GmailLinker(models.AbstractModel):
                   FROM res_partner p
                   JOIN res_partner c ON c.id = p.commercial_partner_id
                                     AND c.is_company AND c.active
-                 WHERE %s AND p.active
+                 WHERE %s AND p.active AND %s
                 """,
                 with_domain(domains),
+                OUTSIDE,
             )
         )
         found = defaultdict(list)
@@ -390,6 +432,10 @@ class GmailLinker(models.AbstractModel):
         self._note_internal(self.env["gmail.message"].sudo().browse(ids))
 
 
+def _answered_id(message):
+    return answers.answered_id(message.in_reply_to, message.references)
+
+
 class _Page:
     """One run over messages of a mailbox: what is asked of the database at once, and
     what is to be written at the end.
@@ -418,7 +464,8 @@ class _Page:
             for rule in self.env["gmail.link.rule"].sudo().search([])
             if rule.model_id.model in self.env.registry
         ]
-        self._of_documents = {}
+        self._of_documents, self._emails = {}, {}
+        self._own = None
 
     # -- what is asked at once ------------------------------------------
 
@@ -439,8 +486,10 @@ class _Page:
             [list(wanted)],
         )
         real = dict(self.env.cr.fetchall())
+        self.held = self._read_held(wanted)
         wanted.update(real.values())
         wanted.update(filter(None, messages.mapped("sent_message_id")))
+        wanted.update(filter(None, self.held.mapped("sent_message_id")))
         mails = self.env["mail.message"].sudo()
         mails = mails.search([("message_id", "in", list(wanted))], order="id")
         by_id = {}
@@ -456,15 +505,15 @@ class _Page:
             and mail.message_type != "email"
             and self._is_of_ours(m)
         }
+        self.sent_as = {m.id: by_id.get(m.sent_message_id) for m in self.held}
+        self.by_message_id = {
+            i: mail
+            for i in wanted
+            if (mail := by_id.get(real.get(i)) or by_id.get(i)) and self._was_sent(mail)
+        }
         self.answered = {
             message_id: [
-                mail
-                for i in ids
-                if (mail := by_id.get(real.get(i)) or by_id.get(i))
-                and mail.res_id
-                and mail.message_type in SENT_TYPES
-                and not mail.is_internal
-                and not mail.subtype_id.internal
+                mail for i in ids if (mail := self.by_message_id.get(i)) is not None
             ]
             for message_id, ids in named.items()
         }
@@ -474,6 +523,30 @@ class _Page:
             if mail.model and mail.res_id and mail.model != "discuss.channel"
         }
         self.readable = self.linker._readable(self.owner, documents)
+
+    def _read_held(self, ids):
+        """Return the mailbox's emails (gmail.message, sudo) with some Message-IDs, and
+        look up where they are linked."""
+        held = self.env["gmail.message"].sudo()
+        held = held.search(
+            [("mailbox_id", "=", self.mailbox.id), ("message_id", "in", list(ids))]
+        )
+        filings = self.env["gmail.filing"].sudo()
+        self.held_filings = filings.search([("message_id", "in", held.ids)])
+        self._held_at = defaultdict(list)
+        for message in held:
+            self._held_at[message.message_id].append(message)
+        return held
+
+    def _was_sent(self, mail):
+        """Whether a mail.message is an email that people outside can answer."""
+        return (
+            mail.model
+            and mail.res_id
+            and mail.message_type in SENT_TYPES
+            and not mail.is_internal
+            and not mail.subtype_id.internal
+        )
 
     def _compare_ways(self):
         addresses = {
@@ -622,33 +695,120 @@ class _Page:
             self.env["gmail.bounces"]._forget(senders)
 
     def _by_reference(self, message, is_new):
-        for mail in self.answered[message.id]:
-            document = (mail.model, mail.res_id)
-            if document not in self.readable:
-                continue
-            if not message.is_authentic:
-                self._suggest(message, document, "reply", "unverified")
-                return
-            if message.direction == "out":
-                # The owner goes on in Gmail with what Odoo began.
-                self._add(message, document, "reply")
-                return
-            if not self._senders(message) & (
-                self._recipients(mail) | self._people(document)
-            ):
-                self._suggest(message, document, "reply", "stranger")
-                return
-            fresh = message.date and message.date >= fields.Datetime.now() - FRESH
-            self._add(
-                message,
-                document,
-                "reply",
-                kind="reply",
-                is_wanted=mail.create_uid == self.mailbox.user_id,
-                notify=bool(is_new and fresh and not message.is_automated),
-                parent_id=mail.id,
-            )
+        """Link an email to the record whose email it answers. One that only names such
+        an email is suggested there."""
+        named = [
+            mail
+            for mail in self.answered[message.id]
+            if (mail.model, mail.res_id) in self.readable
+        ]
+        found = self._find_answered(message)
+        if found and found.record not in self.readable:
+            found = None
+        documents = [found.record] if found else []
+        documents += [(mail.model, mail.res_id) for mail in named]
+        if not documents:
             return
+        [document, *_others] = documents
+        if not message.is_authentic:
+            self._suggest(message, document, "reply", "unverified")
+        elif not found:
+            self._suggest(message, document, "reply", "named")
+        elif message.direction == "out":
+            # The owner goes on in Gmail with what Odoo began.
+            outside = self._outsiders(self._written_to(message))
+            if answers.goes_on(found, outside, self._people(document)):
+                self._add(message, document, "reply")
+            else:
+                self._suggest(message, document, "reply", "stranger")
+        elif answers.is_answer(found, self._senders(message)):
+            self._add_answer(message, found, is_new)
+        else:
+            self._suggest(message, document, "reply", "stranger")
+
+    def _add_answer(self, message, email, is_new):
+        mail = self.env["mail.message"].sudo().browse(email.id)
+        fresh = message.date and message.date >= fields.Datetime.now() - FRESH
+        self._add(
+            message,
+            email.record,
+            "reply",
+            kind="reply",
+            is_wanted=mail.create_uid == self.mailbox.user_id,
+            notify=bool(is_new and fresh and not message.is_automated),
+            parent_id=mail.id,
+        )
+
+    # -- answers -----------------------------------------------------------
+
+    def _find_answered(self, message):
+        """Return the email of Odoo's (answers.Email) that a message answers, or None."""
+        answered = _answered_id(message)
+        if not answered or not (self.by_message_id or self._held_at):
+            return None
+        known = (message.references or "").split()[-REFERENCES:]
+        ids = {answered, *known}
+        stored = {
+            i: tuple(self._stored(copy) for copy in self._held_at[i])
+            for i in ids
+            if i in self._held_at
+        }
+        by_message_id = {
+            i: self._email(self.by_message_id[i])
+            for i in ids
+            if i in self.by_message_id
+        }
+        return answers.find(answered, stored, by_message_id, self._emails)
+
+    def _stored(self, message):
+        """Return an email of the mailbox as answers.Stored."""
+        people = self._from(message).mapped("address")
+        senders = frozenset(map(address_key, people))
+        return answers.Stored(
+            is_own=message.direction == "out" and bool(message.is_authentic),
+            senders=senders,
+            is_outside=bool(message.is_authentic)
+            and self._outsiders(senders) == senders,
+            answers=_answered_id(message),
+            steps=tuple(self._steps(message)),
+        )
+
+    def _steps(self, message):
+        """Yield where an email of the mailbox is linked, as answers.Step."""
+        mails = self.env["mail.message"].sudo()
+        filings = {
+            (f.res_model, f.res_id): (f.kind, mails.browse(f.parent_id or ()))
+            for f in self.held_filings
+            if f.message_id == message
+        }
+        for (number, document), filing in self.filings.items():
+            if number == message.id:
+                parent = mails.browse(filing["parent_id"] or ())
+                filings[document] = filing["kind"], parent
+        for document, (kind, parent) in filings.items():
+            mail = self.sent_as[message.id] if kind == "sent" else parent.exists()
+            email = self._email(mail) if mail and self._was_sent(mail) else None
+            yield answers.Step(document, kind, email and email.id)
+
+    def _email(self, mail):
+        """Return an email of Odoo's (mail.message, sudo) as answers.Email."""
+        if mail.id not in self._emails:
+            self._emails[mail.id] = answers.Email(
+                mail.id, (mail.model, mail.res_id), frozenset(self._recipients(mail))
+            )
+        return self._emails[mail.id]
+
+    def _written_to(self, message):
+        """Return the keys of the addresses in To and Cc."""
+        people = self.people[message.id]
+        return {key for role in ("to", "cc") for key, _partner in people[role]}
+
+    def _outsiders(self, keys):
+        """Return those of some keys that are no colleague's."""
+        if self._own is None:
+            self._own = self.linker._own_domains()
+        outside = {key for key in keys if domain_of(key) not in self._own}
+        return outside - self.linker._colleagues(outside) if outside else outside
 
     def _by_rule(self, message):
         for way, rule, model in self._rules:
@@ -745,12 +905,16 @@ class _Page:
 
     def _recipients(self, mail):
         """Return the keys of the addresses that Odoo sent a mail to."""
-        notified = mail.notification_ids
-        addresses = set(notified.mapped("mail_email_address"))
+        sent = mail.notification_ids.filtered(
+            lambda n: (
+                n.notification_type == "email" and n.notification_status != "canceled"
+            )
+        )
+        addresses = set(filter(None, sent.mapped("mail_email_address")))
         addresses.update(email_normalize_all(mail.outgoing_email_to or ""))
-        partners = notified.res_partner_id | mail.partner_ids
-        addresses.update(partners.mapped("email_normalized"))
-        return {address_key(address) for address in addresses if address}
+        found = set(map(address_key, addresses))
+        partners = self.linker._keys_of_partners(sent.res_partner_id.ids)
+        return found.union(*partners.values())
 
     def _people(self, document):
         if document not in self._of_documents:

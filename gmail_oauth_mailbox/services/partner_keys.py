@@ -21,6 +21,11 @@ UNLISTED = SQL(
     " '[\\u00ad\\u0300-\\u036f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3002"
     "\\ufeff\\uff00-\\uffef[:space:]]|[.]$'"
 )
+# Not the partner of an internal user, who writes their own email address.
+OUTSIDE = SQL(
+    "NOT EXISTS (SELECT FROM res_users u"
+    " WHERE u.partner_id = p.id AND u.share IS NOT TRUE)"
+)
 
 
 def matching(addresses):

@@ -11,7 +11,7 @@ from odoo.tools import SQL, groupby
 from ...lib.exclusion import PatternError, stored_pattern
 from ...lib.mime.addresses import address_key, domain_of
 from ...lib.rules import consent, sharing
-from ..partner_keys import key_sql, matching, with_domain
+from ..partner_keys import OUTSIDE, key_sql, matching, with_domain
 from .sharing import NAMED, own_level
 
 # What res_partner says of the addresses of contacts, and of the domains of companies,
@@ -61,7 +61,7 @@ DOMAINS = """
                         AND c.is_company AND c.active
 CROSS JOIN LATERAL (SELECT %(key)s AS key) k
  LEFT JOIN acts a ON a.id = p.id
-     WHERE p.active AND p.email_normalized <> ''
+     WHERE p.active AND p.email_normalized <> '' AND %(outside)s
        AND length(p.email_normalized) <= 320 AND k.key <> '' AND %(domains)s
      GROUP BY split_part(k.key, '@', 2)
 """
@@ -139,6 +139,7 @@ class Offers:
                 acts=SQL(ACTS),
                 actor=SQL(ACTOR, made=SQL("%s, %s", person, company)),
                 domains=of_domains,
+                outside=OUTSIDE,
             ),
             None
             if addresses is None
