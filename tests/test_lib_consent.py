@@ -45,6 +45,9 @@ def test_a_table():
         # No is no.
         (others, early, Answer("declined", early), CLOSED),
         (others, late, Answer("declined", early), CLOSED),
+        (Way(NOON, OWNER), early, Answer("declined", early), CLOSED),
+        (Way(NOON, OWNER), late, Answer("declined", early), CLOSED),
+        (Way(), late, Answer("declined", early), CLOSED),
         # An answer about a user holds for what they do later.
         (standing, early, Answer("accepted", early), OPEN),
         (standing, early, Answer("asked", early), CLOSED),
@@ -68,4 +71,6 @@ def test_what_nothing_is_known_of_is_never_open(chosen_at, answer):
 
 @given(moments, st.none() | moments, st.none() | answers)
 def test_own_acts_are_not_asked_about(since, chosen_at, answer):
-    assert decide(Way(since, OWNER), OWNER, chosen_at, answer) == OPEN
+    decision = decide(Way(since, OWNER), OWNER, chosen_at, answer)
+    declined = answer and answer.state == "declined"
+    assert decision == (CLOSED if declined else OPEN)

@@ -3,7 +3,7 @@
 A *way* is what leads an email to a record without its owner's act: the address of a
 contact, the domain of a company, a subject rule. The owner's choice to share covers the
 ways that existed by then, and those that they make. Every other way is offered once,
-and no answer means that nothing is shared.
+and no answer means that nothing is shared. What they declined stays declined.
 """
 
 from dataclasses import dataclass
@@ -51,10 +51,11 @@ def decide(way, owner, chosen_at=None, answer=None):
     >>> decide(Way(noon, actor=2), 1, morning), decide(Way(noon, actor=1), 1, morning)
     ('ask', 'open')
     """
+    if answer and answer.state == "declined":
+        # Until they answer anew, or link by hand; their other acts mean other things.
+        return CLOSED
     if way and (way.since is None or way.actor == owner):
         return OPEN
-    if answer and answer.state == "declined":
-        return CLOSED
     if way is None:
         return CLOSED if answer and answer.state == "asked" else ASK
     if answer and (way.is_standing or answer.at >= way.since):
