@@ -277,3 +277,27 @@ def test_a_gone_copy_shows_no_more_than_its_entry():
     gone = Copy(None, "anna", "d", "everything", most="subject", places=(Place(LEAD),))
     [target] = decide([gone], []).targets[LEAD]
     assert target.level == stricter("everything", "subject") == "subject"
+
+
+def test_a_veto_joins_copies_of_one_mailbox_by_their_date():
+    """Anyone can send the owner another email with the same From and Message-ID."""
+    other = datetime(2026, 11, 24, 10)
+    place = (Place(LEAD),)
+    shared = Copy(1, "anna", "one", "everything", date=DATE, places=place)
+    for date, choice_date, is_shown in (
+        # The private one's date, and that of the recorded choice.
+        (DATE, DATE, False),
+        (other, None, True),
+        (other, other, True),
+        (None, None, True),
+        (other, DATE, False),
+    ):
+        private = Copy(2, "anna", "other", "nobody", True, date=date)
+        choice = Choice("anna", "nobody", True, date=choice_date)
+        for copies in ([shared, private], [private, shared]):
+            found = decide(copies, [choice])
+            assert bool(found.targets) == is_shown, (date, choice_date)
+    # The private copy is gone, and its date known or unknown.
+    for choice_date, is_shown in ((DATE, False), (None, False), (other, True)):
+        choice = Choice("anna", "nobody", True, date=choice_date)
+        assert bool(decide([shared], [choice]).targets) == is_shown, choice_date

@@ -254,9 +254,12 @@ def decide(copies, choices, limit=False):
     """
     candidates, shown, asked = {}, set(), set()
     for copy in copies:
+        is_private = _is_private(copy, copies, choices)
         for place in copy.places:
             if place.kind == "sent":
                 shown.add((place.record, copy.digest))
+                continue
+            if is_private:
                 continue
             target, is_asked = _target(copy, place, choices, limit)
             if target:
@@ -281,14 +284,31 @@ def decide(copies, choices, limit=False):
     return Decision(targets, frozenset(asked))
 
 
+def _is_private(copy, copies, choices):
+    """Whether a conversation that is always private keeps a copy from being shown.
+
+    Anyone can send the owner another email with the same From and Message-ID. What the
+    owner chooses for that one counts only for copies that have its Date, too.
+    """
+    own = [c for c in copies if c.mailbox == copy.mailbox and c.is_private]
+    if any(other.date == copy.date for other in own):
+        return True
+    for choice in choices:
+        if not choice.is_private:
+            continue
+        if choice.mailbox != copy.mailbox:
+            if counts(choice, copy):
+                return True
+        elif choice.date == copy.date or not (choice.date or own):
+            # Of copies that are gone the date may be unknown.
+            return True
+    return False
+
+
 def _target(copy, place, choices, limit):
     """Return (Target or None, whether the owner is asked) for a copy on a record."""
-    if copy.is_hidden or copy.is_private or place.is_offered:
+    if copy.is_hidden or place.is_offered:
         return None, False
-    for choice in choices:
-        is_own = choice.mailbox == copy.mailbox
-        if choice.is_private and (is_own or counts(choice, copy)):
-            return None, False
     if place.kind == "reply":
         if copy.level == "nobody" and not place.is_wanted:
             return None, True
