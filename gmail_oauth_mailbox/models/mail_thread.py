@@ -98,8 +98,6 @@ class MailThread(models.AbstractModel):
         """Nobody is made a follower by those who do not see her."""
         partners = self.env["res.partner"].sudo().browse(partner_ids or ()).exists()
         self.env["gmail.contact.visibility"]._check(self.env, partners)
-        if partners and self._gmail_is_ruled():
-            self.env["gmail.linking"]._note_changed(self)
         return super().message_subscribe(partner_ids, subtype_ids)
 
     def message_post(

@@ -17,6 +17,15 @@ class MergePartnerAutomatic(models.TransientModel):
         self.env["gmail.linking"]._compare_ways(addresses, self.env.user)
         return result
 
+    def _update_foreign_keys_generic(self, model, src_records, dst_record):
+        # Odoo changes them by SQL, as no user's act.
+        linking = self.env["gmail.linking"]
+        changed = linking._ruled_records_of(src_records) if model == "res.partner" else ()
+        result = super()._update_foreign_keys_generic(model, src_records, dst_record)
+        for records in changed:
+            linking._note_changed(records)
+        return result
+
     def _update_reference_fields_generic(
         self, referenced_model, src_records, dst_record, additional_update_records=None
     ):

@@ -1,6 +1,6 @@
 from odoo import api, models
 from odoo.exceptions import UserError
-from odoo.fields import Datetime
+from odoo.fields import Datetime, Domain
 from odoo.tools import SQL
 
 from ...lib.rules import sharing
@@ -269,6 +269,34 @@ class GmailLinking(models.AbstractModel):
         rule finds, lead emails."""
         if records and not self.env["gmail.version"]._is_outdated():
             self._make_offers(self.env(su=True)).note_changed(records, self.env.user)
+
+    @api.model
+    def _ruled_records_of(self, partners):
+        """Return the records (sudo), one recordset for a model, that subject rules find
+        and whose contacts or followers are among some contacts."""
+        if self.env["gmail.version"]._is_outdated():
+            return []
+        found = []
+        for name in sorted(self.env["gmail.link.rule"]._models()):
+            if name not in self.env.registry:
+                continue
+            records = self.env[name].sudo().with_context(active_test=False)
+            fields = [
+                field.name
+                for field in records._fields.values()
+                if field.comodel_name == "res.partner"
+                and field.store
+                and field.type in ("many2one", "many2many")
+            ]
+            found.append(
+                records.search(
+                    Domain.OR(
+                        Domain(name, "in", partners.ids)
+                        for name in (*fields, "message_partner_ids")
+                    )
+                )
+            )
+        return found
 
     @api.model
     def _note_moved(self, records):
