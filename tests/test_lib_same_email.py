@@ -1,5 +1,6 @@
 """Which copies are one email, and which of them show the same: without a database."""
 
+import email
 import itertools
 import time
 
@@ -8,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odoo.addons.gmail_oauth_mailbox.lib.rules.same_email import (
+    File,
     bare_text,
     digest,
     header_date,
     mail_key,
+    same_at_gateway,
     same_words,
     target,
 )
@@ -236,3 +239,98 @@ def test_the_work_grows_with_the_size(shape):
     whole = min(seconds(shape) for _run in range(3))
     # Four times the size: 16 times the work would be its square.
     assert whole < max(0.5, 10 * half)
+
+
+# What Odoo's gateway makes of plain text: escaped, in <pre>, quotes marked.
+@pytest.mark.parametrize(
+    ("text", "gateway"),
+    [
+        ("one\n> two", '<pre>one<span data-o-mail-quote="1">\n&gt; two</span>\n</pre>\n'),
+        ("> one\n>> two\nthree", "<pre>&gt; one\n&gt;&gt; two\nthree</pre>"),
+        (">one\n> > two", "<pre>&gt;one\n&gt; &gt; two</pre>"),
+        ("see https://x.test/a?b=1&c=2.", "<pre>see https://x.test/a?b=1&amp;c=2.</pre>"),
+        ("see <https://x.test/a>", "<pre>see &lt;https://x.test/a&gt;</pre>"),
+        ("a & b < c\n-- \nCarla", "<pre>a &amp; b &lt; c\n-- \nCarla</pre>"),
+        (f"Hi\n{FOOTERS[0]}", f"<pre>Hi\n{FOOTERS[0]}</pre>"),
+    ],
+)
+def test_plain_text_at_the_gateway(text, gateway):
+    ours = clean_html(text_to_html(text))
+    assert same_words(ours, gateway)
+    assert same_words(gateway, ours)
+    assert not same_words(ours, gateway.replace("<pre>", "<pre>Pay now "))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("> one", "<pre>&gt; two</pre>"),
+        ("https://x.test/a", "<pre>https://x.test/b</pre>"),
+        ("https://x.test/a", '<a href="https://y.test/a">https://x.test/a</a>'),
+        ("1 > 2", "<pre>1 2</pre>"),
+        ("a", "<pre>a</pre><pre>&gt; b</pre>"),
+    ],
+)
+def test_other_words_at_the_gateway(one, other):
+    assert not same_words(clean_html(text_to_html(one)), other)
+
+
+INNER = email.message_from_string("Subject: Inner\n\ninner text\n")
+PDF = File("offer.pdf", "application/pdf", 4)
+NOTES = File("notes.txt", "text/plain", 7)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "files", "gateways", "html", "is_same"),
+    [
+        (("A  B ", "A B"), [], [], "<p>Hi</p>", True),
+        ((None, ""), [], [], "<p>Hi</p>", True),
+        (("A B", "AB"), [], [], "<p>Hi</p>", False),
+        (("A", "A"), [PDF], [("offer.pdf", b"1234")], "<p>Hi</p>", True),
+        (("A", "A"), [PDF], [("offer.pdf", b"12345")], "<p>Hi</p>", False),
+        (("A", "A"), [PDF], [("other.pdf", b"1234")], "<p>Hi</p>", False),
+        (("A", "A"), [PDF], [], "<p>Hi</p>", False),
+        (("A", "A"), [], [("offer.pdf", b"1234")], "<p>Hi</p>", False),
+        (("A", "A"), [PDF], [("offer.pdf", b"1234")] * 2, "<p>Hi</p>", False),
+        (
+            ("A", "A"),
+            [File("offer.pdf", "application/pdf", 4, b"1234")],
+            [("offer.pdf", b"9999")],
+            "<p>Hi</p>",
+            False,
+        ),
+        # A text is decoded and written as UTF-8.
+        (("A", "A"), [NOTES], [("notes.txt", "Gr\xfc\xdfe\r\n")], "<p>Hi</p>", True),
+        (("A", "A"), [NOTES], [("notes.txt", "Gr\xfc\xdfe\n")], "<p>Hi</p>", True),
+        (("A", "A"), [NOTES], [("notes.txt", b"Gr\xc3\xbc\xc3\x9fe\n")], "<p>Hi</p>", True),
+        (("A", "A"), [NOTES], [("notes.txt", "something else")], "<p>Hi</p>", False),
+        # An invitation has no name.
+        (
+            ("A", "A"),
+            [File("invite.ics", "text/calendar", 5)],
+            [("attachment", "BEGIN")],
+            "<p>Hi</p>",
+            True,
+        ),
+        # An attached email: its text is added to the other.
+        (
+            ("A", "A"),
+            [File("message.eml", "message/rfc822", 99)],
+            [("attachment", INNER)],
+            "<p>Hi</p><pre>inner text</pre>",
+            True,
+        ),
+        (
+            ("A", "A"),
+            [File("message.eml", "message/rfc822", 99)],
+            [("attachment", b"Subject: Inner")],
+            "<p>Pay</p><p>Hi</p><pre>inner text</pre>",
+            False,
+        ),
+        (("A", "A"), [PDF], [("offer.pdf", INNER)], "<p>Hi</p>", False),
+    ],
+)
+def test_what_the_gateway_makes_of_an_email(subjects, files, gateways, html, is_same):
+    one, other = subjects
+    found = same_at_gateway((one, "<div>Hi</div>"), files, (other, html), gateways)
+    assert found == is_same

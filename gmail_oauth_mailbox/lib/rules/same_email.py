@@ -12,8 +12,10 @@ Two questions with two answers:
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
+from html import unescape
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..sanitize import clean_html_to_text
@@ -29,6 +31,14 @@ SUBJECT_TAG = re.compile(
 MAX_SUBJECT_TAGS = 3
 
 ANCHOR = re.compile(r'<a\b[^<>]{0,4000}?\shref="([^"]{0,8000})"', re.I)
+LINK = re.compile(
+    r'<a\b[^<>]{0,4000}?\shref="([^"]{0,8000})"[^<>]{0,4000}>([^<>]{0,8000})</a>', re.I
+)
+PREFORMATTED = re.compile(r"<pre\b[^<>]{0,4000}>.*?(?:</pre>|\Z)", re.I | re.S)
+# Of plain text (RFC 3676, 4.5).
+QUOTE_MARKS = re.compile(r"^[ \t\xa0]*>[> \t\xa0]*", re.M)
+# What Odoo's gateway calls a file without a name.
+NAMELESS = "attachment"
 URL = re.compile(r"https?://[^\s<>\"']{1,4000}", re.I)
 # Tags that leave words where and as they are, without an attribute. Others strike
 # words out, move or hide them, or put numbers or quotes before them.
@@ -231,14 +241,103 @@ def marked(html):
 
 def same_words(html, other):
     """Whether two pieces of HTML say the same and lead to the same places, even when
-    different programs cleaned them.
+    different programs made them: of a plain text, one shows addresses as links and
+    quotes as blocks, another one leaves it as it is.
 
     >>> same_words("<p>Hello <b>Anna</b></p>", "<div>Hello Anna</div>")
     True
     >>> same_words('<a href="https://a.test">pay</a>', '<a href="https://b.test">pay</a>')
     False
+    >>> same_words("<blockquote>old</blockquote>new", "<pre>&gt; old\nnew</pre>")
+    True
     """
-    return letters(bare_text(html)) == letters(bare_text(other))
+    return _words(html) == _words(other)
+
+
+def _words(html):
+    """Return the letters of a text without the marks of plain text."""
+    html = PREFORMATTED.sub(lambda match: match[0].replace("\n", "<br>"), html or "")
+    html = LINK.sub(
+        lambda match: match[2] if _names_itself(match[1], match[2]) else match[0], html
+    )
+    return letters(_bare(QUOTE_MARKS.sub("", _text_of(html))))
+
+
+def _names_itself(href, text):
+    """Whether the text of a link is where it leads."""
+    return target(unescape(href)) == target(unescape(text.strip()))
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment of a copy.
+
+    :ivar size: in bytes
+    :ivar raw: its bytes when they are stored, or None
+    """
+
+    name: str
+    mimetype: str
+    size: int
+    raw: bytes | None = None
+
+
+def same_at_gateway(copy, files, other, other_files):
+    """Whether what Odoo's gateway made of an email is the same as a mailbox's copy.
+
+    Odoo decodes texts anew, calls files without a name "attachment", and adds the texts
+    of an attached email to those of the email (``mail.thread.message_parse``).
+
+    :param copy: (subject, HTML)
+    :param files: of File
+    :param other: (subject, HTML) of the gateway's
+    :param other_files: (name, bytes, str, or email.message.EmailMessage)
+    """
+    if spaced(copy[0]) != spaced(other[0]):
+        return False
+    left = list(other_files)
+    for file in files:
+        same = next((x for x in left if _is_file(file, *x)), None)
+        if same is None:
+            return False
+        left.remove(same)
+    if left:
+        return False
+    if any(file.mimetype.startswith("message/") for file in files):
+        words = _words(copy[1])
+        return bool(words) and _words(other[1]).startswith(words)
+    return same_words(copy[1], other[1])
+
+
+def _is_file(file, name, content):
+    """Whether a file at the gateway is one of a copy."""
+    if name not in (file.name, NAMELESS):
+        return False
+    if file.mimetype.startswith("message/"):
+        # It is written anew, header by header.
+        return True
+    if not isinstance(content, (str, bytes)):
+        return not content and not file.size
+    if isinstance(content, bytes) and not file.mimetype.startswith("text/"):
+        return content == file.raw if file.raw else len(content) == file.size
+    return any(
+        form == file.raw if file.raw else len(form) == file.size
+        for form in _forms(content)
+    )
+
+
+def _forms(content):
+    """Yield the bytes that a text can have had before it was decoded."""
+    if isinstance(content, bytes):
+        yield content
+        content = content.decode("utf-8", "replace")
+    lines = content.replace("\r\n", "\n")
+    for text in dict.fromkeys((content, lines, lines.replace("\n", "\r\n"))):
+        for charset in ("utf-8", "cp1252", "utf-16-le"):
+            try:
+                yield text.encode(charset)
+            except UnicodeEncodeError:
+                continue
 
 
 def bare_subject(subject):
@@ -258,9 +357,17 @@ def bare_subject(subject):
 def bare_text(html):
     """Return the text of clean HTML with the targets of its links, without a gateway's
     banner and a list's footer."""
+    return _bare(_text_of(html))
+
+
+def _text_of(html):
+    """Return the text of clean HTML with the targets of its links."""
     marked = ANCHOR.sub(lambda match: f" {match[1]} {match[0]}", html or "")
     # Entities are resolved with the rest of the text.
-    text = URL.sub(lambda match: target(match[0]), clean_html_to_text(marked))
+    return URL.sub(lambda match: target(match[0]), clean_html_to_text(marked))
+
+
+def _bare(text):
     return _without_footer(_without_banner(text))
 
 

@@ -9,11 +9,11 @@ import re
 
 from markupsafe import Markup, escape
 
-from odoo.tools import formataddr
+from odoo.tools import SQL, formataddr
 
 from ...lib.mime.addresses import address_key
 from ...lib.rules import same_email, sharing
-from ...lib.sanitize import unremote_html
+from ...lib.sanitize import clean_html, unremote_html
 from ...parsers import email_normalize
 from ..gmail_files import AS_IT_IS
 
@@ -25,10 +25,6 @@ MAX_NAMES = 10
 def _sender(written):
     """Return the key of the address that a message is from, or "" for none."""
     return address_key(email_normalize(written or "") or "")
-
-
-def _as_bytes(content):
-    return content.encode() if isinstance(content, str) else content or b""
 
 
 class Chatter:
@@ -201,11 +197,12 @@ class Chatter:
         return posts.filtered(
             lambda post: (
                 _sender(post.email_from) == _sender(copy.from_email)
-                and self._has_files(
-                    copy, [(f.name, f.raw) for f in post.attachment_ids]
+                and self._is_same(
+                    copy,
+                    post.subject,
+                    post.body,
+                    [(f.name, f.raw) for f in post.attachment_ids],
                 )
-                and (post.subject or "") == (copy.subject or "")
-                and same_email.same_words(post.body, copy.body)
             )
         )[:1]
 
@@ -219,8 +216,9 @@ class Chatter:
                 ("message_type", "=", "email"),
                 ("model", "!=", False),
                 ("res_id", "!=", False),
-            ],
-            limit=MAX_NAMES,
+                # Users can hand in any number of the same.
+                ("id", "not in", SQL("(SELECT mail_message_id FROM gmail_handed_in)")),
+            ]
         )
         found = set()
         for post in posts:
@@ -230,24 +228,22 @@ class Chatter:
                     found.add((post.model, post.res_id))
         return found
 
-    def _has_files(self, copy, files):
-        """Whether what the gateway has of an email has the files of a copy.
+    def _is_same(self, copy, subject, body, files):
+        """Whether what the gateway has of an email is the same as a copy.
 
-        :param files: (name, bytes or text)
+        :param files: (name, bytes, text, or EmailMessage)
         """
-        left = [(name, _as_bytes(content)) for name, content in files]
-        for attachment in copy.attachment_ids:
-            raw = attachment.attachment_id.raw
-            same = [
-                (name, content)
-                for name, content in left
-                if name == attachment.name
-                and (content == raw if raw else len(content) == attachment.size)
-            ]
-            if not same:
-                return False
-            left.remove(same[0])
-        return not left
+        return same_email.same_at_gateway(
+            (copy.subject, copy.body),
+            [
+                same_email.File(
+                    a.name, a.mimetype or "", a.size, a.attachment_id.raw or None
+                )
+                for a in copy.attachment_ids
+            ],
+            (subject, body),
+            files,
+        )
 
     def at_gateway(self, message_dict):
         """Return the copies (gmail.message) of an email that Odoo's gateway received.
@@ -260,12 +256,14 @@ class Chatter:
         copies = self.env["gmail.message"].search([("message_id", "=", message_id)])
         sender = _sender(message_dict.get("email_from"))
         files = [file[:2] for file in message_dict.get("attachments") or ()]
+        # Odoo cleans it when it posts it.
+        body = clean_html(str(message_dict.get("body") or ""))
         return copies.filtered(
             lambda copy: (
                 _sender(copy.from_email) == sender
-                and (copy.subject or "") == (message_dict.get("subject") or "")
-                and self._has_files(copy, files)
-                and same_email.same_words(copy.body, message_dict.get("body"))
+                and self._is_same(
+                    copy, message_dict.get("subject"), body, files
+                )
             )
         )
 
