@@ -6,7 +6,7 @@ from odoo.tools import SQL, format_list
 
 from ..lib.mime.addresses import address_key
 from ..lib.rules import sharing
-from ..parsers import html2plaintext
+from ..parsers import html2plaintext, is_html_empty
 
 MOST_FOUND = 8
 MOST_SUGGESTED = 6
@@ -78,12 +78,8 @@ class GmailDocuments(models.AbstractModel):
             "creatable": self._creatable(thread, env),
             "is_shared": bool(entries),
             "is_working": self._is_working(thread),
-            "statement": (
-                self._who_reads(thread, env, entries, readable)
-                if entries
-                else self._by_gateway(thread, env)
-                or self._why_private(thread, bool(linked))
-            ),
+            "statement": " ".join(self._who_knows(thread, env, entries, readable))
+            or self._why_private(thread, bool(linked)),
             **self._levels(thread),
         }
 
@@ -234,19 +230,62 @@ class GmailDocuments(models.AbstractModel):
         )
         return self.env.cr.fetchone()[0]
 
-    def _by_gateway(self, thread, env):
-        """Return the sentence for a conversation that Odoo received, too, or ""."""
-        messages = thread.sudo().message_ids
-        places = self.env["gmail.linking"]._records_by_gateway(messages)
-        if not places:
-            return ""
-        readable = self.env["gmail.linker"]._readable(env, places)
-        who = self._who_has_access(env, places, readable)
-        return self.env._(
-            "%(who)s can read this email: Odoo received it at one of its own "
-            "addresses.",
-            who=who,
-        )
+    def _who_knows(self, thread, env, entries, readable):
+        """Return the sentences on all who can read something of a conversation: in its
+        entries, where Odoo received it, too, and in records that were made of it.
+
+        :param readable: as in ``_who_reads``
+        """
+        found = [self._who_reads(thread, env, entries, readable)] if entries else []
+        stock = entries.filtered(lambda e: e.kind == "stock")
+        places = self.env["gmail.linking"]._records_by_gateway(
+            thread.sudo().message_ids
+        ) - {(entry.res_model, entry.res_id) for entry in stock}
+        for places, text in (
+            (
+                places,
+                self.env._(
+                    "%(who)s can read this email: Odoo received it at one of its own "
+                    "addresses."
+                ),
+            ),
+            (
+                self._made_with(thread, "text"),
+                self.env._("%(who)s can read this email: its text was copied there."),
+            ),
+            (
+                self._made_with(thread, "subject") - self._made_with(thread, "text"),
+                self.env._("%(who)s can see its subject, which was copied there."),
+            ),
+        ):
+            if places:
+                seen = self.env["gmail.linker"]._readable(env, places)
+                found.append(text % {"who": self._who_has_access(env, places, seen)})
+        return found
+
+    def _made_with(self, thread, fact):
+        """Return the (model, id) of the records that were made of a conversation and
+        hold its text, or its subject.
+
+        :param fact: "text" or "subject"
+        """
+        found = set()
+        for link in thread.sudo().link_ids.filtered(lambda x: x.origin == "made"):
+            if link.res_model not in self.env.registry:
+                continue
+            record = self.env[link.res_model].sudo().browse(link.res_id).exists()
+            for name, of_field in MADE.get(link.res_model, {}).items():
+                if of_field != fact or name not in record._fields or not record:
+                    continue
+                value = record[name] or ""
+                if fact == "text":
+                    # It may have been changed since, in part.
+                    holds = not is_html_empty(value)
+                else:
+                    holds = bool(value) and value == thread.sudo().subject
+                if holds:
+                    found.add((link.res_model, link.res_id))
+        return found
 
     def _why_private(self, thread, is_linked):
         """Return the sentence for a conversation that stands nowhere."""
@@ -476,6 +515,9 @@ class GmailDocuments(models.AbstractModel):
             ]
         )
         if link:
+            if link.origin == "made":
+                # It still holds what it was made with.
+                values["origin"] = "made"
             link.write(values)
         else:
             links.create(
