@@ -84,7 +84,7 @@ SENT = Step(LEAD, "sent", 7)
         ("own", {"own": (own(NOTE, answers="one"),), "one": (bens(reply()),)}, None),
     ],
 )
-def test_a_table(answers, stored, found):
+def test_every_step_leads_to_odoos_email(answers, stored, found):
     assert find(answers, stored, {"odoo": ODOO}, {7: ODOO, 8: OTHER}) == found
 
 

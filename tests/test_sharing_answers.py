@@ -250,6 +250,30 @@ class TestAddressesOfColleagues(RuleCase):
         self.ticket(box)
         self.assertFalse(self.shown_on(lead))
 
+    def test_an_old_post_of_a_colleague_covers_no_later_post(self):
+        """Ben's old post doesn't make Dora known before he writes to her."""
+        self.rule()
+        dora = self.dora(email=DORA)
+        self.long_ago()
+        lead = self.old_lead(user_id=self.ben.id)
+        values = {"message_type": "comment", "subtype_xmlid": "mail.mt_comment"}
+        lead.with_user(self.ben).message_post(body="x", **values)
+        self.old_acts()
+        box = self.choose("everything")
+        self.ben.with_user(self.ben).write({"email": DORA})
+        lead.with_user(self.ben).message_post(
+            body="y", partner_ids=dora.ids, **values
+        )
+        self.env.cr.execute(
+            "UPDATE mail_message SET create_date = now() AT TIME ZONE 'UTC'"
+            " + interval '1 hour' WHERE body LIKE '%%y%%' AND res_id = %s"
+            " AND model = 'crm.lead'",
+            [lead.id],
+        )
+        self.ticket(box)
+        self.assertFalse(self.shown_on(lead))
+        self.assertEqual(self.offers(box).actor_id, self.ben)
+
     def test_a_recipient_who_takes_the_senders_address(self):
         lead = self.env["crm.lead"].create({"name": "L", "type": "opportunity"})
         lead.message_subscribe(self.ben.partner_id.ids)

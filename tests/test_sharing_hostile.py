@@ -471,7 +471,7 @@ class TestOthers(AttackCase):
         self.assertIn(SECRET, self.on_record())
 
     def test_c_an_answer_whose_question_was_deleted_is_posted(self):
-        question = self.post(self.carla)
+        question = self.post(self.carla, partner_ids=self.carla.ids)
         anna = self.genuine("nobody", References=question.message_id)
         question.unlink()
         self.thread(anna).with_user(self.anna).panel_link("res.partner", self.carla.id)

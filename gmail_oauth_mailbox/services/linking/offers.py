@@ -598,25 +598,30 @@ class Offers:
         linker = self.env["gmail.linker"]
         if senders & linker._people_of_document(record, with_posts=False):
             return []
-        return self.env.execute_query(
+        rows = self.env.execute_query(
             SQL(
                 """
-                SELECT m.create_uid, m.create_date
+                SELECT m.create_uid, m.create_date, p.id
                   FROM mail_message m
+                  JOIN res_partner p
+                    ON p.id = m.author_id
+                    OR p.id IN (SELECT n.res_partner_id FROM mail_notification n
+                                 WHERE n.mail_message_id = m.id)
                  WHERE m.model = %s AND m.res_id = %s AND m.create_uid IS NOT NULL
-                   AND EXISTS (
-                       SELECT FROM res_partner p
-                        WHERE %s
-                          AND (p.id = m.author_id
-                               OR EXISTS (SELECT FROM mail_notification n
-                                           WHERE n.mail_message_id = m.id
-                                             AND n.res_partner_id = p.id)))
+                   AND (%s OR NOT %s)
                  ORDER BY m.create_date, m.id
                 """,
                 *record,
                 matching(senders),
+                OUTSIDE,
             )
         )
+        keys = linker._keys_of_partners({partner for _user, _moment, partner in rows})
+        return [
+            (user, moment)
+            for user, moment, partner in rows
+            if senders & keys.get(partner, set())
+        ]
 
     def _by_others(self, rule, acts, posts, chosen_at, offers):
         """Return {key: Way} of what users did with a record that a subject rule finds
