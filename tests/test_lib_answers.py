@@ -67,7 +67,11 @@ SENT = Step(LEAD, "sent", 7)
         # A colleague's, although Odoo wrote to them, too.
         ("one", {"one": (bens(reply(), answers="odoo"),)}, None),
         # A stranger's.
-        ("one", {"one": (Stored(False, frozenset({DORA}), True, "", (reply(),)),)}, None),
+        (
+            "one",
+            {"one": (Stored(False, frozenset({DORA}), True, "", (reply(),)),)},
+            None,
+        ),
         # The owner went on from Gmail, on the same record.
         ("own", {"own": (own(NOTE, answers="odoo"),)}, ODOO),
         ("own", {"own": (own(answers="odoo"),)}, None),

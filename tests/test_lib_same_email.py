@@ -245,10 +245,16 @@ def test_the_work_grows_with_the_size(shape):
 @pytest.mark.parametrize(
     ("text", "gateway"),
     [
-        ("one\n> two", '<pre>one<span data-o-mail-quote="1">\n&gt; two</span>\n</pre>\n'),
+        (
+            "one\n> two",
+            '<pre>one<span data-o-mail-quote="1">\n&gt; two</span>\n</pre>\n',
+        ),
         ("> one\n>> two\nthree", "<pre>&gt; one\n&gt;&gt; two\nthree</pre>"),
         (">one\n> > two", "<pre>&gt;one\n&gt; &gt; two</pre>"),
-        ("see https://x.test/a?b=1&c=2.", "<pre>see https://x.test/a?b=1&amp;c=2.</pre>"),
+        (
+            "see https://x.test/a?b=1&c=2.",
+            "<pre>see https://x.test/a?b=1&amp;c=2.</pre>",
+        ),
         ("see <https://x.test/a>", "<pre>see &lt;https://x.test/a&gt;</pre>"),
         ("a & b < c\n-- \nCarla", "<pre>a &amp; b &lt; c\n-- \nCarla</pre>"),
         (f"Hi\n{FOOTERS[0]}", f"<pre>Hi\n{FOOTERS[0]}</pre>"),
@@ -302,7 +308,13 @@ NOTES = File("notes.txt", "text/plain", 7)
         # A text is decoded and written as UTF-8.
         (("A", "A"), [NOTES], [("notes.txt", "Gr\xfc\xdfe\r\n")], "<p>Hi</p>", True),
         (("A", "A"), [NOTES], [("notes.txt", "Gr\xfc\xdfe\n")], "<p>Hi</p>", True),
-        (("A", "A"), [NOTES], [("notes.txt", b"Gr\xc3\xbc\xc3\x9fe\n")], "<p>Hi</p>", True),
+        (
+            ("A", "A"),
+            [NOTES],
+            [("notes.txt", b"Gr\xc3\xbc\xc3\x9fe\n")],
+            "<p>Hi</p>",
+            True,
+        ),
         (("A", "A"), [NOTES], [("notes.txt", "something else")], "<p>Hi</p>", False),
         # An invitation has no name.
         (

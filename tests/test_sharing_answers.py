@@ -99,7 +99,9 @@ class TestReferences(PlantCase):
 
     def test_an_answer_to_a_colleagues_answer_is_private(self):
         """Odoo sent its email to Ben, too; what Carla answers is Ben's."""
-        post = self.post(self.project, partner_ids=(self.carla | self.ben.partner_id).ids)
+        post = self.post(
+            self.project, partner_ids=(self.carla | self.ben.partner_id).ids
+        )
         self.google.add_message(
             ANNA,
             mail(
@@ -123,7 +125,9 @@ class TestReferences(PlantCase):
         event = self.event()
         post = self.post(event, partner_ids=self.carla.ids)
         box = self.box(level="everything")
-        for number, references in enumerate((f"{post.message_id} {BENS}", post.message_id)):
+        for number, references in enumerate(
+            (f"{post.message_id} {BENS}", post.message_id)
+        ):
             self.next_email(
                 box,
                 sent=True,
@@ -152,7 +156,7 @@ class TestReferences(PlantCase):
         self.assertEqual(self.linked_by(box, self.project), {("suggested", "reply")})
 
     def test_a_conversation_with_a_customer_goes_on(self):
-        """Odoo's email, Carla's answer, hers to that, Anna's from Gmail, and Carla's."""
+        """Two answers of Carla's, Anna's own email from Gmail, and Carla's to that."""
         post = self.post(self.project, partner_ids=self.carla.ids)
         box = self.box(level="everything")
         self.settle(box)
@@ -171,7 +175,9 @@ class TestReferences(PlantCase):
             ids.append(f"<{number}@chain.test>")
             self.assertIn(f"number {number}", self.on_record(self.project))
         comment = self.env.ref("mail.mt_comment")
-        kinds = [p.subtype_id == comment for p in self.posts(self.project).sorted("date")]
+        kinds = [
+            p.subtype_id == comment for p in self.posts(self.project).sorted("date")
+        ]
         self.assertEqual(kinds, [True, True, False, True])
 
     def test_a_private_conversation_with_a_customer_goes_on(self):
@@ -261,9 +267,7 @@ class TestAddressesOfColleagues(RuleCase):
         self.old_acts()
         box = self.choose("everything")
         self.ben.with_user(self.ben).write({"email": DORA})
-        lead.with_user(self.ben).message_post(
-            body="y", partner_ids=dora.ids, **values
-        )
+        lead.with_user(self.ben).message_post(body="y", partner_ids=dora.ids, **values)
         self.env.cr.execute(
             "UPDATE mail_message SET create_date = now() AT TIME ZONE 'UTC'"
             " + interval '1 hour' WHERE body LIKE '%%y%%' AND res_id = %s"
@@ -605,15 +609,11 @@ class TestWhoReads(PlantCase):
         message = base("files")
         message.set_content(SECRET)
         message.add_attachment("a text\nfile\n", filename="notes.txt")
-        message.add_attachment(
-            b"data", maintype="application", subtype="octet-stream"
-        )
+        message.add_attachment(b"data", maintype="application", subtype="octet-stream")
         yield message
         message = base("picture")
         message.set_content("x")
-        message.add_alternative(
-            f'<p>{SECRET}<img src="cid:pic1"></p>', subtype="html"
-        )
+        message.add_alternative(f'<p>{SECRET}<img src="cid:pic1"></p>', subtype="html")
         png = b"\x89PNG\r\n\x1a\n" + b"0" * 40
         message.get_payload()[1].add_related(
             png, "image", "png", cid="<pic1>", filename="pic.png"

@@ -238,12 +238,12 @@ class GmailDocuments(models.AbstractModel):
         """
         found = [self._who_reads(thread, env, entries, readable)] if entries else []
         stock = entries.filtered(lambda e: e.kind == "stock")
-        places = self.env["gmail.linking"]._records_by_gateway(
+        received = self.env["gmail.linking"]._records_by_gateway(
             thread.sudo().message_ids
         ) - {(entry.res_model, entry.res_id) for entry in stock}
         for places, text in (
             (
-                places,
+                received,
                 self.env._(
                     "%(who)s can read this email: Odoo received it at one of its own "
                     "addresses."

@@ -742,7 +742,7 @@ class _Page:
     # -- answers -----------------------------------------------------------
 
     def _find_answered(self, message):
-        """Return the email of Odoo's (answers.Email) that a message answers, or None."""
+        """Return the answers.Email that a message answers, or None."""
         answered = _answered_id(message)
         if not answered or not (self.by_message_id or self._held_at):
             return None

@@ -20,7 +20,9 @@ class MergePartnerAutomatic(models.TransientModel):
     def _update_foreign_keys_generic(self, model, src_records, dst_record):
         # Odoo changes them by SQL, as no user's act.
         linking = self.env["gmail.linking"]
-        changed = linking._ruled_records_of(src_records) if model == "res.partner" else ()
+        changed = (
+            linking._ruled_records_of(src_records) if model == "res.partner" else ()
+        )
         result = super()._update_foreign_keys_generic(model, src_records, dst_record)
         for records in changed:
             linking._note_changed(records)

@@ -66,8 +66,10 @@ def answered_id(in_reply_to, references):
     :param in_reply_to: first id of that header, or empty
     :param references: ids separated by blanks, the oldest first, or empty
 
-    >>> answered_id("", "<a@x.test> <b@x.test>"), answered_id("<a@x.test>", "<b@x.test>")
-    ('<b@x.test>', '<a@x.test>')
+    >>> answered_id("", "<a@x.test> <b@x.test>")
+    '<b@x.test>'
+    >>> answered_id("<a@x.test>", "<b@x.test>")
+    '<a@x.test>'
     """
     return in_reply_to or next(reversed((references or "").split()), "")
 

@@ -261,9 +261,7 @@ class Chatter:
         return copies.filtered(
             lambda copy: (
                 _sender(copy.from_email) == sender
-                and self._is_same(
-                    copy, message_dict.get("subject"), body, files
-                )
+                and self._is_same(copy, message_dict.get("subject"), body, files)
             )
         )
 
