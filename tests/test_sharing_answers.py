@@ -180,6 +180,25 @@ class TestReferences(PlantCase):
         ]
         self.assertEqual(kinds, [True, True, False, True])
 
+    def test_an_answer_to_an_answer_need_not_name_odoos_email(self):
+        """Programs cut long lists of references."""
+        post = self.post(self.project, partner_ids=self.carla.ids)
+        box = self.box()
+        self.settle(box)
+        first = "<1@chain.test>"
+        self.next_email(box, In_Reply_To=post.message_id, Message_ID=first)
+        self.next_email(
+            box, In_Reply_To=first, Message_ID="<2@chain.test>", body=SECRET
+        )
+        answer = self.posts(self.project).filtered(lambda p: SECRET in p.body)
+        self.assertEqual(answer.parent_id, post)
+        # A stranger's is not even suggested by an id that Odoo never gave.
+        dora = {"sender": DORA, "Authentication_Results": PASS_DORA}
+        self.next_email(
+            box, In_Reply_To=first, Message_ID="<3@chain.test>", body="x", **dora
+        )
+        self.assertEqual(len(self.posts(self.project)), 2)
+
     def test_a_private_conversation_with_a_customer_goes_on(self):
         """What Anna writes in Gmail stays private; what Carla answers is posted."""
         post = self.post(self.project, partner_ids=self.carla.ids)

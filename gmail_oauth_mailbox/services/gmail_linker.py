@@ -450,6 +450,7 @@ class _Page:
         self.owner = linker._as_owner(mailbox)
         self.mailbox = mailbox
         self.links, self.filings = {}, {}
+        self._own, self._are_outside = None, {}
         self.people = defaultdict(lambda: defaultdict(list))
         for participant in messages.participant_ids:
             key = participant.address_key or participant.address
@@ -465,7 +466,6 @@ class _Page:
             if rule.model_id.model in self.env.registry
         ]
         self._of_documents, self._emails = {}, {}
-        self._own = None
 
     # -- what is asked at once ------------------------------------------
 
@@ -505,7 +505,12 @@ class _Page:
             and mail.message_type != "email"
             and self._is_of_ours(m)
         }
-        self.sent_as = {m.id: by_id.get(m.sent_message_id) for m in self.held}
+        parents = {parent for of in self._filed.values() for _k, parent in of.values()}
+        of_answers = mails.browse(parents - {None}).exists()
+        self.by_number = {mail.id: mail for mail in mails | of_answers}
+        for held in self.held:
+            if sent := by_id.get(held.sent_message_id):
+                self._name_sent(held.id, sent.id)
         self.by_message_id = {
             i: mail
             for i in wanted
@@ -519,7 +524,7 @@ class _Page:
         }
         documents = {
             (mail.model, mail.res_id)
-            for mail in mails
+            for mail in mails | of_answers
             if mail.model and mail.res_id and mail.model != "discuss.channel"
         }
         self.readable = self.linker._readable(self.owner, documents)
@@ -528,15 +533,28 @@ class _Page:
         """Return the mailbox's emails (gmail.message, sudo) with some Message-IDs, and
         look up where they are linked."""
         held = self.env["gmail.message"].sudo()
-        held = held.search(
-            [("mailbox_id", "=", self.mailbox.id), ("message_id", "in", list(ids))]
+        held = held.search_fetch(
+            [("mailbox_id", "=", self.mailbox.id), ("message_id", "in", list(ids))],
+            READ,
         )
-        filings = self.env["gmail.filing"].sudo()
-        self.held_filings = filings.search([("message_id", "in", held.ids)])
-        self._held_at = defaultdict(list)
+        self._held_at, self._filed = defaultdict(list), defaultdict(dict)
         for message in held:
             self._held_at[message.message_id].append(message)
+        filings = self.env["gmail.filing"].sudo()
+        for filing in filings.search([("message_id", "in", held.ids)]):
+            place = filing.kind, filing.parent_id or None
+            self._filed[filing.message_id.id][filing.res_model, filing.res_id] = place
         return held
+
+    def _name_sent(self, number, sent):
+        """Note which of Odoo's emails it is that a mailbox sent.
+
+        :param number: id of the gmail.message
+        :param sent: id of the mail.message
+        """
+        for document, (kind, _parent) in self._filed[number].items():
+            if kind == "sent":
+                self._filed[number][document] = kind, sent
 
     def _was_sent(self, mail):
         """Whether a mail.message is an email that people outside can answer."""
@@ -746,10 +764,11 @@ class _Page:
         answered = _answered_id(message)
         if not answered or not (self.by_message_id or self._held_at):
             return None
-        known = (message.references or "").split()[-REFERENCES:]
-        ids = {answered, *known}
+        ids = {answered, *(message.references or "").split()[-REFERENCES:]}
+        if not any(i in self.by_message_id or self._leads_to_odoo(i) for i in ids):
+            return None
         stored = {
-            i: tuple(self._stored(copy) for copy in self._held_at[i])
+            i: tuple(map(self._stored, self._held_at[i]))
             for i in ids
             if i in self._held_at
         }
@@ -759,6 +778,14 @@ class _Page:
             if i in self.by_message_id
         }
         return answers.find(answered, stored, by_message_id, self._emails)
+
+    def _leads_to_odoo(self, message_id):
+        """Whether an email of the mailbox answers one of Odoo's, or is one."""
+        return any(
+            kind in ("sent", "reply")
+            for message in self._held_at.get(message_id, ())
+            for kind, _parent in self._filed.get(message.id, {}).values()
+        )
 
     def _stored(self, message):
         """Return an email of the mailbox as answers.Stored."""
@@ -775,18 +802,8 @@ class _Page:
 
     def _steps(self, message):
         """Yield where an email of the mailbox is linked, as answers.Step."""
-        mails = self.env["mail.message"].sudo()
-        filings = {
-            (f.res_model, f.res_id): (f.kind, mails.browse(f.parent_id or ()))
-            for f in self.held_filings
-            if f.message_id == message
-        }
-        for (number, document), filing in self.filings.items():
-            if number == message.id:
-                parent = mails.browse(filing["parent_id"] or ())
-                filings[document] = filing["kind"], parent
-        for document, (kind, parent) in filings.items():
-            mail = self.sent_as[message.id] if kind == "sent" else parent.exists()
+        for document, (kind, number) in self._filed.get(message.id, {}).items():
+            mail = self.by_number.get(number)
             email = self._email(mail) if mail and self._was_sent(mail) else None
             yield answers.Step(document, kind, email and email.id)
 
@@ -805,10 +822,14 @@ class _Page:
 
     def _outsiders(self, keys):
         """Return those of some keys that are no colleague's."""
-        if self._own is None:
-            self._own = self.linker._own_domains()
-        outside = {key for key in keys if domain_of(key) not in self._own}
-        return outside - self.linker._colleagues(outside) if outside else outside
+        unknown = set(keys) - self._are_outside.keys()
+        if unknown:
+            if self._own is None:
+                self._own = self.linker._own_domains()
+            outside = {key for key in unknown if domain_of(key) not in self._own}
+            outside -= self.linker._colleagues(outside) if outside else set()
+            self._are_outside.update((key, key in outside) for key in unknown)
+        return {key for key in keys if self._are_outside[key]}
 
     def _by_rule(self, message):
         for way, rule, model in self._rules:
@@ -966,6 +987,8 @@ class _Page:
                 "way": way,
                 "offer_id": None,
             }
+            sent = kind == "sent" and self.sent[message.id].id
+            self._filed[message.id][document] = kind, sent or parent_id
         elif not way:
             # What the owner linked themselves is shared whatever else leads there.
             self.filings[filing]["way"] = None
