@@ -16,7 +16,11 @@ class GmailAct(models.Model):
 
     res_model = fields.Char(required=True)
     res_id = fields.Integer(required=True)
-    user_id = fields.Many2one("res.users", required=True, ondelete="cascade")
+    user_id = fields.Many2one(
+        "res.users",
+        ondelete="set null",
+        help="Empty when unknown, or when the user was deleted since",
+    )
     at = fields.Datetime(required=True, help="Of the last such change, in UTC")
     is_compared = fields.Boolean(help="The snapshot of all contacts has it.")
 

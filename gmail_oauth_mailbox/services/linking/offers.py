@@ -21,7 +21,7 @@ from .sharing import NAMED, own_level
 # (``root``) creates contacts for users.
 ACTS = """
     WITH RECURSIVE acts AS (
-        SELECT res_id AS id, user_id AS uid FROM gmail_act
+        SELECT res_id AS id, COALESCE(user_id, 0) AS uid FROM gmail_act
          WHERE res_model = 'res.partner' AND is_compared IS NOT TRUE
          UNION
         SELECT p.id, a.uid FROM res_partner p JOIN acts a ON p.parent_id = a.id)
@@ -33,7 +33,7 @@ MADE = """
 """
 ACTOR = """
     CASE WHEN min(LEAST(a.uid, %(made)s)) = max(GREATEST(a.uid, %(made)s))
-         THEN min(LEAST(a.uid, %(made)s)) END
+         THEN NULLIF(min(LEAST(a.uid, %(made)s)), 0) END
 """
 ADDRESSES = """
     %(acts)s
@@ -240,7 +240,7 @@ class Offers:
         self.env.cr.execute(
             """
             INSERT INTO gmail_way (key, signature)
-            SELECT x, 'own' FROM unnest(%s) AS x
+            SELECT x, 'own' FROM unnest(%s::text[]) AS x
              WHERE NOT EXISTS (SELECT FROM gmail_way w
                                 WHERE w.key = x AND w.signature = 'own')
                 ON CONFLICT (key) DO UPDATE
@@ -313,21 +313,47 @@ class Offers:
         self.env["gmail.way"].invalidate_model()
 
     def note_changed(self, records, user):
-        """Note that a user changed where records lead emails."""
-        self.env.cr.execute(
-            SQL(
-                """
-                INSERT INTO gmail_act (res_model, res_id, user_id, at, is_compared)
-                SELECT %s, x, %s, %s, false FROM unnest(%s) AS x ORDER BY x
-                    ON CONFLICT (res_model, res_id, user_id)
-                    DO UPDATE SET at = EXCLUDED.at, is_compared = false
-                """,
-                records._name,
-                user.id,
-                SQL(CLOCK),
-                list(set(records.ids)),
+        """Note that a user changed where records lead emails.
+
+        :param user: None when unknown
+        """
+        ids = list(set(records.ids))
+        if user:
+            self.env.cr.execute(
+                SQL(
+                    """
+                    INSERT INTO gmail_act (res_model, res_id, user_id, at, is_compared)
+                    SELECT %s, x, %s, %s, false FROM unnest(%s) AS x ORDER BY x
+                        ON CONFLICT (res_model, res_id, user_id)
+                        DO UPDATE SET at = EXCLUDED.at, is_compared = false
+                    """,
+                    records._name,
+                    user.id,
+                    SQL(CLOCK),
+                    ids,
+                )
             )
-        )
+        else:
+            # Several may be unknown, of users who were deleted.
+            self.env.cr.execute(
+                SQL(
+                    """
+                    WITH again AS (
+                        UPDATE gmail_act SET at = %(clock)s, is_compared = false
+                         WHERE res_model = %(model)s AND res_id = ANY(%(ids)s)
+                           AND user_id IS NULL
+                     RETURNING res_id)
+                    INSERT INTO gmail_act (res_model, res_id, at, is_compared)
+                    SELECT %(model)s, x, %(clock)s, false
+                      FROM unnest(%(ids)s::int[]) AS x
+                     WHERE x NOT IN (SELECT res_id FROM again)
+                     ORDER BY x
+                    """,
+                    clock=SQL(CLOCK),
+                    model=records._name,
+                    ids=ids,
+                )
+            )
         self.env["gmail.act"].invalidate_model()
 
     def note_act(self, key, signature, actor):
@@ -442,7 +468,7 @@ class Offers:
                  WHERE w.key = x.key AND w.signature <> x.company
                 """,
                 SQL(CLOCK),
-                actor.id,
+                actor and actor.id,
                 ["record:{},{}".format(*record) for record in companies],
                 [str(company) for company in companies.values()],
             )
@@ -601,13 +627,16 @@ class Offers:
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT m.create_uid, m.create_date, p.id
+                SELECT CASE WHEN NOT EXISTS (SELECT FROM gmail_handed_in h
+                                              WHERE h.mail_message_id = m.id)
+                            THEN m.create_uid END,
+                       m.create_date, p.id
                   FROM mail_message m
                   JOIN res_partner p
                     ON p.id = m.author_id
                     OR p.id IN (SELECT n.res_partner_id FROM mail_notification n
                                  WHERE n.mail_message_id = m.id)
-                 WHERE m.model = %s AND m.res_id = %s AND m.create_uid IS NOT NULL
+                 WHERE m.model = %s AND m.res_id = %s
                    AND (%s OR NOT %s)
                  ORDER BY m.create_date, m.id
                 """,
@@ -638,7 +667,7 @@ class Offers:
         if posts and posts[0][1] <= covered:
             posts = ()
         return {
-            f"{rule}:{user}": consent.Way(moment, user, is_standing=True)
+            f"{rule}:{user or 0}": consent.Way(moment, user, is_standing=True)
             for user, moment in (*acts, *posts)
             if moment > covered
         }
