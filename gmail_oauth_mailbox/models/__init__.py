@@ -42,6 +42,7 @@ from . import (
     mail_followers,
     mail_mail,
     mail_message,
+    mail_notification,
     mail_thread,
     res_config_settings,
     res_groups,

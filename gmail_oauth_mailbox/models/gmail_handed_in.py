@@ -2,10 +2,11 @@ from odoo import fields, models
 
 
 class GmailHandedIn(models.Model):
-    """A message that a user handed to Odoo's mail gateway themselves.
+    """A message that is no act of the user who is said to have made it.
 
-    Any user may call the gateway with an email of their own making. What the mail
+    Any user may call the mail gateway with an email of their own making. What the mail
     server's job or an administrator's script brings stands for an email; this doesn't.
+    Neither does what the gateway posts besides, in the name of whoever From names.
     """
 
     _name = "gmail.handed.in"

@@ -1,10 +1,24 @@
 from odoo import api, models
 from odoo.exceptions import AccessError
+from odoo.fields import Domain
 
 from ..lib.cells import as_text
 
 # What users may change of a message that shows an email: none of it is content.
 OF_READERS = frozenset({"pinned_at", "starred_partner_ids"})
+# Who wrote a post and where decides what private email answers it.
+FIXED = frozenset({"author_guest_id", "author_id", "message_id", "model", "res_id"})
+# Whose answers to it count, and whether any do: up to whoever posted it.
+OF_POSTER = frozenset(
+    {
+        "mail_ids",
+        "notification_ids",
+        "notified_partner_ids",
+        "outgoing_email_to",
+        "partner_ids",
+        "subtype_id",
+    }
+)
 
 
 class MailMessage(models.Model):
@@ -12,6 +26,8 @@ class MailMessage(models.Model):
     holds: users choose neither."""
 
     _inherit = "mail.message"
+    # A list field of a record is no way around what is checked here.
+    _allow_sudo_commands = False
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -20,7 +36,9 @@ class MailMessage(models.Model):
                 {name: value for name, value in vals.items() if name != "message_id"}
                 for vals in vals_list
             ]
-        return super().create(vals_list)
+        posts = super().create(vals_list)
+        self.env["gmail.linking"]._note_handed_in(posts)
+        return posts
 
     def write(self, vals):
         if not self.env.su:
@@ -32,20 +50,28 @@ class MailMessage(models.Model):
         return result
 
     def _gmail_check_write(self, vals):
-        """Refuse what would make a post another email than it is.
+        """Refuse what would make a post another email than it is, or have others take
+        part in its record.
 
         :raises AccessError: it would
         """
-        if "message_id" in vals:
-            raise AccessError(
-                self.env._("The Message-ID of a message can't be changed.")
-            )
         posts = self.sudo()
+        if any(post._gmail_differs(vals, FIXED) for post in posts):
+            raise AccessError(
+                self.env._("Who wrote a message, and on which record, can't be changed.")
+            )
         if any(
             m.message_type != vals.get("message_type", m.message_type) for m in posts
         ):
             # Answers to what Odoo's users wrote are treated as such, and only those.
             raise AccessError(self.env._("The type of a message can't be changed."))
+        own = posts.filtered(lambda post: post.create_uid == self.env.user)
+        if any(post._gmail_differs(vals, OF_POSTER) for post in posts - own):
+            raise AccessError(
+                self.env._("Only its author can change who receives a message.")
+            )
+        if OF_POSTER & vals.keys():
+            self.env["gmail.linking"]._note_changed_by(own)
         if OF_READERS.issuperset(vals):
             return
         emails = posts.filtered(lambda m: m.message_type == "email")
@@ -56,6 +82,40 @@ class MailMessage(models.Model):
                     "Change how much of it is shared instead."
                 )
             )
+
+    def _gmail_differs(self, vals, names):
+        """Whether values would change some fields of a post (sudo). People may be taken
+        off, as Odoo does when a text is edited."""
+        for name in names & vals.keys():
+            field = self._fields[name]
+            if field.type in ("one2many", "many2many"):
+                if set(field.convert_to_cache(vals[name], self)) - set(self[name]._ids):
+                    return True
+            elif (vals[name] or False) != field.convert_to_write(self[name], self):
+                return True
+        return False
+
+    # ------------------------------------------------------------------
+    # Entries are for internal users
+    # ------------------------------------------------------------------
+
+    def _get_forbidden_access(self, operation):
+        """Odoo keeps notes from customers only when they are comments."""
+        if self.env.user._is_internal():
+            return super()._get_forbidden_access(operation)
+        notes = self.env["gmail.linking"]._notes_among(self)
+        return notes + super(MailMessage, self - notes)._get_forbidden_access(operation)
+
+    def _search(
+        self, domain, offset=0, limit=None, order=None, *, bypass_access=False, **kwargs
+    ):
+        """Searches through a record's ``message_ids`` bypass access, and would tell
+        customers which words an entry has."""
+        if not self.env.su and not self.env.user._is_internal():
+            domain = Domain(domain) & self.env["gmail.linking"]._without_notes()
+        return super()._search(
+            domain, offset, limit, order, bypass_access=bypass_access, **kwargs
+        )
 
     def _export_rows(self, fields, *, _is_toplevel_call=True):
         # Subjects are written by strangers.

@@ -1,6 +1,7 @@
 from lxml import etree
 
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import SQL, formataddr
 
@@ -11,6 +12,7 @@ DATES = {
     "gmail_last_sent": "last_sent",
     "gmail_awaiting_since": "awaiting_since",
 }
+POSTS = ("mail.message", "mail.notification")
 # Whose lists show who waits for an answer.
 LISTED = ("res.partner", "crm.lead")
 
@@ -60,14 +62,16 @@ class MailThread(models.AbstractModel):
     @api.model_create_multi
     def create(self, vals_list):
         """Contacts on a document are everybody's."""
-        records = super().create(vals_list)
         names = {name for vals in vals_list for name in vals}
+        self._gmail_check_commands(names)
+        records = super().create(vals_list)
         self.env["gmail.contact.visibility"]._in_documents(records, names)
         if self._gmail_is_ruled():
             self.env["gmail.linking"]._note_changed(records)
         return records
 
     def write(self, vals):
+        self._gmail_check_commands(vals)
         is_move = "company_id" in vals and "company_id" in self._fields
         before = {r.id: r.company_id.id for r in self.sudo()} if is_move else {}
         result = super().write(vals)
@@ -78,6 +82,25 @@ class MailThread(models.AbstractModel):
         if self._gmail_is_ruled() and any(map(self._gmail_is_found_by, vals)):
             self.env["gmail.linking"]._note_changed(self)
         return result
+
+    def _gmail_check_commands(self, names):
+        """Refuse list fields of messages where Odoo would act on them as somebody else:
+        it takes the transaction's first user, who may be the superuser.
+
+        :param names: of the fields to be written
+        :raises AccessError: one of them is such a field
+        """
+        uid = self.env.uid
+        is_own = not self.env.su and uid == self.env.transaction.default_env.uid
+        if is_own or uid == SUPERUSER_ID:
+            return
+        for name in names:
+            field = self._fields.get(name)
+            if field is not None and field.comodel_name in POSTS:
+                if field.type in ("one2many", "many2many"):
+                    raise AccessError(
+                        self.env._("Messages can't be changed through their record.")
+                    )
 
     def _gmail_is_ruled(self):
         """Whether subject rules find records of this model."""
@@ -183,14 +206,16 @@ class MailThread(models.AbstractModel):
         copies = linking._at_gateway(message_dict)
         if copies:
             routes = linking._routes_left(copies, routes)
-        is_gateway = linking._is_gateway()
-        newest = 0 if is_gateway else linking._newest_post()
-        handed_in = {"message_id": message_dict.get("message_id")}
-        thread_id = super()._message_route_process(message, message_dict, routes)
+        routes = [
+            (model, thread_id, linking._for_record(model, values), *others)
+            for model, thread_id, values, *others in routes or ()
+        ]
+        threads = self.with_context(linking._context_of_gateway())
+        thread_id = super(MailThread, threads)._message_route_process(
+            message, message_dict, routes
+        )
         if copies:
             linking.sudo()._enqueue(set(copies.mapped("mail_key")))
-        if not is_gateway:
-            linking._note_handed_in(handed_in, newest)
         return thread_id
 
     def _gmail_subtype(self, values):

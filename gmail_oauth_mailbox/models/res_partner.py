@@ -47,6 +47,14 @@ class ResPartner(models.Model):
         for partner in self:
             partner.gmail_is_mine = partner.sudo().gmail_is_private
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Whoever is said to have created a contact did, but at Odoo's mail gateway."""
+        partners = super().create(vals_list)
+        if self.env["gmail.linking"]._is_taking_in():
+            self.env["gmail.linking"]._note_changed(partners)
+        return partners
+
     def write(self, vals):
         """Note who changes where emails lead; any other change costs no statement."""
         names = LEADING & vals.keys()

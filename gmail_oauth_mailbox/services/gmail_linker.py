@@ -492,6 +492,12 @@ class _Page:
         wanted.update(filter(None, self.held.mapped("sent_message_id")))
         mails = self.env["mail.message"].sudo()
         mails = mails.search([("message_id", "in", list(wanted))], order="id")
+        if mails:
+            handed_in = self.env["gmail.handed.in"].sudo()
+            # Nobody wrote these who is said to have.
+            mails -= handed_in.search(
+                [("mail_message_id", "in", mails.ids)]
+            ).mail_message_id
         by_id = {}
         for mail in mails:
             # The first one has it from Odoo.

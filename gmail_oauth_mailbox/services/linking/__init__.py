@@ -8,6 +8,7 @@
 * ``chatter.py``: writes, rewrites, and removes the entries of a record.
 * ``offers.py``: asks owners before an act of somebody else shares more of their email.
 * ``choices.py``: the choices of mailboxes, kept after their copies are gone.
+* ``gateway.py``: in whose name Odoo's mail gateway acts, and what it may not write.
 * ``moves.py``: entries and links follow records that are merged.
 """
 

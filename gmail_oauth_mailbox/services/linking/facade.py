@@ -1,9 +1,10 @@
-from odoo import api, models
+from odoo import SUPERUSER_ID, api, models
 from odoo.exceptions import UserError
 from odoo.fields import Datetime, Domain
 from odoo.tools import SQL
 
 from ...lib.rules import sharing
+from . import gateway
 from .chatter import Chatter
 from .choices import Choices, steps_of
 from .moves import Moves
@@ -246,29 +247,48 @@ class GmailLinking(models.AbstractModel):
         self._make_offers(self.env(su=True)).compare(addresses, actor)
 
     @api.model
+    def _actor(self):
+        """Return the user whose act it is what the current user does, or None when
+        unknown: at Odoo's mail gateway, whoever handed the email in."""
+        taken_in = gateway.handed_in(self.env)
+        if taken_in is None:
+            return self.env.user
+        return self.env["res.users"].browse(taken_in.actor) if taken_in.actor else None
+
+    @api.model
     def _note_act(self, key, signature=""):
         """Note that the current user made a way lead to records."""
         offers = self._make_offers(self.env(su=True))
-        offers.note_act(key, signature, self.env.user)
+        offers.note_act(key, signature, self._actor())
 
     @api.model
     def _own_domains_changed(self):
         """Note that the current user changed the company's own domains."""
-        self._make_offers(self.env(su=True)).compare_own(self.env.user)
+        self._make_offers(self.env(su=True)).compare_own(self._actor())
         self._enqueue_entries()
 
     @api.model
     def _companies_changed(self, users):
         """Note that the current user changed the companies of users."""
         offers = self._make_offers(self.env(su=True))
-        offers.compare_companies(users.sudo(), self.env.user)
+        offers.compare_companies(users.sudo(), self._actor())
 
     @api.model
     def _note_changed(self, records):
         """Note that the current user changed where contacts, or records that a subject
         rule finds, lead emails."""
         if records and not self.env["gmail.version"]._is_outdated():
-            self._make_offers(self.env(su=True)).note_changed(records, self.env.user)
+            self._make_offers(self.env(su=True)).note_changed(records, self._actor())
+
+    @api.model
+    def _note_changed_by(self, posts):
+        """Note that the current user changed where the records of mail.message records
+        (sudo) lead emails."""
+        for model, of_model in posts.filtered("res_id").grouped("model").items():
+            if model in self.env and hasattr(self.env[model], "_gmail_is_ruled"):
+                records = self.env[model].browse(set(of_model.mapped("res_id")))
+                if records._gmail_is_ruled():
+                    self._note_changed(records)
 
     @api.model
     def _ruled_records_of(self, partners):
@@ -302,7 +322,7 @@ class GmailLinking(models.AbstractModel):
     def _note_moved(self, records):
         """Note that the current user moved records to another company."""
         if records and not self.env["gmail.version"]._is_outdated():
-            self._make_offers(self.env(su=True)).note_moved(records, self.env.user)
+            self._make_offers(self.env(su=True)).note_moved(records, self._actor())
 
     @api.model
     def _note_records(self, documents):
@@ -384,7 +404,7 @@ class GmailLinking(models.AbstractModel):
         """
         self.env["gmail.version"]._check()
         moves = self._make_moves(self.env(su=True))
-        moves.merge(model, sources, target, actor=self.env.user)
+        moves.merge(model, sources, target, actor=self._actor())
 
     @api.model
     def _posts_moved(self, posts):
@@ -392,6 +412,8 @@ class GmailLinking(models.AbstractModel):
         if self.env["gmail.version"]._is_outdated():
             # They follow when the email is next settled.
             return
+        # Who wrote or was written to there takes part in the other record from now on.
+        self._note_changed_by(posts.sudo())
         entries = self.env["gmail.entry"].sudo()
         entries = entries.search([("mail_message_id", "in", posts.ids)])
         offers = self._make_offers(self.env(su=True))
@@ -400,7 +422,7 @@ class GmailLinking(models.AbstractModel):
             offers.note_merged(
                 (entry.res_model, [entry.res_id]),
                 (post.model, post.res_id),
-                self.env.user,
+                self._actor(),
             )
         self._enqueue(set(entries.mapped("mail_key")))
 
@@ -417,13 +439,53 @@ class GmailLinking(models.AbstractModel):
         )
 
     @api.model
+    def _notes_among(self, posts):
+        """Return those of mail.message records that show an email as a note."""
+        if self.env["gmail.version"]._is_outdated():
+            return posts.browse()
+        self.env["gmail.entry"].flush_model(["kind", "mail_message_id"])
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT DISTINCT mail_message_id FROM gmail_entry"
+                " WHERE kind = 'note' AND mail_message_id = ANY(%s)",
+                list(posts._ids),
+            )
+        )
+        return posts.browse(number for (number,) in rows)
+
+    @api.model
+    def _without_notes(self):
+        """Return the domain of the mail.message records that don't show an email as a
+        note."""
+        if self.env["gmail.version"]._is_outdated():
+            return Domain.TRUE
+        self.env["gmail.entry"].flush_model(["kind", "mail_message_id"])
+        return Domain.custom(
+            to_sql=lambda _model, alias, _query: SQL(
+                "NOT EXISTS (SELECT FROM gmail_entry e"
+                " WHERE e.mail_message_id = %s AND e.kind = 'note')",
+                SQL.identifier(alias, "id"),
+            )
+        )
+
+    @api.model
     def _are_of_entries(self, files):
-        """Whether some of ir.attachment records (sudo) are files of entries."""
+        """Whether some of ir.attachment records are files of entries."""
         if self.env["gmail.version"]._is_outdated():
             return False
-        posts = self.env["mail.message"].sudo()
-        posts = posts.search([("attachment_ids", "in", files.ids)])
-        return bool(posts) and self._are_entries(posts)
+        self.env["gmail.entry"].flush_model(["mail_message_id"])
+        [(found,)] = self.env.execute_query(
+            SQL(
+                """
+                SELECT EXISTS (
+                       SELECT FROM message_attachment_rel r
+                         JOIN gmail_entry e ON e.mail_message_id = r.message_id
+                        WHERE r.attachment_id = ANY(%s))
+                """,
+                list(files.ids),
+            )
+        )
+        return found
 
     @api.model
     def _remove_entries(self, entries):
@@ -450,25 +512,35 @@ class GmailLinking(models.AbstractModel):
         return self.env.su or self.env.user._is_system()
 
     @api.model
-    def _note_handed_in(self, message_dict, newest):
-        """Note the messages that a user has just handed to the gateway.
-
-        :param newest: id of the newest mail.message before it
-        """
-        if self._is_gateway() or self.env["gmail.version"]._is_outdated():
-            return
-        posts = self.env["mail.message"].sudo()
-        posts = posts.search(
-            [("message_id", "=", message_dict["message_id"]), ("id", ">", newest)]
-        )
-        self.env["gmail.handed.in"].sudo().create(
-            [{"mail_message_id": post.id} for post in posts]
-        )
+    def _context_of_gateway(self):
+        """Return the context in which the gateway takes an email in."""
+        actor = None if self._is_gateway() else self.env.uid
+        return {**self.env.context, gateway.HANDED_IN: gateway.HandedIn(actor)}
 
     @api.model
-    def _newest_post(self):
-        """Return the id of the newest mail.message, or 0."""
-        return self.env["mail.message"].sudo().search([], limit=1, order="id desc").id
+    def _is_taking_in(self):
+        """Whether the gateway is taking an email in."""
+        return gateway.handed_in(self.env) is not None
+
+    @api.model
+    def _for_record(self, model, values):
+        """Return the values that a caller of the gateway, or an alias, has for a new
+        record, without those for a chatter."""
+        if not isinstance(values, dict) or model not in self.env:
+            return values
+        return gateway.without_chatter(self.env, model, values)
+
+    @api.model
+    def _note_handed_in(self, posts):
+        """Note new mail.message records that are no acts of who is said to have made
+        them: all that a user hands in, and what the gateway posts as a user."""
+        taken_in = gateway.handed_in(self.env)
+        if taken_in is None or self.env["gmail.version"]._is_outdated():
+            return
+        if taken_in.actor or self.env.uid != SUPERUSER_ID:
+            self.env["gmail.handed.in"].sudo().create(
+                [{"mail_message_id": post.id} for post in posts]
+            )
 
     @api.model
     def _routes_left(self, copies, routes):
