@@ -113,7 +113,9 @@ class TestPosts(HandedInCase):
     def test_a_user_does_not_claim_that_nobody_handed_it_in(self):
         self.hand_in("calendar.event", LUNCH, context={gateway.HANDED_IN: {}})
         handed_in = self.env["gmail.handed.in"].search([])
-        self.assertLessEqual(self.with_id("<handed@in.test>"), handed_in.mail_message_id)
+        self.assertLessEqual(
+            self.with_id("<handed@in.test>"), handed_in.mail_message_id
+        )
 
     def test_what_the_mail_server_brings_is_nobodys_act(self):
         self.env["mail.thread"].message_process(
@@ -249,7 +251,10 @@ class TestEntries(HandedInCase):
             [Command.link(post.id)],
             [self.planted()],
         ):
-            for records in (event.with_user(self.ben), event.with_user(self.ben).sudo()):
+            for records in (
+                event.with_user(self.ben),
+                event.with_user(self.ben).sudo(),
+            ):
                 with self.assertRaises(AccessError):
                     records.write({"message_ids": commands})
             # The same by a user's own call.
@@ -390,9 +395,7 @@ class TestRecipients(HandedInCase):
 
     def test_a_notification_keeps_its_recipient(self):
         administrator = self._outsiders()[1]
-        post = self.posted(
-            self.event(), self.anna, partner_ids=self.ben.partner_id.ids
-        )
+        post = self.posted(self.event(), self.anna, partner_ids=self.ben.partner_id.ids)
         row = post.notification_ids.filtered(
             lambda n: n.res_partner_id == self.ben.partner_id
         )
@@ -495,7 +498,9 @@ class TestActs(OffersCase):
         dora = self.dora(email=DORA)
         self.long_ago()
         box = self.choose("everything")
-        for number, (user, login) in enumerate(((self.ben, "gmail_ben"), (None, False))):
+        for number, (user, login) in enumerate(
+            ((self.ben, "gmail_ben"), (None, False))
+        ):
             lead = self.take_in(
                 "crm.lead",
                 {
@@ -528,9 +533,7 @@ class TestActs(OffersCase):
                 "name": "Ticket #42",
                 "type": "opportunity",
                 "message_follower_ids": [
-                    Command.create(
-                        {"res_model": "crm.lead", "partner_id": partner.id}
-                    )
+                    Command.create({"res_model": "crm.lead", "partner_id": partner.id})
                     for partner in (dora, self.anna.partner_id)
                 ],
             },
@@ -546,7 +549,7 @@ class TestActs(OffersCase):
             address = f"dora{number}@dora-example.test"
             linking = self.env["gmail.linking"].with_user(user or SUPERUSER_ID)
             contacts = self.env["res.partner"].with_user(self.anna).sudo()
-            contacts = contacts.with_context(linking._context_of_gateway())
+            contacts = linking._take_in(contacts)
             dora = contacts.create({"name": "Dora", "email": address}).sudo(False)
             self.assertEqual(dora.create_uid, self.anna)
             self.mail(box, sender=address, body=SECRET)
@@ -556,8 +559,8 @@ class TestActs(OffersCase):
         """An answer to what they wrote is shown whatever they chose."""
         lead = self.env["crm.lead"].create({"name": "L", "type": "opportunity"})
         lead.message_subscribe(self.dora(email=DORA).ids)
-        taken_in = self.env["gmail.linking"].with_user(self.ben)._context_of_gateway()
-        post = lead.with_user(self.anna).sudo().with_context(taken_in)
+        linking = self.env["gmail.linking"].with_user(self.ben)
+        post = linking._take_in(lead.with_user(self.anna).sudo())
         post = post.message_post(
             body="x", message_type="comment", subtype_xmlid="mail.mt_comment"
         )
@@ -613,9 +616,7 @@ class TestActs(OffersCase):
             self._user(f"gmail_{n}", "Temp", f"temp{n}@corp-example.test", groups)
             for n in range(2)
         ]
-        old = self.env["crm.lead"].create(
-            {"name": "Ticket #41", "type": "opportunity"}
-        )
+        old = self.env["crm.lead"].create({"name": "Ticket #41", "type": "opportunity"})
         self.long_past()
         box = self.choose("everything")
         leads = self.env["crm.lead"].with_user(users[0]).sudo()
@@ -644,7 +645,7 @@ class TestActs(OffersCase):
         self.assertTrue(self.offers(box))
         # A later act of nobody's still counts, and there is one row for it.
         linking = self.env["gmail.linking"]
-        taken_in = linking.with_context(linking._context_of_gateway())
+        taken_in = linking._take_in(linking)
         before = self.acts(old)
         self.assertNotIn(False, before)
         for _twice in range(2):

@@ -58,7 +58,9 @@ class MailMessage(models.Model):
         posts = self.sudo()
         if any(post._gmail_differs(vals, FIXED) for post in posts):
             raise AccessError(
-                self.env._("Who wrote a message, and on which record, can't be changed.")
+                self.env._(
+                    "Who wrote a message, and on which record, can't be changed."
+                )
             )
         if any(
             m.message_type != vals.get("message_type", m.message_type) for m in posts

@@ -210,8 +210,7 @@ class MailThread(models.AbstractModel):
             (model, thread_id, linking._for_record(model, values), *others)
             for model, thread_id, values, *others in routes or ()
         ]
-        threads = self.with_context(linking._context_of_gateway())
-        thread_id = super(MailThread, threads)._message_route_process(
+        thread_id = super(MailThread, linking._take_in(self))._message_route_process(
             message, message_dict, routes
         )
         if copies:

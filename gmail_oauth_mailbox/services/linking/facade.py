@@ -512,10 +512,10 @@ class GmailLinking(models.AbstractModel):
         return self.env.su or self.env.user._is_system()
 
     @api.model
-    def _context_of_gateway(self):
-        """Return the context in which the gateway takes an email in."""
+    def _take_in(self, records):
+        """Return records with which the gateway takes in what the user brings."""
         actor = None if self._is_gateway() else self.env.uid
-        return {**self.env.context, gateway.HANDED_IN: gateway.HandedIn(actor)}
+        return records.with_context(**{gateway.HANDED_IN: gateway.HandedIn(actor)})
 
     @api.model
     def _is_taking_in(self):

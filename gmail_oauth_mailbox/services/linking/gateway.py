@@ -31,8 +31,8 @@ CREATE, UPDATE = 0, 1
 class HandedIn:
     """An email that the gateway takes in.
 
-    :ivar actor: id of the user who handed it in; None when nobody did: the mail server's
-        job or an administrator's script brought it
+    :ivar actor: id of the user who handed it in; None when nobody did: the job of the
+        mail server or a script of an administrator brought it
     """
 
     actor: int | None = None
