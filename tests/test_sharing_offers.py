@@ -80,6 +80,23 @@ class OffersCase(LinkingCase):
 
 
 @tagged("standard", "post_install", "-at_install")
+class TestNothingOwn(OffersCase):
+    def test_contacts_are_merged_where_the_company_has_no_address(self):
+        contacts = self.dora(email=DORA) | self.dora(name="Twin", email=DORA)
+        wizard = self.env["base.partner.merge.automatic.wizard"].with_user(self.admin)
+        wizard = wizard.create(
+            {
+                "partner_ids": [(6, 0, contacts.ids)],
+                "dst_partner_id": contacts[0].id,
+            }
+        )
+        with patch.object(Offers, "_own", lambda offers: set()):
+            self.env["gmail.linking"]._compare_ways()
+            wizard.action_merge()
+        self.assertEqual(contacts.exists(), contacts[0])
+
+
+@tagged("standard", "post_install", "-at_install")
 class TestOffers(OffersCase):
     """Each act returns the record that shows Dora's email by it."""
 
