@@ -303,7 +303,7 @@ def test_a_failed_check_fails_lint(monkeypatch, capfd):
 def test_bench_names_what_it_does_not_know(capsys):
     with pytest.raises(SystemExit):
         cmd_bench.parse(["take_out"])
-    assert "no benchmark 'take_out'; there are take_in, sql" in capsys.readouterr().err
+    assert "no benchmark 'take_out'; there are take_in, cpu" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cmd_bench.parse(["--messages", "0"])
 
@@ -336,7 +336,7 @@ def test_bench_takes_in_without_an_imap_server(tmp_path):
     done = dev("bench", "take_in", "--sample", "0", *arguments)
     assert done.returncode == 0, done.stderr
     rows = json.loads(file.read_text())
-    assert [row["name"] for row in rows] == ["take_in", "sql"]
+    assert [row["name"] for row in rows] == ["take_in", "cpu", "sql"]
     for row in rows:
         assert list(row) == ["name", "value", "unit", "baseline", "ratio", "runs"]
         assert row["runs"] == [row["value"]]
@@ -361,12 +361,13 @@ class Here:
 def test_bench_says_what_keeps_stock_fetchmail_out(monkeypatch, tmp_path):
     monkeypatch.setattr(dovecot, "cache", lambda: tmp_path)
     monkeypatch.setattr(debian.shutil, "which", lambda _program: None)
-    one = {"messages": 10, "seconds": 0.1, "statements": 12}
+    one = {"messages": 10, "seconds": 0.1, "cpu": 0.05, "statements": 12}
     monkeypatch.setattr(take_in, "ours", lambda *_arguments: one)
     here = Here()
     rows = take_in.measure(here)
     assert [(row["value"], row["baseline"]) for row in rows] == [
         (100, None),
+        (5, None),
         (1.2, None),
     ]
     (sentence,) = here.notes
