@@ -4,7 +4,7 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import tagged
 
-from .common import ANNA, BEN, PRIVATE
+from .common import ANNA, BEN, PRIVATE, mail
 from .test_contacts import FIRM, ContactsCase, person
 from .test_contacts_companies import at
 
@@ -60,6 +60,23 @@ class TestContactVisibility(ContactsCase):
         dan = self.contact("Dan Low").partner_id
         self.assertTrue(dan.parent_id)
         return dan
+
+    def test_an_email_handed_in_shows_no_contact_that_its_bringer_does_not_see(self):
+        dan = self.import_dan()
+        for sender in (ANNA, BEN):
+            raw = mail(sender=sender, to="x@y.test", Message_ID=f"<{sender}>").decode()
+            values = {
+                "name": "Lunch",
+                "start": "2026-11-24 10:00:00",
+                "stop": "2026-11-24 11:00:00",
+                "partner_ids": [(6, 0, dan.ids)],
+            }
+            with self.assertRaises(AccessError), self.cr.savepoint():
+                self.env["mail.thread"].with_user(self.ben).message_process(
+                    "calendar.event", raw, custom_values=values
+                )
+            self.assertTrue(dan.gmail_is_private)
+            self.assertFalse(self.sees(self.ben, dan))
 
     def sees(self, user, partners):
         """Return those of some contacts that a user sees; all roads say the same."""

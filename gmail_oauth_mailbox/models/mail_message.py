@@ -11,6 +11,7 @@ FIXED = frozenset({"author_guest_id", "author_id", "message_id", "model", "res_i
 # Whose answers to it count, and whether any do: up to whoever posted it.
 OF_POSTER = frozenset(
     {
+        "is_internal",
         "mail_ids",
         "notification_ids",
         "notified_partner_ids",
@@ -32,8 +33,14 @@ class MailMessage(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         if not self.env.su:
+            hidden = self._gmail_hidden({vals.get("parent_id") for vals in vals_list})
             vals_list = [
-                {name: value for name, value in vals.items() if name != "message_id"}
+                {
+                    name: value
+                    for name, value in vals.items()
+                    if name != "message_id"
+                    and not (name == "parent_id" and value in hidden)
+                }
                 for vals in vals_list
             ]
         posts = super().create(vals_list)
@@ -96,6 +103,27 @@ class MailMessage(models.Model):
             elif (vals[name] or False) != field.convert_to_write(self[name], self):
                 return True
         return False
+
+    # ------------------------------------------------------------------
+    # Entries are for whoever may read their record
+    # ------------------------------------------------------------------
+
+    def _gmail_hidden(self, ids):
+        """Return those of some ids that are entries which the user may not read."""
+        posts = self.browse(number for number in ids if isinstance(number, int))
+        notes = self.env["gmail.linking"]._notes_among(posts) if posts.ids else posts
+        if not notes:
+            return set()
+        return set((notes - notes.sudo(False)._filtered_access("read")).ids)
+
+    @api.depends_context("uid")
+    def _compute_display_name(self):
+        """Odoo looks names up as superuser, such as that of a message's parent."""
+        result = super()._compute_display_name()
+        hidden = self._gmail_hidden(self.ids)
+        for post in self.filtered(lambda post: post.id in hidden):
+            post.display_name = f"{post._name},{post.id}"
+        return result
 
     # ------------------------------------------------------------------
     # Entries are for internal users

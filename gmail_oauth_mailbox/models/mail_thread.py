@@ -74,14 +74,37 @@ class MailThread(models.AbstractModel):
         self._gmail_check_commands(vals)
         is_move = "company_id" in vals and "company_id" in self._fields
         before = {r.id: r.company_id.id for r in self.sudo()} if is_move else {}
+        twins = self._gmail_twins(vals)
         result = super().write(vals)
         self.env["gmail.contact.visibility"]._in_documents(self, vals)
         if before:
             moved = self.filtered(lambda r: r.sudo().company_id.id != before[r.id])
             self.env["gmail.linking"]._note_moved(moved)
         if self._gmail_is_ruled() and any(map(self._gmail_is_found_by, vals)):
-            self.env["gmail.linking"]._note_changed(self)
+            self.env["gmail.linking"]._note_changed(self | twins)
         return result
+
+    def unlink(self):
+        """A name that two records had is one record's from now on."""
+        twins = self._gmail_twins((self._rec_name,)) - self
+        result = super().unlink()
+        self.env["gmail.linking"]._note_changed(twins)
+        return result
+
+    def _gmail_twins(self, names):
+        """Return the records whose name others have too, when fields are written that
+        may make it the name of one: subject rules find that one then.
+
+        :param names: of the fields
+        """
+        is_named = self._rec_name and {self._rec_name, "active"} & set(names)
+        if not is_named or not self._gmail_is_ruled():
+            return self.browse()
+        records = self.sudo().with_context(active_test=False)
+        written = [str(name) for name in records.mapped(self._rec_name) if name]
+        spelled = {s for name in written for s in (name, name.upper(), name.lower())}
+        found = records.search([(self._rec_name, "in", sorted(spelled))])
+        return self.browse(found.ids)
 
     def _gmail_check_commands(self, names):
         """Refuse list fields of messages where Odoo would act on them as somebody else:

@@ -24,7 +24,7 @@ CHATTER = frozenset(
         "mail.tracking.value",
     }
 )
-CREATE, UPDATE = 0, 1
+CREATE, UPDATE, DELETE = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def without_chatter(env, model, values):
     """
     fields = env[model]._fields
     return {
-        name: _without(env, fields[name].comodel_name, value)
+        name: _without(env, fields[name], value)
         if name in fields and _is_list(fields[name])
         else value
         for name, value in values.items()
@@ -76,15 +76,21 @@ def _is_chatter(env, field):
     )
 
 
-def _without(env, model, commands):
+def _without(env, field, commands):
+    """Return commands without those that change records which are there: the gateway
+    would, as superuser."""
     if not isinstance(commands, list | tuple):
         return commands
-    return [
-        (*command[:2], without_chatter(env, model, command[2]))
-        if isinstance(command, list | tuple)
-        and len(command) > 2
-        and command[0] in (CREATE, UPDATE)
-        and isinstance(command[2], dict)
-        else command
-        for command in commands
-    ]
+    kept = []
+    for command in commands:
+        if not isinstance(command, list | tuple) or len(command) < 2:
+            kept.append(command)
+        elif command[0] == CREATE and len(command) > 2:
+            values = command[2]
+            is_new = isinstance(values, dict)
+            model = field.comodel_name
+            values = without_chatter(env, model, values) if is_new else values
+            kept.append((*command[:2], values))
+        elif field.type == "many2many" and command[0] not in (UPDATE, DELETE):
+            kept.append(command)
+    return kept
