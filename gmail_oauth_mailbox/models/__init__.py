@@ -39,7 +39,6 @@ from . import (
     ir_config_parameter,
     ir_cron,
     ir_mail_server,
-    mail_compose_message,
     mail_followers,
     mail_mail,
     mail_message,
