@@ -393,7 +393,7 @@ BREAKS = (
     ),
     Break(
         "sharing",
-        "anyone answers what Odoo sent to somebody else",
+        "a stranger answers what Odoo sent to another person",
         "lib/rules/answers.py",
         "return bool(email and senders & email.recipients)",
         "return bool(email)",
