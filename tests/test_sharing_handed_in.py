@@ -67,6 +67,19 @@ class HandedInCase(PlantCase):
         """Return a post of a user's."""
         return self.post(record.with_user(user).sudo(), **values).sudo(False)
 
+    def hidden(self):
+        """Return Anna's entry, shared on a lead that Ben can't read."""
+        sales = self.env.ref("sales_team.group_sale_salesman_all_leads")
+        self.anna.group_ids = [Command.link(sales.id)]
+        lead = self.env["crm.lead"].create({"name": "L", "type": "opportunity"})
+        anna = self.genuine(False)
+        thread = self.thread(anna).with_user(self.anna)
+        thread.panel_link("crm.lead", lead.id)
+        thread.panel_unlink("res.partner", self.carla.id)
+        thread.panel_share("everything")
+        self.run_cron("file")
+        return self.shown(anna)
+
     def with_id(self, message_id):
         return self.env["mail.message"].search([("message_id", "=", message_id)])
 
@@ -189,16 +202,7 @@ class TestEntries(HandedInCase):
             )
 
     def test_an_entry_is_not_moved_from_where_the_user_cannot_read_it(self):
-        sales = self.env.ref("sales_team.group_sale_salesman_all_leads")
-        self.anna.group_ids = [Command.link(sales.id)]
-        lead = self.env["crm.lead"].create({"name": "L", "type": "opportunity"})
-        anna = self.genuine(False)
-        thread = self.thread(anna).with_user(self.anna)
-        thread.panel_link("crm.lead", lead.id)
-        thread.panel_unlink("res.partner", self.carla.id)
-        thread.panel_share("everything")
-        self.run_cron("file")
-        post = self.shown(anna)
+        post = self.hidden()
         self.assertEqual(post.model, "crm.lead")
         event = self.event()
         where = {"model": event._name, "res_id": event.id}

@@ -38,19 +38,6 @@ class LookupCase(HandedInCase):
         [number] = self.rpc("gmail_ben", "ir.attachment", "create", [values])["result"]
         return number
 
-    def hidden(self):
-        """Return Anna's entry, shared with the readers of a lead, who Ben isn't."""
-        sales = self.env.ref("sales_team.group_sale_salesman_all_leads")
-        self.anna.group_ids = [Command.link(sales.id)]
-        lead = self.env["crm.lead"].create({"name": "L", "type": "opportunity"})
-        anna = self.genuine(False)
-        thread = self.thread(anna).with_user(self.anna)
-        thread.panel_link("crm.lead", lead.id)
-        thread.panel_unlink("res.partner", self.carla.id)
-        thread.panel_share("everything")
-        self.run_cron("file")
-        return self.shown(anna)
-
 
 @tagged("standard", "post_install", "-at_install")
 class TestLookups(LookupCase):
