@@ -1,7 +1,7 @@
 {
     "name": "Gmail Mailbox",
     "summary": "Your own Gmail inside Odoo: connect in a minute, read, search, reply",
-    "version": "19.0.1.2.0",
+    "version": "19.0.1.3.0",
     "category": "Productivity/Discuss",
     "author": "gmail_oauth_mailbox maintainers",
     "website": "https://gmail-oauth-mailbox.example",

@@ -32,7 +32,7 @@ from odoo.addons.gmail_oauth_mailbox.lib.bounce import read_bounce
 from odoo.addons.gmail_oauth_mailbox.lib.html import stylesheet
 from odoo.addons.gmail_oauth_mailbox.lib.mime import addresses, charsets, filenames
 from odoo.addons.gmail_oauth_mailbox.lib.mime.flowed import flowed
-from odoo.addons.gmail_oauth_mailbox.lib.rules import same_email
+from odoo.addons.gmail_oauth_mailbox.lib.rules import looks, same_email
 from odoo.addons.gmail_oauth_mailbox.lib.rules.phone import phone_key
 from odoo.addons.gmail_oauth_mailbox.lib.types import Address
 
@@ -392,6 +392,7 @@ HTML_PARSERS = {
         text[:1_000_000], sanitize_style=True
     ),
     "same_words": lambda text: same_email.same_words(text, ""),
+    "same_looks": lambda text: looks.same_looks(text, text, str, {}, {}),
     "digest": lambda text: same_email.digest("a", (), text, ()),
     "signature": lambda text: signature.exchange(
         sanitize.clean_html(text)[:1_000_000], {"a"}, "b"

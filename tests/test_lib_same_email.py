@@ -172,10 +172,32 @@ def test_another_text_is_another_email(other):
         HTML.replace("<p>Carla", '<p style="display:none">Carla'),
         HTML.replace("<p>Carla", '<p style="font-size:0">Carla'),
         HTML + "<p>Pay to another account</p>",
+        HTML.replace("<p>", "<blockquote>", 1).replace("</p>", "</blockquote>", 1),
     ],
 )
 def test_another_html_is_another_email(other):
     assert of_html(other) != of_html(HTML)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "s",
+        "del",
+        "blockquote",
+        "h1",
+        "span style='display: none'",
+        "font color='#fff'",
+        "a href='https://x.test'",
+    ],
+)
+def test_how_far_a_look_goes_is_a_part_of_the_email(element):
+    begin, end = f"<{element}>", f"</{element.split()[0]}>"
+    one, other = (
+        of_html(f"<div>We do {text} pay</div>")
+        for text in (f"{begin}not{end} agree to", f"{begin}not agree{end} to")
+    )
+    assert one != other
 
 
 def test_other_people_subjects_and_files_make_another_email():

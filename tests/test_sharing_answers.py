@@ -14,6 +14,93 @@ from .test_sharing_planted import PlantCase
 BENS = "<ben@corp-example.test>"
 
 
+def gateway_shapes():
+    """Yield (name, email) in the shapes that Odoo's gateway posts otherwise."""
+
+    def base(name):
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = CUSTOMER, ANNA, name
+        message["Date"] = "Mon, 23 Nov 2026 10:00:00 +0000"
+        message["Message-ID"] = f"<{len(name)}.{name[-1]}@customer-example.test>"
+        message["Authentication-Results"] = PASS
+        return message
+
+    for number, text in enumerate(
+        (
+            "one\n> quoted\n",
+            "> all\n>> of it\n",
+            "see <https://x.test/a>",
+            "see https://x.test/a?b=1&c=2 and https://x.test/b.",
+            "a & b < c",
+            "text\n-- \nCarla",
+            "On Mon, Anna wrote:\n> old\n>> older\nnew",
+            "tab\there  two",
+            "mail carla@x.test or www.x.test",
+        )
+    ):
+        message = base(f"plain {number}")
+        message.set_content(text)
+        yield message
+    message = base("Re:  Two  blanks")
+    message.set_content(SECRET)
+    yield message
+    message = base("quoted")
+    message.set_content(
+        f"<div>{SECRET}</div><blockquote type='cite'>On Monday Anna wrote:"
+        "<p>Old words</p></blockquote>",
+        subtype="html",
+    )
+    yield message
+    message = base("alternative")
+    message.set_content("Plain words that differ")
+    message.add_alternative(
+        "<html><head><style>p {color: red}</style></head><body>"
+        f"<p>{SECRET}</p></body></html>",
+        subtype="html",
+    )
+    yield message
+    message = base("link")
+    message.set_content(
+        f"<p>{SECRET} <a href='https://shop.test/a?b=1&amp;c=2'>here</a> or"
+        " <a href='https://shop.test/b'>https://shop.test/b</a></p>"
+        "<ul><li>one</li></ul><table><tr><td>1</td><td>2</td></tr></table>",
+        subtype="html",
+    )
+    yield message
+    message = base("calendar")
+    message.set_content(SECRET)
+    message.add_alternative(
+        "BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR", subtype="calendar"
+    )
+    yield message
+    message = base("calendar file")
+    message.set_content(SECRET)
+    message.add_attachment(
+        "BEGIN:VCALENDAR\nEND:VCALENDAR\n", subtype="calendar", filename="a.ics"
+    )
+    yield message
+    message = base("email in an email")
+    message.set_content(SECRET)
+    inner = EmailMessage()
+    inner["From"], inner["To"], inner["Subject"] = "a@b.test", "c@d.test", "Inner"
+    inner.set_content("inner text")
+    message.add_attachment(inner)
+    yield message
+    message = base("files")
+    message.set_content(SECRET)
+    message.add_attachment("a text\nfile\n", filename="notes.txt")
+    message.add_attachment(b"data", maintype="application", subtype="octet-stream")
+    yield message
+    message = base("picture")
+    message.set_content("x")
+    message.add_alternative(f'<p>{SECRET}<img src="cid:pic1"></p>', subtype="html")
+    png = b"\x89PNG\r\n\x1a\n" + b"0" * 40
+    message.get_payload()[1].add_related(
+        png, "image", "png", cid="<pic1>", filename="pic.png"
+    )
+    yield message
+
+
 @tagged("standard", "post_install", "-at_install")
 class TestReferences(PlantCase):
     """A reference alone makes no answer: anyone can write one."""
@@ -553,94 +640,8 @@ class TestWhoReads(PlantCase):
         lead.description = False
         self.assertNotIn("its text was copied", self.statement(thread))
 
-    def emails(self):
-        """Yield (name, email) in the shapes that Odoo's gateway posts otherwise."""
-
-        def base(name):
-            message = EmailMessage()
-            message["From"], message["To"], message["Subject"] = CUSTOMER, ANNA, name
-            message["Date"] = "Mon, 23 Nov 2026 10:00:00 +0000"
-            message["Message-ID"] = f"<{len(name)}.{name[-1]}@customer-example.test>"
-            message["Authentication-Results"] = PASS
-            return message
-
-        for number, text in enumerate(
-            (
-                "one\n> quoted\n",
-                "> all\n>> of it\n",
-                "see <https://x.test/a>",
-                "see https://x.test/a?b=1&c=2 and https://x.test/b.",
-                "a & b < c",
-                "text\n-- \nCarla",
-                "On Mon, Anna wrote:\n> old\n>> older\nnew",
-                "tab\there  two",
-                "mail carla@x.test or www.x.test",
-            )
-        ):
-            message = base(f"plain {number}")
-            message.set_content(text)
-            yield message
-        message = base("Re:  Two  blanks")
-        message.set_content(SECRET)
-        yield message
-        message = base("quoted")
-        message.set_content(
-            f"<div>{SECRET}</div><blockquote type='cite'>On Monday Anna wrote:"
-            "<p>Old words</p></blockquote>",
-            subtype="html",
-        )
-        yield message
-        message = base("alternative")
-        message.set_content("Plain words that differ")
-        message.add_alternative(
-            "<html><head><style>p {color: red}</style></head><body>"
-            f"<p>{SECRET}</p></body></html>",
-            subtype="html",
-        )
-        yield message
-        message = base("link")
-        message.set_content(
-            f"<p>{SECRET} <a href='https://shop.test/a?b=1&amp;c=2'>here</a> or"
-            " <a href='https://shop.test/b'>https://shop.test/b</a></p>"
-            "<ul><li>one</li></ul><table><tr><td>1</td><td>2</td></tr></table>",
-            subtype="html",
-        )
-        yield message
-        message = base("calendar")
-        message.set_content(SECRET)
-        message.add_alternative(
-            "BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR", subtype="calendar"
-        )
-        yield message
-        message = base("calendar file")
-        message.set_content(SECRET)
-        message.add_attachment(
-            "BEGIN:VCALENDAR\nEND:VCALENDAR\n", subtype="calendar", filename="a.ics"
-        )
-        yield message
-        message = base("email in an email")
-        message.set_content(SECRET)
-        inner = EmailMessage()
-        inner["From"], inner["To"], inner["Subject"] = "a@b.test", "c@d.test", "Inner"
-        inner.set_content("inner text")
-        message.add_attachment(inner)
-        yield message
-        message = base("files")
-        message.set_content(SECRET)
-        message.add_attachment("a text\nfile\n", filename="notes.txt")
-        message.add_attachment(b"data", maintype="application", subtype="octet-stream")
-        yield message
-        message = base("picture")
-        message.set_content("x")
-        message.add_alternative(f'<p>{SECRET}<img src="cid:pic1"></p>', subtype="html")
-        png = b"\x89PNG\r\n\x1a\n" + b"0" * 40
-        message.get_payload()[1].add_related(
-            png, "image", "png", cid="<pic1>", filename="pic.png"
-        )
-        yield message
-
     def test_odoo_received_the_same_email_in_any_shape(self):
-        emails = list(self.emails())
+        emails = list(gateway_shapes())
         for message in emails:
             self.google.add_message(ANNA, message.as_bytes())
             self.gateway(message.as_string())
@@ -656,7 +657,7 @@ class TestWhoReads(PlantCase):
 
     def test_the_gateway_posts_no_answer_twice_in_any_shape(self):
         question = self.post(self.project, partner_ids=self.carla.ids)
-        emails = list(self.emails())
+        emails = list(gateway_shapes())
         for message in emails:
             message["In-Reply-To"] = question.message_id
             self.google.add_message(ANNA, message.as_bytes())

@@ -215,7 +215,7 @@ class TestEntries(HandedInCase):
         self.assertFalse(self.read_by_ben(event))
 
     def test_no_post_is_made_that_an_entry_gives_way_to(self):
-        anna = self.genuine("everything")
+        anna = self.genuine("everything", subject="Chairs")
         entry = self.shown(anna)
         self.hand_in(
             "res.partner",
@@ -227,8 +227,9 @@ class TestEntries(HandedInCase):
                         model="res.partner",
                         message_type="email",
                         email_from=CUSTOMER,
-                        subject="Offer for blue chairs",
-                        body=f'<p style="font-size: 40px">{SECRET}</p>',
+                        subject="Chairs",
+                        date="2026-11-23 10:00:00",
+                        body=f"<pre>{SECRET}</pre>",
                     )
                 ],
             },

@@ -351,7 +351,7 @@ class TestDigestsOfAnEarlierVersion(PlantCase):
             column = "content_digest" if table == "gmail_message" else "digest"
             self.env.cr.execute(f"UPDATE {table} SET {column} = 'old'")  # noqa: S608
         self.env.invalidate_all()
-        path = ADDON / "migrations" / "19.0.1.2.0" / "post-20-digests.py"
+        path = ADDON / "migrations" / "19.0.1.3.0" / "post-20-digests.py"
         spec = importlib.util.spec_from_file_location("digests", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)

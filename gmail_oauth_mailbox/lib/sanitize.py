@@ -222,8 +222,21 @@ def well_formed(html):
     html = parsable(html)
     if is_hostile(html):
         return text_to_html(rough_text(html))
-    if not ODD.search(html):
-        return html
+    return _spelled_out(html) if ODD.search(html) else html
+
+
+def spelled_out(html):
+    """Return any HTML with each element and attribute as a browser understands it,
+    written as ``CLEAN_TAG`` reads it, or None for what takes too long.
+
+    >>> spelled_out("<p class=a>one<s>two")
+    '<p class="a">one<s>two</s></p>'
+    """
+    html = parsable(html)
+    return None if is_hostile(html) else _spelled_out(html)
+
+
+def _spelled_out(html):
     # Values of attributes stay sealed until they are written: they have no cap.
     sealed = Sealed(html)
     clean = nh3.clean(

@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from html import unescape
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from ..sanitize import clean_html_to_text
+from ..sanitize import CLEAN_TAG, VOID, clean_html_to_text
 
 WORD = re.compile(r"\w+")
 # "[list]" behind any number of "Re:": added by lists and gateways.
@@ -39,16 +39,15 @@ PREFORMATTED = re.compile(r"<pre\b[^<>]{0,4000}>.*?(?:</pre>|\Z)", re.I | re.S)
 QUOTE_MARKS = re.compile(r"^[ \t\xa0]*>[> \t\xa0]*", re.M)
 # What Odoo's gateway calls a file without a name.
 NAMELESS = "attachment"
-URL = re.compile(r"https?://[^\s<>\"']{1,4000}", re.I)
+# Up to the sign behind it.
+URL = re.compile(r"https?://[^\s<>\"'\ue000-\uf8ff]{1,4000}", re.I)
 # Tags that leave words where and as they are, without an attribute. Others strike
-# words out, move or hide them, or put numbers or quotes before them.
+# words out, move, quote or hide them, or put numbers before them.
 PLAIN_TAGS = frozenset(
-    "a abbr address article b big blockquote br center cite code col colgroup dd div dl"
-    " dt em figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main nav p"
-    " pre samp section small span strong table tbody td th time tr tt u ul var"
-    " wbr".split()
+    "a abbr address article b br center cite code col colgroup dd div dl dt em figure"
+    " font footer header hr i img ins kbd li main nav p pre samp section span strong"
+    " table tbody td th time tr tt u ul var wbr".split()
 )
-TAG = re.compile(r"<([a-z][a-z0-9]{0,20})\b[^<>]{0,8000}>", re.I)
 HREF = re.compile(r'\s*\bhref="[^"]{0,8000}"', re.I)
 # Unicode's private use area.
 FIRST_SIGN, SIGNS = 0xE000, 0xF8FF - 0xE000
@@ -131,6 +130,7 @@ MAX_OTHER_FOOTER_WORDS = 3
 ADDRESS = re.compile(r"\S+@\S+|(?:https?://)?[\w-]+(?:\.[\w-]+)+(?:/\S*)?")
 NAME = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*")
 SEPARATOR = re.compile(r"\n[\s\ue000-\uf8ff]*[_=*~#-]{2}[_=*~# \t-]*(?=\n|$)")
+END = re.compile(r"[_=*~#\s\ue000-\uf8ff-]+\Z")
 LIST_SENTENCE = re.compile(
     r"\n[^\n]{0,40}(?:you received this (?:e-?mail|message) because you are subscribed"
     r"|to unsubscribe (?:from this (?:list|group)|send))",
@@ -220,23 +220,31 @@ def spaced(text):
 
 
 def marked(html):
-    """Return clean HTML with a sign behind each tag that changes how its words look: a
-    style, a colour, a picture's text, struck-out words.
+    """Return clean HTML with a sign before and behind what an element makes look
+    different: by a style or a colour, as struck out, quoted, or a picture's text.
 
     The sign, of Unicode's private use area, depends on all of the tag.
     """
+    signs = []
 
-    def sign(match):
+    def mark(match):
+        is_end, name = match[1], match[2]
+        if is_end:
+            return f"{signs.pop() if signs else ''}{match[0]}"
         # Where a link leads is in the text already.
         tag = HREF.sub("", match[0])
-        if "=" in tag or match[1].lower() not in PLAIN_TAGS:
-            number = int(
-                hashlib.sha256(tag.encode("utf-8", "replace")).hexdigest()[:8], 16
-            )
-            return f"{match[0]}{chr(FIRST_SIGN + number % SIGNS)}"
-        return match[0]
+        is_plain = name in PLAIN_TAGS and "=" not in tag
+        sign = "" if is_plain else _sign(tag)
+        if name not in VOID:
+            signs.append(sign)
+        return f"{match[0]}{sign}"
 
-    return TAG.sub(sign, html or "")
+    return CLEAN_TAG.sub(mark, html or "")
+
+
+def _sign(tag):
+    digits = hashlib.sha256(tag.encode("utf-8", "replace")).hexdigest()[:8]
+    return chr(FIRST_SIGN + int(digits, 16) % SIGNS)
 
 
 def same_words(html, other):
@@ -465,7 +473,8 @@ def _without_footer(text):
                 break
         else:
             break
-    return (head + tail).rstrip("_=*~#- \t\n")
+    # What an element ends there that is around all of the text says nothing.
+    return END.sub("", head + tail)
 
 
 def _hash(*parts):

@@ -12,9 +12,9 @@ from markupsafe import Markup, escape
 from odoo.tools import SQL, formataddr
 
 from ...lib.mime.addresses import address_key
-from ...lib.rules import same_email, sharing
+from ...lib.rules import looks, same_email, sharing
 from ...lib.sanitize import clean_html, unremote_html
-from ...parsers import email_normalize
+from ...parsers import email_normalize, email_split_tuples
 from ..gmail_files import AS_IT_IS
 
 PICTURE = re.compile(r'<img [^>]*?data-cid="([^"]*)"[^>]*>')
@@ -179,7 +179,14 @@ class Chatter:
 
     def gateway_post(self, document, copy):
         """Return the mail.message that Odoo's gateway posted of the same email on a
-        record."""
+        record, and that shows all that the copy shows as the copy does."""
+        return self._gateway_posts(document, copy).filtered(
+            lambda post: self._looks_same(copy, post)
+        )[:1]
+
+    def _gateway_posts(self, document, copy):
+        """Return the mail.message records that Odoo's gateway posted of the same words
+        on a record."""
         if not copy.message_id:
             return self.env["mail.message"]
         posts = self.env["mail.message"].search(
@@ -204,7 +211,35 @@ class Chatter:
                     [(f.name, f.raw) for f in post.attachment_ids],
                 )
             )
-        )[:1]
+        )
+
+    def _looks_same(self, copy, post):
+        """Whether a post of the same words shows them as a copy does. Whoever knows an
+        email can send its words to the gateway again, struck out or below others."""
+        [[name, _address]] = email_split_tuples(post.email_from or "")[:1] or [["", ""]]
+        files = copy.attachment_ids
+        return (
+            same_email.letters(name) == same_email.letters(copy.from_name)
+            and copy.header_date in (post.date, False)
+            # An attached email is written anew, and what isn't here can't be compared.
+            and all(
+                file.attachment_id and not (file.mimetype or "").startswith("message/")
+                for file in files
+            )
+            and looks.same_looks(
+                copy.body,
+                post.body,
+                same_email.target,
+                {file.content_id: file.name for file in files if file.content_id},
+                {
+                    match[0]: file.name
+                    for file in post.attachment_ids
+                    for match in re.finditer(
+                        rf"/web/image/{file.id}\b[^\s\"<>]*", post.body or ""
+                    )
+                },
+            )
+        )
 
     def records_by_gateway(self, copies):
         """Return the (model, id) of the records where the gateway posted the same
@@ -224,7 +259,7 @@ class Chatter:
         for post in posts:
             document = self._browse((post.model, post.res_id))
             for copy in copies.filtered(lambda c, p=post: c.message_id == p.message_id):
-                if document and self.gateway_post(document, copy):
+                if document and self._gateway_posts(document, copy):
                     found.add((post.model, post.res_id))
         return found
 

@@ -1,5 +1,5 @@
 """Compare stored copies anew: since this version a digest tells more of a text, such as
-where its words end. Entries keep their places."""
+which of its words are struck out. Entries keep their places."""
 
 from odoo import SUPERUSER_ID, api
 
@@ -10,10 +10,8 @@ def migrate(cr, version):
     """Recompute the digests of the copies that entries are made from; those of others
     are computed when they are compared next."""
     cr.execute(
-        """
-        UPDATE gmail_entry SET copy_number = message_id WHERE message_id IS NOT NULL;
-        UPDATE gmail_message SET content_digest = NULL WHERE content_digest IS NOT NULL
-        """
+        "UPDATE gmail_message SET content_digest = NULL"
+        " WHERE content_digest IS NOT NULL"
     )
     env = api.Environment(cr, SUPERUSER_ID, {})
     last = 0

@@ -1,0 +1,332 @@
+"""Whether two pieces of HTML look the same to a reader: the same words, with the same
+of them struck out, hidden, quoted, linked, or coloured.
+
+Two programs that clean one email leave different HTML. What makes no reader see
+another thing is *quiet* and not compared: fonts and sizes that can be read, margins,
+classes of mail programs, which no style sheet of Odoo's knows. Everything else counts,
+known or not.
+"""
+
+import html as html_lib
+import re
+
+from ..html import sizes
+from ..html.styles import clean_declaration
+from ..sanitize import CLEAN_TAG, LINES, TAGS, VOID, spelled_out
+
+# Tags that leave words where and as they are, without an attribute.
+PLAIN_TAGS = frozenset(
+    "a abbr address article b blockquote br center cite code col colgroup dd div dl dt"
+    " em figure font footer header i img ins kbd main nav p pre section span strong table tbody"
+    " td tfoot th thead time tr tt u var wbr".split()
+)
+QUIET_ATTRIBUTES = frozenset(
+    "abbr align alt border cellpadding cellspacing cite clear colspan data-cid"
+    " data-o-mail-quote data-o-mail-quote-container data-o-mail-quote-node"
+    " data-remote-src headers href hspace id lang name nowrap rel rowspan scope shape"
+    " span src summary target title valign vspace".split()
+)
+# Of mail programs; Outlook puts "x_" before those of the email that it answers.
+QUIET_CLASS = re.compile(
+    r"(?:x_)*(?:Mso\w*|WordSection\d*|Section\d+|EmailStyle\d*|EmailQuote|ContentPasted\d*"
+    r"|elementToProof|elementtoproof|gmail_\w+|gmail-[\w-]+|moz-[\w-]+|Apple-[\w-]+"
+    r"|yahoo[\w-]*|ydp[\w-]*|protonmail_[\w-]+|zmail_[\w-]+|OutlookMessageHeader)"
+)
+QUIET_NAMES = frozenset(
+    "box-sizing clear font-variant overflow-wrap text-align word-break"
+    " word-wrap".split()
+)
+# (name, value) without an effect that a reader notices.
+QUIET_DECLARATIONS = frozenset(
+    {
+        ("background", "inherit"),
+        ("background-color", "inherit"),
+        ("color", "inherit"),
+        ("color", "windowtext"),
+        ("direction", "ltr"),
+        ("display", "block"),
+        ("display", "inline"),
+        ("float", "none"),
+        ("font", "inherit"),
+        ("font-size", "large"),
+        ("font-size", "larger"),
+        ("font-size", "medium"),
+        ("font-size", "small"),
+        ("font-size", "x-large"),
+        ("font-style", "normal"),
+        ("font-weight", "400"),
+        ("font-weight", "normal"),
+        ("letter-spacing", "normal"),
+        ("line-height", "normal"),
+        ("text-decoration", "none"),
+        ("text-transform", "none"),
+        ("vertical-align", "baseline"),
+        ("vertical-align", "bottom"),
+        ("vertical-align", "middle"),
+        ("vertical-align", "top"),
+        ("white-space", "normal"),
+        ("word-spacing", "normal"),
+    }
+)
+SPACING = re.compile(r"(?:margin|padding)(?:-(?:top|right|bottom|left))?|text-indent")
+LENGTH = re.compile(r"(\d{1,3}(?:\.\d{1,8})?|\.\d{1,8}|0)(px|pt|em|rem|ex|cm|mm|in|%)?")
+PIXELS = {
+    "px": 1,
+    "pt": 4 / 3,
+    "em": 16,
+    "rem": 16,
+    "ex": 8,
+    "cm": 38,
+    "mm": 3.8,
+    "in": 96,
+}
+BORDER = re.compile(r"border(?:-(?:top|right|bottom|left))?(?:-(?:width|style|color))?")
+WIDEST_BORDER = 5
+# Of a font, and of the room around words; all elements around a word together.
+SMALLEST, LARGEST, MOST_SPACE = 10, 32, 200
+# Elements in one another; Odoo's sanitizer has fewer.
+MAX_DEPTH = 300
+# Lines without a word that one of two may have more than the other.
+MORE_EMPTY = 20
+# Of pictures instead of letters: words in them can't be read.
+SYMBOLS = re.compile(r"ding|symbol|icon|bar\s*code|marlett|emoji|awesome|redact", re.I)
+BLANK = re.compile(r"\s+")
+MARKS = re.compile(r"(?:[ \t\xa0]*>)+[ \t\xa0]*")
+ATTRIBUTE = re.compile(r'([^\s"=<>/]+)(?:="([^"]*)")?')
+
+
+def same_looks(html, other, target, names, other_names):
+    """Whether two pieces of HTML look the same.
+
+    :param target: function that returns where a link leads
+    :param names: dict of the names of attached pictures by Content-ID or address
+    :param other_names: the same, of ``other``
+
+    >>> plain = lambda url: url
+    >>> same_looks("<p>a <b>b</b></p>", "<pre>a\\nb</pre>", plain, {}, {})
+    True
+    >>> same_looks("<p>a b</p>", "<p>a <s>b</s></p>", plain, {}, {})
+    False
+    """
+    one, two = _Reading(target, names), _Reading(target, other_names)
+    seen = one.runs(html)
+    return (
+        seen is not None
+        and seen == two.runs(other)
+        and abs(one.most_empty_lines - two.most_empty_lines) <= MORE_EMPTY
+    )
+
+
+class _Reading:
+    """What a reader sees of a piece of HTML: runs of words and their looks."""
+
+    def __init__(self, target, names):
+        self._target = target
+        self._names = names
+        # Of open elements: (name, quotes and looks up to it, room up to it).
+        self._open = [("", (0,), 0)]
+        self._preformatted = 0
+        self._marks = 0
+        self._is_new_line = True
+        self._empty_lines = 0
+        self.most_empty_lines = 0
+        self._runs = []
+
+    def runs(self, html):
+        """Return the list of (looks, text), or None for what no email of a mailbox
+        has: elements that are removed there, and what takes too long."""
+        html = spelled_out(html or "")
+        if html is None:
+            return None
+        position = 0
+        for match in CLEAN_TAG.finditer(html):
+            self._text(html[position : match.start()])
+            position = match.end()
+            if match[2] not in TAGS or len(self._open) > MAX_DEPTH:
+                return None
+            if match[1]:
+                self._close(match[2])
+            else:
+                self._begin(match[2], match[3])
+        self._text(html[position:])
+        return self._canonical()
+
+    def _begin(self, name, written):
+        attributes = {
+            key.lower(): html_lib.unescape(value or "")
+            for key, value in ATTRIBUTE.findall(written)
+        }
+        if name in LINES:
+            self._line()
+        looks, space = _looks(name, attributes)
+        if name == "img":
+            self._token(f"{self._picture(attributes)} {' '.join(looks)}")
+        elif name in VOID and looks:
+            self._token(f"{name} {' '.join(looks)}")
+        if name in VOID:
+            return
+        self._preformatted += name == "pre"
+        if name == "a" and attributes.get("href"):
+            looks = (*looks, f"link {self._target(attributes['href'])}")
+        _outer, (quotes, *others), room = self._open[-1]
+        if space + room > MOST_SPACE >= room:
+            looks = (*looks, "far away")
+        state = (quotes + (name == "blockquote"), *others, *looks)
+        self._open.append((name, state, space + room))
+
+    def _close(self, name):
+        if name in LINES:
+            self._line()
+        if self._open[-1][0] == name:
+            self._preformatted -= name == "pre"
+            self._open.pop()
+
+    def _line(self):
+        self._is_new_line, self._marks = True, 0
+        self._empty_lines += 1
+        self.most_empty_lines = max(self.most_empty_lines, self._empty_lines)
+        self._add((), " ")
+
+    def _text(self, text):
+        text = html_lib.unescape(text)
+        lines = text.split("\n") if self._preformatted else [BLANK.sub(" ", text)]
+        for number, line in enumerate(lines):
+            if number:
+                self._line()
+            if self._is_new_line and line.strip():
+                match = MARKS.match(line)
+                self._marks = match[0].count(">") if match else 0
+                line = line[match.end() :] if match else line
+                self._is_new_line, self._empty_lines = False, 0
+            self._add(self._state(), line)
+
+    def _token(self, said):
+        """Add what is seen and no word."""
+        self._is_new_line = False
+        self._add((*self._state(), said), "\ufffc")
+
+    def _state(self):
+        _name, (quotes, *looks), _room = self._open[-1]
+        return quotes + self._marks, *looks
+
+    def _picture(self, attributes):
+        source = attributes.get("data-cid") or attributes.get("src") or ""
+        name = self._names.get(source)
+        if name is None:
+            source = attributes.get("data-remote-src") or source
+            name = source if source.startswith("data:") else self._target(source)
+        return f"picture {name} {attributes.get('alt', '')}"
+
+    def _add(self, state, text):
+        if text:
+            self._runs.append((state, text))
+
+    def _canonical(self):
+        """Return the runs with one blank wherever there is any, and links that name
+        themselves as the words that they are."""
+        joined, has_blank = [], False
+        for state, text in self._runs:
+            words = text.split()
+            if not words:
+                has_blank = True
+                continue
+            if text[0].isspace():
+                has_blank = True
+            said = " ".join(words)
+            if joined and joined[-1][0] == state:
+                joined[-1][1] += f" {said}" if has_blank else said
+            else:
+                if joined and has_blank:
+                    joined[-1][1] += " "
+                joined.append([state, said])
+            has_blank = text[-1].isspace()
+        plain = []
+        for state, text in joined:
+            state = tuple(look for look in state if not self._names_itself(look, text))
+            if plain and plain[-1][0] == state:
+                plain[-1][1] += text
+            else:
+                plain.append([state, text])
+        return plain
+
+    def _names_itself(self, look, text):
+        return isinstance(look, str) and look == f"link {self._target(text.strip())}"
+
+
+def _looks(name, attributes):
+    """Return what makes an element's words look different, as a tuple of str, and the
+    room around them in pixels."""
+    found, space = [] if name in PLAIN_TAGS else [name], 0
+    for key, value in attributes.items():
+        if key == "style":
+            for look, room in map(_declaration, value.split(";")):
+                found += [look] if look else []
+                space += room
+        elif key == "class":
+            found += [c for c in value.split() if not QUIET_CLASS.fullmatch(c)]
+        elif key not in QUIET_ATTRIBUTES and not _is_usual(name, key, value):
+            if key in sizes.ATTRIBUTES:
+                value = sizes.attribute(key, value) or value
+            found.append(f"{key} {value}")
+    return tuple(found), space
+
+
+def _is_usual(name, key, value):
+    if key in ("height", "width"):
+        return name != "img"
+    if key == "type":
+        return name not in ("li", "ol", "ul")
+    return (key, value.lower()) in (
+        ("bgcolor", "#ffffff"),
+        ("bgcolor", "white"),
+        ("dir", "auto"),
+        ("dir", "ltr"),
+    )
+
+
+def _declaration(written):
+    """Return a declaration of CSS in one way of writing, or None for a quiet one, and
+    the room in pixels that it leaves around words."""
+    name, _colon, value = written.partition(":")
+    name, value = name.strip().lower(), value.strip().lower()
+    value = value.removesuffix("!important").strip()
+    if not name or name.startswith("mso-") or _is_quiet(name, value):
+        return None, 0
+    space = _space(name, value)
+    if space is not None and space <= MOST_SPACE:
+        return None, space
+    return clean_declaration(f"{name}: {value}") or f"{name}: {value}", 0
+
+
+def _is_quiet(name, value):
+    if name in QUIET_NAMES or (name, value) in QUIET_DECLARATIONS:
+        return True
+    if name == "font-family":
+        return not SYMBOLS.search(value)
+    if name == "font-size":
+        # Those smaller than the text around them can add up to unreadable ones.
+        least = 16 if value.endswith(("em", "%")) else SMALLEST
+        return least <= _pixels(value) <= LARGEST
+    if BORDER.fullmatch(name):
+        widths = [_pixels(v) for v in value.split() if v[0] in ".0123456789"]
+        return all(width <= WIDEST_BORDER for width in widths)
+    if name == "line-height":
+        return LARGEST / 2 <= _pixels(value) <= 2 * LARGEST
+    return False
+
+
+def _space(name, value):
+    """Return the pixels of a margin or padding, or None when it is neither."""
+    if not SPACING.fullmatch(name):
+        return None
+    return max((0 if v == "auto" else _pixels(v) for v in value.split()), default=0)
+
+
+def _pixels(value):
+    """Return a length in pixels, a number without a unit being one of lines, or
+    infinity for another value."""
+    match = LENGTH.fullmatch(value)
+    if not match:
+        return float("inf")
+    number = float(match[1])
+    return number * (0.16 if match[2] == "%" else PIXELS[match[2] or "em"])
