@@ -17,8 +17,8 @@ from ..sanitize import CLEAN_TAG, LINES, TAGS, VOID, spelled_out
 # Tags that leave words where and as they are, without an attribute.
 PLAIN_TAGS = frozenset(
     "a abbr address article b blockquote br center cite code col colgroup dd div dl dt"
-    " em figure font footer header i img ins kbd main nav p pre section span strong table tbody"
-    " td tfoot th thead time tr tt u var wbr".split()
+    " em figure font footer header i img ins kbd main nav p pre section span strong"
+    " table tbody td tfoot th thead time tr tt u var wbr".split()
 )
 QUIET_ATTRIBUTES = frozenset(
     "abbr align alt border cellpadding cellspacing cite clear colspan data-cid"
