@@ -13,6 +13,8 @@ from .mime import charsets
 from .types import Address
 
 MAX_HEADER = 100_000
+# Of one whose parameters are worth remembering.
+MAX_USUAL_HEADER = 200
 MAX_ADDRESSES = 2_000
 # Names, marks, comments: what a header is made of.
 MAX_TOKENS = 20_000
@@ -430,6 +432,23 @@ def _continued(raw, parameter):
     return charsets.decode(b"".join(pieces[n] for n in sorted(pieces)), charset)
 
 
+def _parameter(raw, parameter):
+    if found := _continued(raw, parameter):
+        # The plain one beside it is for programs that can't read this.
+        return found
+    for match in PARAMETER.finditer(raw):
+        if match[1].lower() == parameter:
+            value = match[2]
+            is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+            value = value[1:-1] if is_quoted else value.strip('"')
+            return QUOTED_PAIR.sub(r"\1", value)
+    return ""
+
+
+# Most parts of most email say one of few things.
+_usual_parameter = lru_cache(maxsize=1024)(_parameter)
+
+
 class Headers:
     """The headers of a part, looked up without regard to case, first one first."""
 
@@ -472,13 +491,6 @@ class Headers:
         raw = self.raw(name)[:MAX_HEADER]
         if "=" not in raw:
             return ""
-        if found := _continued(raw, parameter):
-            # The plain one beside it is for programs that can't read this.
-            return found
-        for match in PARAMETER.finditer(raw):
-            if match[1].lower() == parameter:
-                value = match[2]
-                is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
-                value = value[1:-1] if is_quoted else value.strip('"')
-                return QUOTED_PAIR.sub(r"\1", value)
-        return ""
+        if len(raw) <= MAX_USUAL_HEADER:
+            return _usual_parameter(raw, parameter)
+        return _parameter(raw, parameter)

@@ -300,8 +300,9 @@ def _mimetype(part):
 def _readable(mimetype, raw, headers):
     """Return the text of a part that is shown, its soft line ends joined (RFC 3676)."""
     text = _part_text(raw, headers)
-    form = headers.parameter("content-type", "format").lower()
-    if mimetype == "text/plain" and form == "flowed":
+    if mimetype != "text/plain":
+        return text
+    if headers.parameter("content-type", "format").lower() == "flowed":
         delsp = headers.parameter("content-type", "delsp").lower() == "yes"
         return flowed(text, delsp)
     return text

@@ -72,6 +72,7 @@ MAX_TITLE = 2_000
 SCHEMES = frozenset({"http", "https", "mailto", "cid", "data"})
 LINK = re.compile(r"(?:https?://|mailto:)[^\x00-\x20\x7f]*", re.I)
 REMOTE = re.compile(r"(?:https?:)?//[^\x00-\x20\x7f]+", re.I)
+IS_DATA = re.compile("data:", re.I)
 DATA_IMAGE = re.compile(
     r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]+", re.I
 )
@@ -91,27 +92,34 @@ class _Filter:
         self._room = MAX_HTML
 
     def __call__(self, tag, attribute, value):
-        if attribute == "src" and value[:5].lower() == "data:":
-            return self._embedded(value.strip())
-        if self._opened:
+        # Called for each attribute of all email: of its work, the least first.
+        if self._opened and not (attribute == "src" and IS_DATA.match(value)):
             # nh3 is slow with a long value of many references.
             value = self._opened(value[: MAX_VALUE + 1])
         if attribute == "style":
             return clean_style(value[:MAX_STYLE])
         if attribute in sizes.ATTRIBUTES:
             return sizes.attribute(attribute, value)
+        if attribute == "href":
+            return self._link(value)
+        if attribute == "src":
+            return self._image(value)
         if attribute == "class":
             return self._classes(value)
-        if len(value) > (MAX_VALUE if attribute in ("href", "src") else MAX_TITLE):
+        return value if len(value) <= MAX_TITLE else None
+
+    def _link(self, value):
+        if len(value) > MAX_VALUE:
             return None
-        if attribute == "href":
-            value = value.strip()
-            return value if LINK.fullmatch(value) else None
-        if attribute == "src":
-            return self._image(value.strip())
-        return value
+        value = value.strip()
+        return value if LINK.fullmatch(value) else None
 
     def _image(self, value):
+        if IS_DATA.match(value):
+            return self._embedded(value.strip())
+        if len(value) > MAX_VALUE:
+            return None
+        value = value.strip()
         scheme = value[:4].lower()
         if scheme == "cid:":
             return f"{self.marker}cid{unquote(value[4:])[:500]}"  # RFC 2392

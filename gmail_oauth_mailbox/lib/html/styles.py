@@ -37,7 +37,6 @@ NEGATIVE = re.compile(r"(?:^|[\s,(])-\s*[\d.]")
 MAY_NOT_BE_NEGATIVE = ("margin", "text-indent", "letter-spacing", "word-spacing")
 
 
-@lru_cache(maxsize=1024)
 def clean_style(style):
     """Return the declarations of ``style`` that are harmless, or None.
 

@@ -65,17 +65,18 @@ CODE_PAGES |= {"10000": "mac-roman", "20866": "koi8-r", "21866": "koi8-u"}
 CODE_PAGES |= {"28591": "cp1252", "65000": "utf-7", "65001": "utf-8"}
 # Longer names are no charset's.
 MAX_NAME = 60
-# Names that only say that there is more than ASCII in it.
 # Codecs of Python that are no charsets; some take quadratic time.
 NO_CHARSETS = frozenset(
     {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 )
+# Names that only say that there is more than ASCII in it.
 UNSAID = frozenset({"", "8bit", "ascii", "unknown-8bit", "us-ascii", "x-unknown"})
 # Bytes that a charset is guessed from.
 MAX_GUESSED = 20_000
 BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 SHIFTING = ("iso2022", "hz", "utf-7")
 WIDE = ("utf-16", "utf-32")
+SHIFTING_OR_WIDE = (*SHIFTING, *WIDE)
 # Escapes of RFC 1468.
 SHIFT = re.compile(rb"\x1b(\$[@B]|\([BIJ])")
 CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
@@ -224,7 +225,7 @@ def _shift_jis(shift, piece):
 
 def _may_shift(raw, codec):
     """Whether ASCII bytes may stand for other letters."""
-    if not codec or not codec.startswith((*SHIFTING, *WIDE)):
+    if not codec or not codec.startswith(SHIFTING_OR_WIDE):
         return False
     if codec == "utf-7":
         return b"+" in raw
