@@ -84,7 +84,7 @@ PIECES = st.sampled_from(
 
 def last_domain(written):
     """Return what follows the last "@" outside of quotes and comments."""
-    quoted, depth, position, found = False, 0, 0, None
+    quoted, depth, position, found, seen = False, 0, 0, None, []
     if len(re.findall(r'(?<!\\)"', written)) % 2 or "\\" in written:
         return None
     while position < len(written):
@@ -95,14 +95,18 @@ def last_domain(written):
             depth += 1
         elif not quoted and character == ")":
             depth = max(0, depth - 1)
-        elif character == "@" and not quoted and not depth:
-            found = position
+        elif not depth:
+            seen.append(character)
+            if character == "@" and not quoted:
+                found = len(seen)
         position += 1
-    return "" if found is None else written[found + 1 :].lstrip()
+    # A comment may stand between the sign and the domain (RFC 5322, 3.4.1).
+    return "" if found is None else "".join(seen[found:]).lstrip()
 
 
 @given(st.lists(PIECES, max_size=8).map("".join))
 @example('"ceo@customer.example.com"@other.example.net')
+@example("b@()y.example")
 def test_a_domain_follows_the_last_sign_that_is_not_quoted(written):
     if set(written) & set(",;:"):
         return
