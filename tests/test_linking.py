@@ -254,6 +254,8 @@ class TestReplies(LinkingCase):
         self.assertFalse(self.answers())
 
     def test_followers_learn_of_a_new_one_once(self):
+        outside = self.env["res.partner"].create({"name": "Dan", "email": "d@x.test"})
+        self.document.message_subscribe(outside.ids)
         boxes = self.box(), self.box(self.ben, BEN)
         self.settle(*boxes)
         self.env["gmail.message"].search([]).unlink()
@@ -270,7 +272,12 @@ class TestReplies(LinkingCase):
         self.run_cron("file")
         post = self.answers()
         self.assertEqual(len(post), 1)
-        self.assertEqual(post.notification_ids.res_partner_id, self.follower.partner_id)
+        notified = post.notification_ids.res_partner_id
+        self.assertEqual(notified, self.follower.partner_id | outside)
+        # The panel tells of those who are no colleagues.
+        thread = self.thread(boxes[0]).with_user(self.anna)
+        sentence = thread.panel_documents()["statement"]
+        self.assertIn("1 follower from outside received it by email.", sentence)
 
     def test_kept_private_it_goes(self):
         self.answer()

@@ -237,6 +237,14 @@ class GmailDocuments(models.AbstractModel):
         :param readable: as in ``_who_reads``
         """
         found = [self._who_reads(thread, env, entries, readable)] if entries else []
+        if followers := self._followers_outside(entries):
+            found.append(
+                self.env._("1 follower from outside received it by email.")
+                if followers == 1
+                else self.env._(
+                    "%s followers from outside received it by email.", followers
+                )
+            )
         stock = entries.filtered(lambda e: e.kind == "stock")
         received = self.env["gmail.linking"]._records_by_gateway(
             thread.sudo().message_ids
@@ -262,6 +270,19 @@ class GmailDocuments(models.AbstractModel):
                 seen = self.env["gmail.linker"]._readable(env, places)
                 found.append(text % {"who": self._who_has_access(env, places, seen)})
         return found
+
+    def _followers_outside(self, entries):
+        """Return how many followers who are no colleagues were sent the answers that
+        entries show."""
+        replies = entries.sudo().filtered(lambda entry: entry.kind == "reply")
+        notifications = self.env["mail.notification"].sudo()
+        sent = notifications.search(
+            [
+                ("mail_message_id", "in", replies.mail_message_id.ids),
+                ("res_partner_id.partner_share", "=", True),
+            ]
+        )
+        return len(sent.res_partner_id)
 
     def _made_with(self, thread, fact):
         """Return the (model, id) of the records that were made of a conversation and
