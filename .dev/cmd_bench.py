@@ -32,6 +32,7 @@ MODULES = {
     "panel_1m": "panel_1m",
     "latency": "latency",
     "contacts": "contacts",
+    "hooks": "hooks",
     "profile": "profile",
     "faults": "faults",
 }

@@ -230,6 +230,80 @@ def take_in(contacts=()):
     }
 
 
+HANDED_IN = """From: Carla Roth <carla@customer-example.test>
+To: sales@corp-example.test
+Subject: Chairs
+Message-ID: <{number}@customer-example.test>
+
+Blue, please
+"""
+
+
+def hooks():
+    """Do what users do in Odoo itself; return the SQL statements of each act, by the
+    second time that it is done."""
+    user = env["res.users"].create(
+        {
+            "login": "bench_ben",
+            "name": "Ben",
+            "email": "ben@corp-example.test",
+            "group_ids": group_ids(),
+        }
+    )
+    env.cr.commit()
+    mine = env(user=user.id)
+    partners, files = mine["res.partner"], mine["ir.attachment"]
+    people = partners.create(
+        [{"name": f"Person {n}", "email": f"p{n}@x.test"} for n in range(100)]
+    )
+    document = people[99]
+    document.message_subscribe(people[:3].ids + user.partner_id.ids)
+    env.cr.commit()
+    values = {"res_model": "res.partner", "res_id": document.id, "raw": b"a"}
+    acts = {
+        "create a contact": lambda n: partners.create({"name": f"New {n}"}),
+        "create 100 contacts": lambda n: partners.create(
+            [{"name": f"N{n} {i}", "email": f"n{n}.{i}@x.test"} for i in range(100)]
+        ),
+        "write a contact's phone": lambda n: document.write({"phone": f"12{n}"}),
+        "write a contact's email": lambda n: document.write({"email": f"a{n}@x.test"}),
+        "write 50 contacts": lambda n: people[:50].write({"comment": f"Text {n}"}),
+        "delete a contact": lambda n: people[60 + n].unlink(),
+        "read 80 contacts": lambda n: partners.search_read(
+            [("name", "like", "Person")], ["name", "email", "phone"], limit=80
+        ),
+        "find a contact by name": lambda n: partners.name_search("Person"),
+        "log a note": lambda n: document.message_post(body=f"Note {n}"),
+        "send a message": lambda n: document.message_post(
+            body=f"Hello {n}", subtype_xmlid="mail.mt_comment"
+        ),
+        "read a chatter": lambda n: mine["mail.message"].search_read(
+            [("model", "=", "res.partner"), ("res_id", "=", document.id)],
+            ["body", "author_id", "attachment_ids"],
+        ),
+        "follow a record": lambda n: document.message_subscribe(people[10 + n].ids),
+        "attach a file": lambda n: files.create({"name": f"a{n}.txt", **values}),
+        "find the files of a record": lambda n: files.search_read(
+            [("res_model", "=", "res.partner"), ("res_id", "=", document.id)], ["name"]
+        ),
+        "set a parameter": lambda n: env["ir.config_parameter"].set_param("bench.a", n),
+        "read a parameter": lambda n: env["ir.config_parameter"].get_param("bench.a"),
+        "an email at the gateway": lambda n: env["mail.thread"].message_process(
+            "res.partner", HANDED_IN.format(number=n), thread_id=document.id
+        ),
+    }
+    found = {}
+    for name, act in acts.items():
+        for number in (1, 2):
+            env.invalidate_all()
+            with Meter() as meter:
+                act(number)
+                env.flush_all()
+            env.cr.commit()
+        found[name] = meter.statements
+    return found
+
+
 def fetchmail(port, messages):
     """Let stock fetchmail take in all mail as leads, as its scheduled action does."""
     server = env["fetchmail.server"].create(
