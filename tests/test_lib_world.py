@@ -201,10 +201,16 @@ NAMES = {
     "报价": "windows-936 cn-gb gb-18030 gb2312 gbk gb_2312-80 hz-gb-2312",
     "報價": "cn-big5 big5 big5-hkscs",
     "สวัสดี": "windows-874 tis-620",
+    "Œuvre": "iso-8859-1-windows-3.1-latin-1",
+    "Žluťoučký": "iso-8859-2-windows-latin-2",
+    "Işık": "iso-8859-9-windows-latin-5",
 }
 # What Python calls them, where that isn't what is under test.
 ENCODERS = {
     "latin-9": "iso8859-15",
+    "iso-8859-1-windows-3.1-latin-1": "cp1252",
+    "iso-8859-2-windows-latin-2": "cp1250",
+    "iso-8859-9-windows-latin-5": "cp1254",
     "x-mac-ce": "mac-latin2",
     "x-mac-greek": "mac-greek",
     "x-mac-cyrillic": "mac-cyrillic",
@@ -434,6 +440,17 @@ ATTACHED = [("Content-Disposition", "attachment")]
             "plain",
             ["a.rtf", "invite.ics"],
         ),
+        # A kind of text that is not known is text when there is no other.
+        (part("text/markdown", "# Hello"), "# Hello", ["attachment"]),
+        (part("text/x-new", "Hello"), "Hello", ["attachment"]),
+        (part("text/csv", "a;b"), "", ["attachment"]),
+        (
+            multipart(
+                "multipart/mixed", part(content="plain"), part("text/x-new", "new")
+            ),
+            "plain",
+            ["attachment"],
+        ),
         # All there is, is not lost.
         (
             multipart(
@@ -618,6 +635,23 @@ def test_automatic_answers(name, value):
 
 
 @pytest.mark.parametrize(
+    "subject",
+    [
+        "Automatic reply: Offer",
+        "Automatische Antwort: Angebot",
+        "R\u00e9ponse automatique\xa0: Offre",
+        "Out of Office: Offer",
+        "\u81ea\u52a8\u7b54\u590d\uff1aoffer",
+    ],
+)
+def test_subjects_of_automatic_answers(subject):
+    assert parse(part(content="x", headers=[("Subject", subject)])).auto_submitted
+    for other in (f"Re: {subject}", subject.replace(":", " "), f"About {subject}"):
+        headers = [("Subject", other.replace("\uff1a", " "))]
+        assert not parse(part(content="x", headers=headers)).auto_submitted
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         # It asks for none, and people's mail has it.
@@ -753,6 +787,27 @@ def test_reports_of_qmail():
     assert message.auto_submitted
     assert not parse(part(content=QMAIL, headers=[("From", "a@x.example")])).failed
     assert not parse(part(content=f"See:\n{QMAIL}", headers=daemon)).failed
+
+
+@pytest.mark.parametrize("kind", ["multipart/report", "text/plain"])
+def test_reports_written_as_plain_text(kind):
+    status = STATUS.format(
+        recipient="Final-Recipient: rfc822; Gone@x.example", action="Action: failed\n"
+    )
+    text = f"It did not arrive.\n\n{status}\nMessage-ID: <o@example.org>\nTo: a\n"
+    daemon = [("From", "MAILER-DAEMON@mx.x.example")]
+
+    def report(content, headers):
+        if kind == "text/plain":
+            return parse(part(content=content, headers=headers))
+        return parse(multipart(kind, part(content=content), headers=headers))
+
+    message = report(text, daemon)
+    assert message.failed == ("gone@x.example",)
+    assert "<o@example.org>" in message.references
+    assert not report(text, [("From", "a@x.example")]).failed
+    assert not report(text.replace(": failed", ": delayed"), daemon).failed
+    assert not report("I saw Final-Recipient: and Action:", daemon).failed
 
 
 def test_a_report_that_somebody_forwards_is_not_ours():

@@ -20,7 +20,10 @@ STATUS = ("message/delivery-status", "message/global-delivery-status")
 RECIPIENTS = ("original-recipient", "final-recipient")
 # What stands in the fields on one recipient once.
 ONCE = ("action", "status", *RECIPIENTS)
+# Of a report that is text for people alone.
+PLAIN = frozenset({"multipart/mixed", "multipart/report", "text/plain"})
 QMAIL = "Hi. This is the "
+FIELDS = re.compile(r"^(?:final|original)-recipient:.*\n(?:.+\n)*action:", re.I | re.M)
 ORIGINAL = ("message/rfc822", "text/rfc822-headers", "message/global")
 
 
@@ -32,10 +35,14 @@ def read_bounce(payload, headers, mimetypes, text_of_part):
     :param mimetypes: of its parts
     :param text_of_part: returns the text of a part that holds its own, else ""
     """
-    if mimetypes == {"text/plain"} and _is_daemon(headers):
-        text = text_of_part(payload)[:MOST_REPORT]
+    if mimetypes <= PLAIN and _is_daemon(headers):
+        texts = map(text_of_part, _parts(payload, into_mail=False))
+        text = "\n\n".join(filter(None, texts))[:MOST_REPORT]
         if text.startswith(QMAIL):
             return _of_qmail(text)
+        if FIELDS.search(text):
+            # Some programs write the fields of a report as plain text.
+            return _of_fields(text)
     if mimetypes.isdisjoint(STATUS) and not headers.raw("x-failed-recipients"):
         return (), ()
     groups, ids, is_report = [], [], False
@@ -128,6 +135,17 @@ def _of_qmail(text):
     head = BLANK_LINE.split(FOLD.sub(" ", rest), maxsplit=1)[0]
     ids = message_ids(_fields(head).get("message-id", "")) if failed else ()
     return tuple(dict.fromkeys(failed))[:MOST_FAILED], ids
+
+
+def _of_fields(text):
+    """Return what ``read_bounce`` does of a report that is one text: fields on each
+    recipient, and the headers of the mail."""
+    failed = [a for group in _groups({}, text) for a in _failed(group)]
+    ids = ()
+    for paragraph in BLANK_LINE.split(FOLD.sub(" ", text)):
+        ids = ids or message_ids(_fields(paragraph).get("message-id", ""))
+    failed = dict.fromkeys(address.lower() for address in failed)
+    return tuple(failed)[:MOST_FAILED], ids[:3] if failed else ()
 
 
 def _failed(fields):

@@ -206,6 +206,16 @@ class _Body:
                     text_of(part.get("partId")) if is_apart else None,
                 )
             )
+        elif _is_unknown_text(mimetype, written, disposition):
+            # RFC 2046, 4.1.4: like plain text, if there is no other.
+            is_apart = bool(content.get("attachmentId"))
+            self.named.append(
+                _Text(
+                    "text/plain",
+                    self._text("text/plain", raw, headers),
+                    text_of(part.get("partId")) if is_apart else None,
+                )
+            )
         if not (data or content.get("attachmentId") or written):
             if mimetype != "message/rfc822":
                 return
@@ -266,6 +276,19 @@ class _Body:
         if self.html and sum(map(len, self.html)) <= MAX_HTML:
             self.html.append(text_to_html(text))
         self.text.append(text)
+
+
+# Texts that are no prose.
+FORMATS = frozenset(
+    "text/calendar text/css text/csv text/directory text/html text/javascript"
+    " text/rfc822-headers text/rtf text/tab-separated-values text/vcard text/x-amp-html"
+    " text/x-vcalendar text/x-vcard text/xml".split()
+)
+
+
+def _is_unknown_text(mimetype, written, disposition):
+    is_text = mimetype.startswith("text/") and mimetype not in FORMATS
+    return is_text and not written and disposition != "attachment"
 
 
 METHOD = re.compile(r"^METHOD:\s*([A-Za-z]{1,20})", re.I | re.M)
@@ -390,6 +413,7 @@ def parse_message(message, whole=False):
         body_html = folded_html(body_html, FOLDED_TO)
     label_ids = _label_ids(message.get("labelIds"))
     mimetypes = _mimetypes(payload)
+    subject = headers.text("subject")[:2000]
     failed, bounced_ids = read_bounce(payload, headers, mimetypes, _own_text)
     return ParsedMessage(
         gmail_id=text_of(message.get("id")),
@@ -403,7 +427,7 @@ def parse_message(message, whole=False):
             *message_ids(" ".join(headers.all("references"))),
             *bounced_ids,
         )[-MAX_REFERENCES:],
-        subject=headers.text("subject")[:2000],
+        subject=subject,
         from_=_sender(headers),
         reply_to=parse_addresses(headers.raw("reply-to")),
         to=parse_addresses(", ".join(headers.all("to"))),
@@ -419,7 +443,7 @@ def parse_message(message, whole=False):
             or headers.raw("list-post")
             or headers.word("precedence") in BULK_PRECEDENCE
         ),
-        auto_submitted=automatic(headers, mimetypes, body.method),
+        auto_submitted=automatic(headers, subject, mimetypes, body.method),
         calendar=body.calendar,
         attachments=attachments,
         size=_int(message.get("sizeEstimate")),

@@ -41,15 +41,42 @@ REPORTS = frozenset(
         "multipart/report",
     }
 )
+# What Exchange and Outlook write before the subject of an automatic answer, in the
+# language of its sender. Some servers on the way drop the header that says so.
+SUBJECTS = (
+    "abwesenheitsnotiz:",
+    "automaattinen vastaus:",
+    "automatic reply:",
+    "automatisch antwoord:",
+    "automatische antwort:",
+    "automatiskt svar:",
+    "automatisk svar:",
+    "automatické odpovědi:",
+    "automatická odpověď:",
+    "autosvar:",
+    "odpowiedź automatyczna:",
+    "out of office autoreply:",
+    "out of office:",
+    "resposta automática:",
+    "respuesta automática:",
+    "risposta automatica:",
+    "réponse automatique:",
+    "автоматический ответ:",
+    "自动答复:",
+    "自動回覆:",
+    "自動応答:",
+    "自動返信:",
+)
 NO = frozenset({"", "no", "false", "0"})
 FOR_PEOPLE = frozenset({"", "REQUEST", "PUBLISH"})
 MAX_VALUE = 60
 
 
-def automatic(headers, mimetypes, method=""):
+def automatic(headers, subject, mimetypes, method=""):
     """Return "" for what a person wrote, else a value as Auto-Submitted has it.
 
     :param headers: headers.Headers of the message
+    :param subject: decoded
     :param mimetypes: of its parts
     :param method: of its invitation (RFC 5546), in capitals, or ""
     """
@@ -64,7 +91,15 @@ def automatic(headers, mimetypes, method=""):
         )
         or "autoresponder" in headers.raw("x-post-messageclass").lower()
         or headers.raw("return-path").strip() == "<>"
+        or _plain(subject).startswith(SUBJECTS)
     )
     if is_marked or not REPORTS.isdisjoint(mimetypes) or method not in FOR_PEOPLE:
         return "auto-replied"
     return ""
+
+
+def _plain(subject):
+    """Return the beginning of a subject in small letters, the blank gone that French
+    has before a colon, and every colon the common one."""
+    start = subject[:MAX_VALUE].lower().replace("\uff1a", ":").replace("\xa0", " ")
+    return start.lstrip().replace(" :", ":", 1)

@@ -26,6 +26,9 @@ FURTHER = re.compile(r"[;,\n]|/\s*(?=\+)")
 # of a keypad stand behind fewer digits.
 WORDS_BEHIND = re.compile(r"((?:\D*\d){8}[\d\W_]*?)[\W_][^\W\d_]")
 INTERNATIONAL = re.compile(r"^00(?=[1-9])")
+# Digits before a national number that a country no longer dials, by its code: those of
+# Mexico went in 2019 (1 and 044 or 045 for cell phones, 01 for others).
+FORMER = {52: re.compile(r"(?:1|01|04[45])(?=\d{10}$)")}
 POSSIBLE = (
     phonenumbers.ValidationResult.IS_POSSIBLE,
     # Without its area code.
@@ -74,7 +77,10 @@ def _in_e164(text, country):
         number = phonenumbers.parse(text, country or None)
     except phonenumbers.NumberParseException:
         return ""
-    length = len(phonenumbers.national_significant_number(number))
+    national = phonenumbers.national_significant_number(number)
+    if (former := FORMER.get(number.country_code)) and former.match(national):
+        return _in_e164(f"+{number.country_code}{former.sub('', national)}", "")
+    length = len(national)
     if length >= MIN_DIGITS:
         is_number = phonenumbers.is_possible_number_with_reason(number) in POSSIBLE
     else:
