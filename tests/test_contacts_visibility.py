@@ -1,8 +1,11 @@
 """New contacts are everybody's, or their owners' until a document needs them."""
 
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from .common import ANNA, BEN, PRIVATE, mail
 from .test_contacts import FIRM, ContactsCase, person
@@ -166,6 +169,28 @@ class TestContactVisibility(ContactsCase):
         offer.message_subscribe(dan.ids)
         self.run_cron("contact_visibility")
         self.assertEqual(self.sees(self.ben, dan), dan)
+
+    def test_contacts_that_fail_keep_back_no_others(self):
+        dan = self.import_dan()
+        fine = self.env[DOCUMENT].create({"x_name": "Offer"})
+        fine.message_subscribe(dan.ids)
+        visibility = type(self.env["gmail.contact.visibility"])
+        on_documents = visibility._on_documents
+
+        def fail(service, partners):
+            if dan.parent_id in partners:
+                raise ValueError("a table of another addon")
+            return on_documents(service, partners)
+
+        module = "odoo.addons.gmail_oauth_mailbox.services.gmail_contact_visibility"
+        with (
+            patch.object(visibility, "_on_documents", fail),
+            patch(f"{module}.AT_ONCE", 1),
+            mute_logger(module),
+        ):
+            self.run_cron("contact_visibility")
+            self.run_cron("contact_visibility")
+        self.assertFalse(dan.gmail_is_private)
 
     def test_she_says_so(self):
         dan = self.import_dan()

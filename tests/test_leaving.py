@@ -104,6 +104,28 @@ class TestDisconnecting(ConnectingCase):
         self.run_cron("revoke")
         self.assertFalse(self.connected_at_google(PRIVATE))
 
+    def test_an_attempt_that_fails_keeps_back_no_other(self):
+        vault = type(self.env["gmail.oauth"])
+        discard = vault._discard_later
+        first = self.authorize(self.anna, "x@corp-example.test", picks=PRIVATE)
+        first.expires_at = "2020-01-01"
+        second = self.authorize(self.ben, "y@corp-example.test", picks=BEN)
+        second.expires_at = "2020-01-01"
+
+        def fail(service, attempts):
+            if first in attempts:
+                raise ValueError("a broken row")
+            return discard(service, attempts)
+
+        with (
+            patch.object(vault, "_discard_later", fail),
+            mute_logger("odoo.addons.gmail_oauth_mailbox.services.gmail_oauth"),
+        ):
+            self.run_cron("revoke")
+        self.assertTrue(first.refresh_token)
+        self.assertFalse(second.refresh_token)
+        self.assertFalse(self.connected_at_google(BEN))
+
     def test_only_a_connected_mailbox_is_paused(self):
         mailbox = self.connect(self.anna, ANNA)
         mailbox.with_user(self.anna).action_disconnect()

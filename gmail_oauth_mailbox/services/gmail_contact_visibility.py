@@ -1,5 +1,12 @@
+import logging
+
 from odoo import api, models
 from odoo.tools import SQL
+
+from ..lib import errors
+from .failures import is_passing
+
+_logger = logging.getLogger(__name__)
 
 # Contacts that are looked up at once.
 AT_ONCE = 5000
@@ -194,9 +201,17 @@ class GmailContactVisibility(models.AbstractModel):
             )
             last = some[-1:].id or 0
             parameters.set_param(LAST, last)
-            used = self._on_documents(some)
-            self._open(used | some.filtered(lambda p: not p.gmail_owner_ids))
-            self._open_companies(some)
+            try:
+                with self.env.cr.savepoint():
+                    used = self._on_documents(some)
+                    self._open(used | some.filtered(lambda p: not p.gmail_owner_ids))
+                    self._open_companies(some)
+            except Exception as error:  # noqa: BLE001
+                if is_passing(error):
+                    raise
+                # They stay private; a page that fails keeps back no other.
+                self.env.invalidate_all(flush=False)
+                _logger.error("Contacts from %s: %s", last, errors.place(error))
             if not last:
                 progress(remaining=0)
                 return

@@ -16,7 +16,7 @@ from ..lib.mime.addresses import (
     spellings,
 )
 from ..parsers import email_normalize_all
-from .linking.failures import is_passing
+from .failures import is_passing
 
 _logger = logging.getLogger(__name__)
 

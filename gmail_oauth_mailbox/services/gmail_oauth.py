@@ -12,6 +12,7 @@ from ..lib.gmail_api import GmailClient, PollAsk, Ways, poll_history
 from ..lib.people_api import MOST_PHOTO_BYTES, PeopleClient
 from ..lib.transport import Transport
 from ..lib.types import Identity, Tokens
+from .failures import is_passing
 from .gmail_keys import FINGERPRINT
 from .gmail_setup import ASKING
 
@@ -571,7 +572,7 @@ class GmailOauth(models.AbstractModel):
         """Send the revocations that wait; give up on one after ten attempts."""
         if self.env["gmail.setup"]._disabled():
             return
-        self._discard_later(
+        expired = (
             self.env["gmail.authorization"]
             .sudo()
             .search(
@@ -583,6 +584,15 @@ class GmailOauth(models.AbstractModel):
                 limit=100,
             )
         )
+        for attempt in expired:
+            try:
+                with self.env.cr.savepoint():
+                    self._discard_later(attempt)
+            except Exception as error:  # noqa: BLE001
+                if is_passing(error):
+                    raise
+                self.env.invalidate_all(flush=False)
+                _logger.error("Attempt %s: %s", attempt.id, errors.place(error))
         waiting = self.env["gmail.revocation"].sudo().search([], limit=100)
         try:
             self.env["gmail.keys"]._cipher(create=False)

@@ -8,8 +8,8 @@ from odoo import fields
 from odoo.tools import SQL
 
 from ...lib import errors
+from ..failures import is_passing
 from ..gmail_store import NOT_LINKED
-from .failures import is_passing
 
 _logger = logging.getLogger(__name__)
 

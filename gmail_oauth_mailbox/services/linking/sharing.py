@@ -9,8 +9,8 @@ from odoo.exceptions import UserError
 
 from ...lib import errors
 from ...lib.rules import same_email, sharing
+from ..failures import is_passing
 from .choices import address_keys, former_name, name_of, steps_of
-from .failures import is_passing
 
 _logger = logging.getLogger(__name__)
 
