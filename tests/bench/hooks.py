@@ -1,4 +1,4 @@
-"""hooks: SQL statements of what users of Odoo do all day, with the addon and without."""
+"""hooks: SQL statements of what users of Odoo do, with the addon and without."""
 
 from .bench import row
 

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "@odoo/hoot";
-import { click, edit, keyDown, keyUp, press, queryAllTexts } from "@odoo/hoot-dom";
+import {
+    click,
+    edit,
+    keyDown,
+    keyUp,
+    press,
+    queryAllTexts,
+    waitFor,
+} from "@odoo/hoot-dom";
 import { Deferred, advanceTime, animationFrame } from "@odoo/hoot-mock";
 import { defineMailModels } from "@mail/../tests/mail_test_helpers";
 import { makeServerError, onRpc } from "@web/../tests/web_test_helpers";
@@ -315,6 +323,26 @@ test("the frame of a stranger's mail may run nothing", async () => {
     );
     expect("iframe.o_gmail_message_body").toHaveAttribute("title", "Subject 1");
 });
+
+for (const [pixels, expected] of [
+    [3000, "3008px"],
+    [19000, "19008px"],
+    [30000, "75vh"],
+    [1000000, "75vh"],
+]) {
+    test(`the frame of an email of ${pixels} pixels`, async () => {
+        const style = "<style>body { margin: 0 }</style>";
+        const srcdoc = `<!DOCTYPE html>${style}<div style="height: ${pixels}px"></div>`;
+        answer({ messages: [message(1, { srcdoc })] });
+        const gmail = await mountMail();
+        await gmail.openThread(1);
+        await waitFor(`iframe.o_gmail_message_body[style*="${expected}"]`);
+        expect("iframe.o_gmail_message_body").toHaveStyle(
+            { height: expected },
+            { inline: true }
+        );
+    });
+}
 
 test("a card offers to create the contact, for who may", async () => {
     answer();
