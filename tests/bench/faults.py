@@ -8,6 +8,7 @@ with its mirror, message by message and label by label.
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -28,6 +29,8 @@ WORKERS = 3
 MAILBOXES = 5
 LEASE_SECONDS = 8
 # One of the mailboxes brings in mail with these only.
+# Differences that are told one by one.
+MOST_DETAILS = 20
 # Messages whose reader dies, over all mailboxes.
 POISON = 4
 CONTACTS = frozenset(f"customer{number}@customer.test" for number in range(20))
@@ -367,6 +370,18 @@ def compare(google, mirror):
     return compared, lost, duplicated, differing, failed
 
 
+def details(google, mirror):
+    """Yield a line for each difference: what Gmail has, and what Odoo has."""
+    for email in google.emails:
+        wanted, held = google.wanted(email), mirror[email]
+        if held["broken"]:
+            yield f"{email}: {held['broken']} broken"
+        for gmail_id in sorted(wanted.keys() | held["messages"].keys()):
+            pair = wanted.get(gmail_id), held["messages"].get(gmail_id)
+            if pair[0] != pair[1]:
+                yield f"{email} {gmail_id}: {pair[0]} in Gmail, {pair[1]} in Odoo"
+
+
 def measure(bench):
     """Run the campaign; return its row."""
     options = bench.options
@@ -437,7 +452,8 @@ def measure(bench):
         f"workers, seed {seed}"
     )
     if is_bad:
-        raise Problem(bench.notes[-1])
+        found = itertools.islice(details(google, mirror), MOST_DETAILS)
+        raise Problem("\n".join((bench.notes[-1], *found)))
     bad = lost + duplicated + differing + failed
     return [row("faults", "lost, duplicated, or failed", [bad])]
 
