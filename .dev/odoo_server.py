@@ -16,7 +16,7 @@ import python_env
 from console import Problem, say
 from places import ADDON, REPOSITORY, addon_digest, cache, digest, locked
 
-BASE_MODULES = ("mail", "contacts", "crm")
+BASE_MODULES = ("mail", "contacts", "crm", "base_automation")
 # These would let the caller's shell change which Odoo and database is used.
 FOREIGN = ("ODOO_RC", "OPENERP_SERVER", "PYTHONPATH", "PGDATABASE", "PYTHONHOME")
 

@@ -3,6 +3,7 @@ from . import gmail_owned
 
 # isort: split
 from . import (
+    base,
     fetchmail_server,
     gmail_act,
     gmail_address,
@@ -35,14 +36,19 @@ from . import (
     gmail_tombstone,
     gmail_vote,
     gmail_way,
+    ir_actions_report,
+    ir_actions_server,
     ir_attachment,
     ir_config_parameter,
     ir_cron,
+    ir_filters,
     ir_mail_server,
+    ir_model_fields,
     mail_followers,
     mail_mail,
     mail_message,
     mail_notification,
+    mail_template,
     mail_thread,
     res_config_settings,
     res_groups,

@@ -14,6 +14,7 @@ from . import (
     gmail_exclusions,
     gmail_export,
     gmail_files,
+    gmail_guard,
     gmail_keys,
     gmail_leaving,
     gmail_linker,

@@ -8,6 +8,8 @@ from .gmail_scheduler import CRONS
 from .gmail_setup import ASKING, CLIENT_ID, LOOPBACK, split_url
 
 MOST_SKEW = 30.0
+# Of records that do nothing.
+MOST_NAMED = 10
 
 
 class GmailCheck(models.AbstractModel):
@@ -35,6 +37,7 @@ class GmailCheck(models.AbstractModel):
             self._point_api(),
             self._point_lifetime(),
             self._point_workers(),
+            self._point_guard(),
         ]
         return [point for point in points if point]
 
@@ -263,6 +266,29 @@ class GmailCheck(models.AbstractModel):
             ending,
         )
         return "warning", name, sentence
+
+    def _point_guard(self):
+        """Name what users made of emails: it does nothing."""
+        found = [
+            f"{record.display_name} ({records._description})"
+            for records in self.env["gmail.guard"]._refused()
+            for record in records
+        ]
+        if not found:
+            return None
+        more = len(found) - MOST_NAMED
+        names = ", ".join(found[:MOST_NAMED])
+        if more > 0:
+            names = self.env._("%(names)s and %(count)s more", names=names, count=more)
+        return (
+            "warning",
+            self.env._("Automation"),
+            self.env._(
+                "Emails of mailboxes are for their owners, so these do nothing: %s. "
+                "Delete them.",
+                names,
+            ),
+        )
 
     def _point_workers(self):
         name = self.env._("Scheduled actions")

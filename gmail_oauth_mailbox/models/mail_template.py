@@ -1,0 +1,12 @@
+from odoo import models
+
+
+class MailTemplate(models.Model):
+    """Templates read what they are about for whoever receives it."""
+
+    _inherit = "mail.template"
+
+    def _render_field(self, *args, **kwargs):
+        for template in self:
+            self.env["gmail.guard"]._check_acts(template)
+        return super()._render_field(*args, **kwargs)
