@@ -440,6 +440,7 @@ def measure(bench):
             is_bad = lost or duplicated or differing or failed
             if not is_bad or time.monotonic() > settle:
                 break
+        found = list(itertools.islice(details(google, mirror), MOST_DETAILS))
         injected = sum(len(held["state"][2]) for held in mirror.values()) - failed
         struck = google.struck()
         for name, times in sorted(struck.items()):
@@ -452,7 +453,6 @@ def measure(bench):
         f"workers, seed {seed}"
     )
     if is_bad:
-        found = itertools.islice(details(google, mirror), MOST_DETAILS)
         raise Problem("\n".join((bench.notes[-1], *found)))
     bad = lost + duplicated + differing + failed
     return [row("faults", "lost, duplicated, or failed", [bad])]
