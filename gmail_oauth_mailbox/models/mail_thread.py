@@ -6,6 +6,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL, formataddr
 
 from ..parsers import email_normalize, is_html_empty
+from ..services import plain
 
 DATES = {
     "gmail_last_received": "last_received",
@@ -285,10 +286,9 @@ class MailThread(models.AbstractModel):
             signature = sender._signature(mailbox)
             if not is_html_empty(signature):
                 body += signature
-        mail = (
-            self.env["mail.mail"]
-            .sudo()
-            .create(
+        mail = plain.create(
+            self.env["mail.mail"].sudo(),
+            [
                 {
                     **self._notify_by_email_get_final_mail_values(partner_ids, values),
                     "body_html": body,
@@ -298,17 +298,18 @@ class MailThread(models.AbstractModel):
                     "gmail_mailbox_id": mailbox.id,
                     "mail_server_id": mailbox.outgoing_server_id.id,
                 }
-            )
+            ],
         )
         notification = self._notify_by_email_get_base_notification_values(message)
-        self.env["mail.notification"].sudo().create(
+        plain.create(
+            self.env["mail.notification"].sudo(),
             [
                 {**notification, "mail_mail_id": mail.id, **recipient}
                 for recipient in [
                     *({"res_partner_id": partner} for partner in partner_ids),
                     *({"mail_email_address": address} for address in others),
                 ]
-            ]
+            ],
         )
         if kwargs.get("force_send", True):
             if kwargs.get("send_after_commit", True):

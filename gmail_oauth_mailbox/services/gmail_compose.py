@@ -24,6 +24,7 @@ from ..parsers import (
     html_sanitize,
     is_html_empty,
 )
+from . import plain
 from .gmail_files import AS_IT_IS
 from .partner_keys import partner_ids
 
@@ -88,14 +89,17 @@ class GmailCompose(models.AbstractModel):
         )
         if begun:
             return self._read(begun)
-        draft = drafts.create(
-            {
-                "mailbox_id": mailbox.id,
-                "mode": mode,
-                "key": uuid.uuid4().hex,
-                "email_from": mailbox.email,
-                **self._prefilled(mode, message, mailbox, to),
-            }
+        draft = plain.create(
+            drafts,
+            [
+                {
+                    "mailbox_id": mailbox.id,
+                    "mode": mode,
+                    "key": uuid.uuid4().hex,
+                    "email_from": mailbox.email,
+                    **self._prefilled(mode, message, mailbox, to),
+                }
+            ],
         )
         if mode == "forward":
             self._take_files(draft, message)
@@ -533,15 +537,18 @@ class GmailCompose(models.AbstractModel):
         )
 
     def _keep_file(self, draft, name, content, mimetype):
-        self.env["ir.attachment"].sudo().with_context(**AS_IT_IS).create(
-            {
-                "name": file_name(name, self.env._("attachment")),
-                "raw": content or b"",
-                "mimetype": mimetype,
-                "res_model": draft._name,
-                "res_id": draft.id,
-                "public": False,
-            }
+        plain.create(
+            self.env["ir.attachment"].sudo().with_context(**AS_IT_IS),
+            [
+                {
+                    "name": file_name(name, self.env._("attachment")),
+                    "raw": content or b"",
+                    "mimetype": mimetype,
+                    "res_model": draft._name,
+                    "res_id": draft.id,
+                    "public": False,
+                }
+            ],
         )
 
     @api.model
@@ -783,32 +790,35 @@ class GmailCompose(models.AbstractModel):
             [("message_id", "=", message_id), ("gmail_mailbox_id", "=", mailbox.id)]
         ).unlink()
         answered = draft.answered_id
-        return mails.create(
-            {
-                "message_id": message_id,
-                "subject": draft.subject or "",
-                "body_html": (draft.body or Markup()) + self._quote(draft),
-                "email_from": formataddr(
-                    (self.env.user.name, draft.email_from or mailbox.email)
-                ),
-                "author_id": self.env.user.partner_id.id,
-                "email_to": ", ".join(map(formataddr, people["to"])),
-                "email_cc": ", ".join(map(formataddr, people["cc"])),
-                "gmail_bcc": ", ".join(map(formataddr, people["bcc"])),
-                "reply_to": False,
-                "references": " ".join(
-                    filter(None, [answered.references, answered.message_id])
-                ),
-                "attachment_ids": [(6, 0, draft.attachment_ids.ids)],
-                "is_gmail": True,
-                "gmail_mailbox_id": mailbox.id,
-                "gmail_answered_id": answered.id,
-                # A request may be repeated after Gmail took the mail.
-                "gmail_attempts": 1,
-                "mail_server_id": mailbox.outgoing_server_id.id,
-                "scheduled_date": when,
-                "auto_delete": True,
-            }
+        return plain.create(
+            mails,
+            [
+                {
+                    "message_id": message_id,
+                    "subject": draft.subject or "",
+                    "body_html": (draft.body or Markup()) + self._quote(draft),
+                    "email_from": formataddr(
+                        (self.env.user.name, draft.email_from or mailbox.email)
+                    ),
+                    "author_id": self.env.user.partner_id.id,
+                    "email_to": ", ".join(map(formataddr, people["to"])),
+                    "email_cc": ", ".join(map(formataddr, people["cc"])),
+                    "gmail_bcc": ", ".join(map(formataddr, people["bcc"])),
+                    "reply_to": False,
+                    "references": " ".join(
+                        filter(None, [answered.references, answered.message_id])
+                    ),
+                    "attachment_ids": [(6, 0, draft.attachment_ids.ids)],
+                    "is_gmail": True,
+                    "gmail_mailbox_id": mailbox.id,
+                    "gmail_answered_id": answered.id,
+                    # A request may be repeated after Gmail took the mail.
+                    "gmail_attempts": 1,
+                    "mail_server_id": mailbox.outgoing_server_id.id,
+                    "scheduled_date": when,
+                    "auto_delete": True,
+                }
+            ],
         )
 
     @api.model

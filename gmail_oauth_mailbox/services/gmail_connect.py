@@ -15,6 +15,7 @@ from odoo.exceptions import AccessError, UserError
 from ..lib import errors, oauth
 from ..lib.rules import sharing
 from ..parsers import email_normalize
+from . import plain
 
 _logger = logging.getLogger(__name__)
 
@@ -75,10 +76,9 @@ class GmailConnect(models.AbstractModel):
                         address,
                     )
                 )
-        attempt = (
-            self.env["gmail.authorization"]
-            .sudo()
-            .create(
+        attempt = plain.create(
+            self.env["gmail.authorization"].sudo(),
+            [
                 {
                     "user_id": self.env.uid,
                     "email": address,
@@ -87,7 +87,7 @@ class GmailConnect(models.AbstractModel):
                     "mailbox_id": mailbox.id if mailbox else False,
                     "expires_at": fields.Datetime.now() + ATTEMPT_LIFE,
                 }
-            )
+            ],
         )
         return {
             "type": "ir.actions.act_url",
@@ -589,19 +589,22 @@ class GmailConnect(models.AbstractModel):
             mailbox.write(values)
         else:
             defaults = self.env["gmail.setup"]._defaults()
-            mailbox = mailboxes.create(
-                {
-                    **values,
-                    "name": address,
-                    "email": address,
-                    "user_id": user.id,
-                    "company_id": user.company_id.id,
-                    "history_days": defaults["history_days"],
-                    "import_scope": defaults["import_scope"],
-                    "sync_interval": defaults["sync_interval"],
-                    "sharing_level": level,
-                    "sharing_steps": [[None, level]],
-                }
+            mailbox = plain.create(
+                mailboxes,
+                [
+                    {
+                        **values,
+                        "name": address,
+                        "email": address,
+                        "user_id": user.id,
+                        "company_id": user.company_id.id,
+                        "history_days": defaults["history_days"],
+                        "import_scope": defaults["import_scope"],
+                        "sync_interval": defaults["sync_interval"],
+                        "sharing_level": level,
+                        "sharing_steps": [[None, level]],
+                    }
+                ],
             )
             self.env["gmail.linking"].sudo()._note_chosen(mailbox)
             self.env["gmail.linking"].sudo()._enqueue_mailboxes(mailbox)
@@ -651,33 +654,40 @@ class GmailConnect(models.AbstractModel):
     def _make_servers(self, mailbox):
         """Make the native records that are missing, complete and without a password."""
         if mailbox.can_read and not mailbox.incoming_server_id:
-            mailbox.incoming_server_id = self.env["fetchmail.server"].create(
-                {
-                    "name": mailbox.email,
-                    "server_type": "gmail_mailbox",
-                    "gmail_mailbox_id": mailbox.id,
-                    "server": "gmail.googleapis.com",
-                    "port": 443,
-                    "is_ssl": True,
-                    "user": mailbox.email,
-                    "state": "done",
-                }
+            mailbox.incoming_server_id = plain.create(
+                self.env["fetchmail.server"],
+                [
+                    {
+                        "name": mailbox.email,
+                        "server_type": "gmail_mailbox",
+                        "gmail_mailbox_id": mailbox.id,
+                        "server": "gmail.googleapis.com",
+                        "port": 443,
+                        "is_ssl": True,
+                        "user": mailbox.email,
+                        "state": "done",
+                    }
+                ],
             )
         if mailbox.can_send and not mailbox.outgoing_server_id:
-            mailbox.outgoing_server_id = self.env["ir.mail_server"].create(
-                {
-                    "name": mailbox.email,
-                    "smtp_authentication": "gmail_mailbox",
-                    "gmail_mailbox_id": mailbox.id,
-                    "smtp_host": "gmail.googleapis.com",
-                    "smtp_port": 443,
-                    "smtp_encryption": "ssl_strict",
-                    "smtp_user": mailbox.email,
-                    "from_filter": mailbox.email,
-                    # Gmail takes 35 MB of upload: discovery document, messages.send.
-                    "max_email_size": 25,
-                    "sequence": 1000,
-                }
+            mailbox.outgoing_server_id = plain.create(
+                self.env["ir.mail_server"],
+                [
+                    {
+                        "name": mailbox.email,
+                        "smtp_authentication": "gmail_mailbox",
+                        "gmail_mailbox_id": mailbox.id,
+                        "smtp_host": "gmail.googleapis.com",
+                        "smtp_port": 443,
+                        "smtp_encryption": "ssl_strict",
+                        "smtp_user": mailbox.email,
+                        "from_filter": mailbox.email,
+                        # Gmail takes 35 MB of upload, with base64 and headers:
+                        # discovery document, messages.send.
+                        "max_email_size": 25,
+                        "sequence": 1000,
+                    }
+                ],
             )
         if mailbox.incoming_server_id.user not in (False, mailbox.email):
             mailbox.incoming_server_id.write(

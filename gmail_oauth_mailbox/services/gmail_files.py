@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.tools.mimetypes import guess_mimetype
 
 from ..lib.mime.filenames import file_name
+from . import plain
 
 # What a browser shows and cannot run.
 RASTER = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp", "image/bmp"})
@@ -87,14 +88,17 @@ class GmailFiles(models.AbstractModel):
             limit=1,
         )
         if not is_there:
-            files.with_context(**AS_IT_IS).create(
-                {
-                    "name": file.name,
-                    "raw": file.raw,
-                    "mimetype": file.mimetype,
-                    "res_model": model,
-                    "res_id": res_id,
-                }
+            plain.create(
+                files.with_context(**AS_IT_IS),
+                [
+                    {
+                        "name": file.name,
+                        "raw": file.raw,
+                        "mimetype": file.mimetype,
+                        "res_model": model,
+                        "res_id": res_id,
+                    }
+                ],
             )
         return document.display_name
 
@@ -115,23 +119,19 @@ class GmailFiles(models.AbstractModel):
             contents = client.attachment_bytes(
                 message.gmail_id, missing.mapped("part_id")
             )
-        stored = (
-            self.env["ir.attachment"]
-            .sudo()
-            .with_context(**AS_IT_IS)
-            .create(
-                [
-                    {
-                        "name": file_name(attachment.name),
-                        "raw": contents[attachment.part_id],
-                        "mimetype": attachment.mimetype,
-                        "res_model": attachment._name,
-                        "res_id": attachment.id,
-                        "public": False,
-                    }
-                    for attachment in missing
-                ]
-            )
+        stored = plain.create(
+            self.env["ir.attachment"].sudo().with_context(**AS_IT_IS),
+            [
+                {
+                    "name": file_name(attachment.name),
+                    "raw": contents[attachment.part_id],
+                    "mimetype": attachment.mimetype,
+                    "res_model": attachment._name,
+                    "res_id": attachment.id,
+                    "public": False,
+                }
+                for attachment in missing
+            ],
         )
         for attachment, file in zip(missing, stored, strict=True):
             attachment.attachment_id = file

@@ -35,6 +35,10 @@ REFLECTIONS = frozenset(
         "ir.model.relation",
     }
 )
+# What says which record something stands on, and reads nothing there.
+NOTES = frozenset(
+    {"calendar.event", "mail.activity", "mail.tracking.value", "rating.rating"}
+)
 # A path longer than that is none of a user.
 MAX_HOPS = 20
 
@@ -62,7 +66,7 @@ class GmailGuard(models.AbstractModel):
     @api.model
     def _fields_of(self, model_name):
         """Return the names of a model's fields that can name a model of ours."""
-        if model_name in REFLECTIONS or self._is_guarded(model_name):
+        if model_name in REFLECTIONS | NOTES or self._is_guarded(model_name):
             return ()
         fields = self.env[model_name]._fields
         found = [

@@ -476,7 +476,8 @@ def push(bench, database):
     # What Google didn't return is asked for again without the pauses of days.
     query(
         "UPDATE gmail_quarantine SET retry_at = now() AT TIME ZONE 'UTC'"
-        " WHERE code = 'not_found'",
+        " WHERE id IN (SELECT id FROM gmail_quarantine WHERE code = 'not_found'"
+        " FOR UPDATE SKIP LOCKED)",
         database,
     )
     query("UPDATE gmail_quota SET paused_until = NULL", database)

@@ -15,6 +15,7 @@ from ...lib.mime.addresses import address_key
 from ...lib.rules import looks, same_email, sharing
 from ...lib.sanitize import clean_html, unremote_html
 from ...parsers import email_normalize, email_split_tuples
+from .. import plain
 from ..gmail_files import AS_IT_IS
 
 PICTURE = re.compile(r'<img [^>]*?data-cid="([^"]*)"[^>]*>')
@@ -451,15 +452,18 @@ class Chatter:
         for attachment in copy.attachment_ids.filtered("attachment_id"):
             source = attachment.attachment_id
             # Odoo would serve a stranger's HTML or SVG as such; as text it is inert.
-            file = files.with_context(**AS_IT_IS).create(
-                {
-                    "name": attachment.name,
-                    "raw": source.raw,
-                    "mimetype": source.mimetype,
-                    "res_model": document._name,
-                    "res_id": document.id,
-                    "public": False,
-                }
+            file = plain.create(
+                files.with_context(**AS_IT_IS),
+                [
+                    {
+                        "name": attachment.name,
+                        "raw": source.raw,
+                        "mimetype": source.mimetype,
+                        "res_model": document._name,
+                        "res_id": document.id,
+                        "public": False,
+                    }
+                ],
             )
             files |= file.with_env(files.env)
             if attachment.content_id:
@@ -526,20 +530,23 @@ class Chatter:
         """Post a silent internal note on a record."""
         author, email_from = self._author(copy)
         content = self._content(document, copy, target)
-        return self.env["mail.message"].create(
-            {
-                **content,
-                "attachment_ids": [(6, 0, content["attachment_ids"])],
-                "model": document._name,
-                "res_id": document.id,
-                "author_id": author,
-                "email_from": email_from,
-                "date": copy.date,
-                "message_type": "email",
-                "subtype_id": self.env.ref("mail.mt_note").id,
-                "is_internal": True,
-                "reply_to": False,
-            }
+        return plain.create(
+            self.env["mail.message"],
+            [
+                {
+                    **content,
+                    "attachment_ids": [(6, 0, content["attachment_ids"])],
+                    "model": document._name,
+                    "res_id": document.id,
+                    "author_id": author,
+                    "email_from": email_from,
+                    "date": copy.date,
+                    "message_type": "email",
+                    "subtype_id": self.env.ref("mail.mt_note").id,
+                    "is_internal": True,
+                    "reply_to": False,
+                }
+            ],
         )
 
     def _post_reply(self, document, copy, target):
@@ -562,14 +569,17 @@ class Chatter:
             "incoming_email_cc": self._addresses(copy, "cc"),
         }
         if not target.place.notify or target.is_folded:
-            return self.env["mail.message"].create(
-                {
-                    **values,
-                    "attachment_ids": [(6, 0, attachment_ids)],
-                    "model": document._name,
-                    "res_id": document.id,
-                    "subtype_id": self.env.ref("mail.mt_comment").id,
-                }
+            return plain.create(
+                self.env["mail.message"],
+                [
+                    {
+                        **values,
+                        "attachment_ids": [(6, 0, attachment_ids)],
+                        "model": document._name,
+                        "res_id": document.id,
+                        "subtype_id": self.env.ref("mail.mt_comment").id,
+                    }
+                ],
             )
         document = document.with_user(self.env.ref("base.user_root")).with_context(
             mail_create_nosubscribe=True,

@@ -11,6 +11,7 @@ from odoo.tools import SQL, groupby
 from ...lib.exclusion import PatternError, stored_pattern
 from ...lib.mime.addresses import address_key, domain_of
 from ...lib.rules import consent, sharing
+from .. import plain
 from ..partner_keys import OUTSIDE, key_sql, matching, with_domain
 from .sharing import NAMED, own_level
 
@@ -774,13 +775,16 @@ class Offers:
         if offer:
             offer.write(values)
         else:
-            offer = self.env["gmail.offer"].create(
-                {
-                    **values,
-                    "mailbox_id": mailbox.id,
-                    "way": key,
-                    "kind": kind,
-                }
+            offer = plain.create(
+                self.env["gmail.offer"],
+                [
+                    {
+                        **values,
+                        "mailbox_id": mailbox.id,
+                        "way": key,
+                        "kind": kind,
+                    }
+                ],
             )
         self._stamp(offer)
         self._remind(offer)
@@ -842,16 +846,19 @@ class Offers:
         activities = self.env["mail.activity"].with_context(
             mail_activity_quick_update=True
         )
-        offer.activity_id = activities.create(
-            {
-                "user_id": owner.id,
-                "activity_type_id": self.env.ref("mail.mail_activity_data_todo").id,
-                "automated": True,
-                "res_model_id": self.env["ir.model"]._get_id(offer._name),
-                "res_id": offer.id,
-                "summary": self.summary(words),
-                "note": Markup("<p>{}</p>").format(self.reason(words)),
-            }
+        offer.activity_id = plain.create(
+            activities,
+            [
+                {
+                    "user_id": owner.id,
+                    "activity_type_id": self.env.ref("mail.mail_activity_data_todo").id,
+                    "automated": True,
+                    "res_model_id": self.env["ir.model"]._get_id(offer._name),
+                    "res_id": offer.id,
+                    "summary": self.summary(words),
+                    "note": Markup("<p>{}</p>").format(self.reason(words)),
+                }
+            ],
         )
 
     # ------------------------------------------------------------------
