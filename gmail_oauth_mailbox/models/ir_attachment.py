@@ -18,6 +18,12 @@ class IrAttachment(models.Model):
             )
         return super().write(vals)
 
+    def _delete_and_notify(self, message=None):
+        """Odoo deletes the files of a message that is emptied, whatever else they are
+        files of."""
+        kept = self.env["gmail.linking"]._files_of_others(self)
+        return super(IrAttachment, self - kept)._delete_and_notify(message)
+
     @api.depends_context("uid")
     def _compute_display_name(self):
         """Odoo looks names up as superuser, such as that of the file that another one

@@ -91,6 +91,10 @@ class MailMessage(models.Model):
                     "Change how much of it is shared instead."
                 )
             )
+        if self.env["gmail.linking"]._emails_among(posts - own):
+            raise AccessError(
+                self.env._("Only its author can change a message that a mailbox sends.")
+            )
 
     def _gmail_differs(self, vals, names):
         """Whether values would change some fields of a post (sudo). People may be taken
@@ -109,12 +113,13 @@ class MailMessage(models.Model):
     # ------------------------------------------------------------------
 
     def _gmail_hidden(self, ids):
-        """Return those of some ids that are entries which the user may not read."""
+        """Return those of some ids that show or send an email of a mailbox and that the
+        user may not read."""
         posts = self.browse(number for number in ids if isinstance(number, int))
-        notes = self.env["gmail.linking"]._notes_among(posts) if posts.ids else posts
-        if not notes:
+        emails = self.env["gmail.linking"]._emails_among(posts) if posts.ids else posts
+        if not emails:
             return set()
-        return set((notes - notes.sudo(False)._filtered_access("read")).ids)
+        return set((emails - emails.sudo(False)._filtered_access("read")).ids)
 
     @api.depends_context("uid")
     def _compute_display_name(self):

@@ -10,7 +10,7 @@ class GmailLabelSwitch(models.TransientModel):
     _allow_sudo_commands = False
 
     label_id = fields.Many2one("gmail.label", required=True, ondelete="cascade")
-    is_synced = fields.Boolean(related="label_id.is_synced")
+    is_synced = fields.Boolean(related="label_id.is_synced", related_sudo=False)
     sentence = fields.Char(readonly=True)
 
     def action_confirm(self):

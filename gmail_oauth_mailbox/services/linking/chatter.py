@@ -315,6 +315,8 @@ class Chatter:
             ]
         )
         # What came by the gateway, too, is Odoo's own: nobody can withdraw it.
+        named = {(route[0], route[1]) for route in routes or ()}
+        entries = entries.filtered(lambda e: (e.res_model, e.res_id) in named)
         entries.write({"kind": "stock"})
         posted = {(entry.res_model, entry.res_id) for entry in entries}
         return [route for route in routes or () if (route[0], route[1]) not in posted]

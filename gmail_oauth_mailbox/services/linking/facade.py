@@ -448,10 +448,46 @@ class GmailLinking(models.AbstractModel):
             SQL(
                 "SELECT DISTINCT mail_message_id FROM gmail_entry"
                 " WHERE kind = 'note' AND mail_message_id = ANY(%s)",
-                list(posts._ids),
+                posts.ids,
             )
         )
         return posts.browse(number for (number,) in rows)
+
+    @api.model
+    def _emails_among(self, posts):
+        """Return those of mail.message records that show an email of a mailbox, or that
+        a mailbox sends."""
+        if not posts.ids or self.env["gmail.version"]._is_outdated():
+            return posts.browse()
+        self.env["gmail.entry"].flush_model(["mail_message_id"])
+        self.env["mail.mail"].flush_model(["is_gmail", "mail_message_id"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT mail_message_id FROM gmail_entry
+                 WHERE mail_message_id = ANY(%(ids)s)
+                 UNION SELECT mail_message_id FROM mail_mail
+                 WHERE mail_message_id = ANY(%(ids)s) AND is_gmail
+                """,
+                ids=posts.ids,
+            )
+        )
+        return posts.browse(number for (number,) in rows)
+
+    @api.model
+    def _files_of_others(self, files):
+        """Return those of ir.attachment records that hang on an email which shows, or
+        which a mailbox sends, and which the user did not write."""
+        if not files.ids or self.env["gmail.version"]._is_outdated():
+            return files.browse()
+        posts = self.env["mail.message"].sudo()
+        posts = posts.search([("attachment_ids", "in", files.ids)])
+        theirs = self._emails_among(posts).filtered(
+            lambda post: (
+                post.message_type == "email" or post.create_uid.id != self.env.uid
+            )
+        )
+        return files & theirs.attachment_ids.with_env(files.env)
 
     @api.model
     def _without_notes(self):
