@@ -18,14 +18,18 @@ from ..sanitize import CLEAN_TAG, LINES, TAGS, VOID, spelled_out
 PLAIN_TAGS = frozenset(
     "a abbr address article b blockquote br center cite code col colgroup dd div dl dt"
     " em figure font footer header i img ins kbd main nav p pre section span strong"
-    " table tbody td tfoot th thead time tr tt u var wbr".split()
+    " table tbody td th time tr tt u var wbr".split()
 )
+# As far as they are in neither: they change no word, nor where it stands.
 QUIET_ATTRIBUTES = frozenset(
-    "abbr align alt border cellpadding cellspacing cite clear colspan data-cid"
-    " data-o-mail-quote data-o-mail-quote-container data-o-mail-quote-node"
-    " data-remote-src headers href hspace id lang name nowrap rel rowspan scope shape"
-    " span src summary target title valign vspace".split()
+    "abbr alt cite clear data-cid data-o-mail-quote-container data-remote-src headers"
+    " href id lang name rel scope src summary target title".split()
 )
+# What Odoo's chatter folds until the reader clicks.
+FOLDS = frozenset({"data-o-mail-quote", "data-o-mail-quote-node"})
+FOLDED = "folded"
+# Characters of the line above a quote: who wrote it, and when.
+MAX_ATTRIBUTION = 300
 # Of mail programs; Outlook puts "x_" before those of the email that it answers.
 QUIET_CLASS = re.compile(
     r"(?:x_)*(?:Mso\w*|WordSection\d*|Section\d+|EmailStyle\d*|EmailQuote|ContentPasted\d*"
@@ -44,8 +48,6 @@ QUIET_DECLARATIONS = frozenset(
         ("color", "inherit"),
         ("color", "windowtext"),
         ("direction", "ltr"),
-        ("display", "block"),
-        ("display", "inline"),
         ("float", "none"),
         ("font", "inherit"),
         ("font-size", "large"),
@@ -64,7 +66,6 @@ QUIET_DECLARATIONS = frozenset(
         ("vertical-align", "bottom"),
         ("vertical-align", "middle"),
         ("vertical-align", "top"),
-        ("white-space", "normal"),
         ("word-spacing", "normal"),
     }
 )
@@ -89,18 +90,28 @@ MAX_DEPTH = 300
 # Lines without a word that one of two may have more than the other.
 MORE_EMPTY = 20
 # Of pictures instead of letters: words in them can't be read.
-SYMBOLS = re.compile(r"ding|symbol|icon|bar\s*code|marlett|emoji|awesome|redact", re.I)
-BLANK = re.compile(r"\s+")
+SYMBOLS = re.compile(
+    r"ding|symbol|icon|bar\s*code|marlett|emoji|awesome|redact|outlook|blank", re.I
+)
+# Not the signs that Python, but no browser, takes for blanks.
+BLANK = re.compile(r"[^\S\x1c-\x1f\x85]+")
+ELEMENT = re.compile(r"<\s*/?\s*([a-zA-Z][\w:.-]*)")
+HTTP = re.compile(r"https?://", re.I)
+# Stand for where a row and a cell begin, and for what is seen and no word.
+ROW, CELL, THING = "\u241e", "\u241f", "\ufffc"
+# Pixels of room that nobody notices without words in it.
+LITTLE_SPACE = 40
 MARKS = re.compile(r"(?:[ \t\xa0]*>)+[ \t\xa0]*")
 ATTRIBUTE = re.compile(r'([^\s"=<>/]+)(?:="([^"]*)")?')
 
 
-def same_looks(html, other, target, names, other_names):
+def same_looks(html, other, target, names, other_names, may_go_on=False):
     """Whether two pieces of HTML look the same.
 
     :param target: function that returns where a link leads
-    :param names: dict of the names of attached pictures by Content-ID or address
+    :param names: dict of what identifies attached pictures by Content-ID or address
     :param other_names: the same, of ``other``
+    :param may_go_on: whether ``other`` may say more below
 
     >>> plain = lambda url: url
     >>> same_looks("<p>a <b>b</b></p>", "<pre>a\\nb</pre>", plain, {}, {})
@@ -109,12 +120,16 @@ def same_looks(html, other, target, names, other_names):
     False
     """
     one, two = _Reading(target, names), _Reading(target, other_names)
-    seen = one.runs(html)
-    return (
-        seen is not None
-        and seen == two.runs(other)
-        and abs(one.most_empty_lines - two.most_empty_lines) <= MORE_EMPTY
-    )
+    seen, seen_there = one.runs(html), two.runs(other)
+    if seen is None or seen_there is None:
+        return False
+    if may_go_on and seen:
+        last = len(seen) - 1
+        if seen_there[last:] and seen_there[last][0] == seen[last][0]:
+            if seen_there[last][1].startswith(seen[last][1]):
+                seen_there = [*seen_there[:last], seen[last]]
+    is_same = seen == seen_there
+    return is_same and abs(one.most_empty - two.most_empty) <= MORE_EMPTY
 
 
 class _Reading:
@@ -123,18 +138,22 @@ class _Reading:
     def __init__(self, target, names):
         self._target = target
         self._names = names
-        # Of open elements: (name, quotes and looks up to it, room up to it).
-        self._open = [("", (0,), 0)]
+        # Of open elements: (name, quotes and looks up to it, room up to it, its own
+        # looks and room, what was seen before it).
+        self._open = [("", (0,), 0, (), 0, 0)]
         self._preformatted = 0
         self._marks = 0
         self._is_new_line = True
-        self._empty_lines = 0
-        self.most_empty_lines = 0
+        self._empty = 0
+        self.most_empty = 0
+        self._seen = 0
         self._runs = []
 
     def runs(self, html):
         """Return the list of (looks, text), or None for what no email of a mailbox
         has: elements that are removed there, and what takes too long."""
+        if any(name.lower() not in TAGS for name in ELEMENT.findall(html or "")):
+            return None
         html = spelled_out(html or "")
         if html is None:
             return None
@@ -142,14 +161,14 @@ class _Reading:
         for match in CLEAN_TAG.finditer(html):
             self._text(html[position : match.start()])
             position = match.end()
-            if match[2] not in TAGS or len(self._open) > MAX_DEPTH:
+            if len(self._open) > MAX_DEPTH:
                 return None
             if match[1]:
                 self._close(match[2])
             else:
                 self._begin(match[2], match[3])
         self._text(html[position:])
-        return self._canonical()
+        return _unfolded(self._canonical())
 
     def _begin(self, name, written):
         attributes = {
@@ -159,32 +178,40 @@ class _Reading:
         if name in LINES:
             self._line()
         looks, space = _looks(name, attributes)
+        own = tuple(look for look in looks if look != FOLDED)
         if name == "img":
-            self._token(f"{self._picture(attributes)} {' '.join(looks)}")
-        elif name in VOID and looks:
-            self._token(f"{name} {' '.join(looks)}")
+            self._token(f"{self._picture(attributes)} {' '.join(own)}")
+        elif name in VOID and own:
+            self._token(f"{name} {' '.join(own)}")
         if name in VOID:
             return
         self._preformatted += name == "pre"
         if name == "a" and attributes.get("href"):
-            looks = (*looks, f"link {self._target(attributes['href'])}")
-        _outer, (quotes, *others), room = self._open[-1]
+            link = f"link {self._lead(attributes['href'])}"
+            looks, own = (*looks, link), (*own, link)
+        _outer, (quotes, *others), room, *_more = self._open[-1]
         if space + room > MOST_SPACE >= room:
             looks = (*looks, "far away")
         state = (quotes + (name == "blockquote"), *others, *looks)
-        self._open.append((name, state, space + room))
+        self._open.append((name, state, space + room, own, space, self._seen))
+        if name in ("tr", "td", "th"):
+            self._add(self._state(), ROW if name == "tr" else CELL)
 
     def _close(self, name):
-        if name in LINES:
-            self._line()
         if self._open[-1][0] == name:
+            *_others, own, space, seen = self._open[-1]
+            if seen == self._seen and (own or space > LITTLE_SPACE):
+                # A line, a box, or room, over or beside the words.
+                self._token(f"empty {' '.join(own)} {space}")
             self._preformatted -= name == "pre"
             self._open.pop()
+        if name in LINES:
+            self._line()
 
     def _line(self):
         self._is_new_line, self._marks = True, 0
-        self._empty_lines += 1
-        self.most_empty_lines = max(self.most_empty_lines, self._empty_lines)
+        self._empty += 1
+        self.most_empty = max(self.most_empty, self._empty)
         self._add((), " ")
 
     def _text(self, text):
@@ -193,28 +220,34 @@ class _Reading:
         for number, line in enumerate(lines):
             if number:
                 self._line()
+            if line.strip():
+                self._seen += 1
             if self._is_new_line and line.strip():
                 match = MARKS.match(line)
                 self._marks = match[0].count(">") if match else 0
                 line = line[match.end() :] if match else line
-                self._is_new_line, self._empty_lines = False, 0
+                self._is_new_line, self._empty = False, 0
             self._add(self._state(), line)
 
     def _token(self, said):
         """Add what is seen and no word."""
         self._is_new_line = False
-        self._add((*self._state(), said), "\ufffc")
+        self._seen += 1
+        self._add((*self._state(), said), THING)
 
     def _state(self):
-        _name, (quotes, *looks), _room = self._open[-1]
+        _name, (quotes, *looks), *_more = self._open[-1]
         return quotes + self._marks, *looks
 
+    def _lead(self, url):
+        """Return where a link leads; one of another kind leads where it says."""
+        return self._target(url) if HTTP.match(url) else f"\0{url}"
+
     def _picture(self, attributes):
-        source = attributes.get("data-cid") or attributes.get("src") or ""
+        source = attributes.get("src") or attributes.get("data-cid") or ""
         name = self._names.get(source)
         if name is None:
-            source = attributes.get("data-remote-src") or source
-            name = source if source.startswith("data:") else self._target(source)
+            name = self._lead(source or attributes.get("data-remote-src") or "")
         return f"picture {name} {attributes.get('alt', '')}"
 
     def _add(self, state, text):
@@ -226,37 +259,74 @@ class _Reading:
         themselves as the words that they are."""
         joined, has_blank = [], False
         for state, text in self._runs:
-            words = text.split()
+            words = [word for word in BLANK.split(text) if word]
             if not words:
                 has_blank = True
                 continue
-            if text[0].isspace():
-                has_blank = True
+            has_blank = has_blank or bool(BLANK.match(text))
             said = " ".join(words)
-            if joined and joined[-1][0] == state:
-                joined[-1][1] += f" {said}" if has_blank else said
-            else:
-                if joined and has_blank:
-                    joined[-1][1] += " "
-                joined.append([state, said])
-            has_blank = text[-1].isspace()
-        plain = []
-        for state, text in joined:
-            state = tuple(look for look in state if not self._names_itself(look, text))
-            if plain and plain[-1][0] == state:
-                plain[-1][1] += text
-            else:
-                plain.append([state, text])
-        return plain
+            if joined and has_blank:
+                joined[-1][1] += " "
+            joined.append([state, said])
+            has_blank = bool(BLANK.match(text[-1]))
+        joined = _merged(joined)
+        return _merged(
+            [tuple(look for look in state if not self._names_itself(look, text)), text]
+            for state, text in joined
+        )
 
     def _names_itself(self, look, text):
         return isinstance(look, str) and look == f"link {self._target(text.strip())}"
+
+
+def _merged(runs):
+    """Return runs with neighbours of the same looks in one."""
+    merged = []
+    for state, text in runs:
+        if merged and merged[-1][0] == state:
+            merged[-1][1] += text
+        else:
+            merged.append([state, text])
+    return merged
+
+
+def _unfolded(runs):
+    """Return runs that look as if nothing were folded, where only quotes and
+    signatures are; others keep that look."""
+    found, group = [], []
+    for state, text in [*runs, ((0,), "")]:
+        if FOLDED in state:
+            group.append([state, text])
+            continue
+        if group and _may_fold(group):
+            group = [
+                [tuple(look for look in state if look != FOLDED), text]
+                for state, text in group
+            ]
+        found += group
+        group = []
+        if text:
+            found.append([state, text])
+    return _merged(found)
+
+
+def _may_fold(group):
+    """Whether runs that follow each other are a quote, below a line that says whose,
+    or a signature."""
+    depths = [state[0] for state, _text in group]
+    if not any(depths):
+        return group[0][1].lstrip().startswith("--")
+    first = next(n for n, depth in enumerate(depths) if depth)
+    above = "".join(text for _state, text in group[:first])
+    return len(above) <= MAX_ATTRIBUTION and all(depths[first:])
 
 
 def _looks(name, attributes):
     """Return what makes an element's words look different, as a tuple of str, and the
     room around them in pixels."""
     found, space = [] if name in PLAIN_TAGS else [name], 0
+    if not FOLDS.isdisjoint(attributes):
+        found.append(FOLDED)
     for key, value in attributes.items():
         if key == "style":
             for look, room in map(_declaration, value.split(";")):
@@ -264,7 +334,7 @@ def _looks(name, attributes):
                 space += room
         elif key == "class":
             found += [c for c in value.split() if not QUIET_CLASS.fullmatch(c)]
-        elif key not in QUIET_ATTRIBUTES and not _is_usual(name, key, value):
+        elif key not in QUIET_ATTRIBUTES | FOLDS and not _is_usual(name, key, value):
             if key in sizes.ATTRIBUTES:
                 value = sizes.attribute(key, value) or value
             found.append(f"{key} {value}")
@@ -272,8 +342,9 @@ def _looks(name, attributes):
 
 
 def _is_usual(name, key, value):
-    if key in ("height", "width"):
-        return name != "img"
+    if key == "align":
+        # That of a table or a picture moves it beside the words.
+        return value.lower() == "left" and name in ("div", "p")
     if key == "type":
         return name not in ("li", "ol", "ul")
     return (key, value.lower()) in (

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from odoo.tools import SQL, formataddr
 
+from ...lib.message import NAMES
 from ...lib.mime.addresses import address_key
 from ...lib.rules import looks, same_email, sharing
 from ...lib.sanitize import clean_html, unremote_html
@@ -222,18 +223,21 @@ class Chatter:
         return (
             same_email.letters(name) == same_email.letters(copy.from_name)
             and copy.header_date in (post.date, False)
+            and (not copy.is_authentic or self._has_author(post, copy))
+            and self._has_recipients(post, copy)
             # An attached email is written anew, and what isn't here can't be compared.
             and all(
                 file.attachment_id and not (file.mimetype or "").startswith("message/")
                 for file in files
             )
+            and self._has_names(post, files)
             and looks.same_looks(
                 copy.body,
                 post.body,
                 same_email.target,
-                {file.content_id: file.name for file in files if file.content_id},
+                self._pictures(copy),
                 {
-                    match[0]: file.name
+                    match[0]: file.checksum
                     for file in post.attachment_ids
                     for match in re.finditer(
                         rf"/web/image/{file.id}\b[^\s\"<>]*", post.body or ""
@@ -241,6 +245,43 @@ class Chatter:
                 },
             )
         )
+
+    def _has_names(self, post, files):
+        """Whether the files of a post have the names that a copy shows; those without
+        a name have one of Odoo's there and one of ours here."""
+        shown = sorted(
+            same_email.NAMELESS if NAMES.get(file.mimetype) == file.name else file.name
+            for file in files
+        )
+        nameless = set(NAMES.values())
+        named = sorted(
+            same_email.NAMELESS if file.name in nameless else file.name
+            for file in post.attachment_ids
+        )
+        return shown == named
+
+    def _pictures(self, copy):
+        """Return {Content-ID: checksum} of a copy's attachments."""
+        return {
+            file.content_id: file.attachment_id.checksum
+            for file in copy.attachment_ids
+            if file.content_id
+        }
+
+    def _has_author(self, post, copy):
+        """Whether a post shows whom a copy shows as its author, or a name alone."""
+        return not post.author_id or post.author_id.id == self._author(copy)[0]
+
+    def _has_recipients(self, post, copy):
+        """Whether a post names the recipients that a copy names, if it names any."""
+        written = f"{post.incoming_email_to or ''},{post.incoming_email_cc or ''}"
+        named = {
+            address_key(address)
+            for _name, address in email_split_tuples(written)
+            if address
+        }
+        shown = copy.participant_ids.filtered(lambda p: p.role in ("to", "cc"))
+        return not named or named == set(shown.mapped("address_key"))
 
     def records_by_gateway(self, copies):
         """Return the (model, id) of the records where the gateway posted the same
@@ -298,7 +339,19 @@ class Chatter:
             lambda copy: (
                 _sender(copy.from_email) == sender
                 and self._is_same(copy, message_dict.get("subject"), body, files)
+                # A copy that its owner forged is no reason to drop the genuine one.
+                and self._looks_same_at_gateway(copy, body)
             )
+        )
+
+    def _looks_same_at_gateway(self, copy, body):
+        """Whether a text at the gateway, cleaned as copies are, looks as a copy does.
+        Odoo adds the texts of attached emails below."""
+        has_emails = any(
+            (file.mimetype or "").startswith("message/") for file in copy.attachment_ids
+        )
+        return looks.same_looks(
+            copy.body, body, same_email.target, {}, {}, may_go_on=has_emails
         )
 
     def routes_left(self, copies, routes):
