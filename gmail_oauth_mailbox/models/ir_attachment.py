@@ -29,9 +29,9 @@ class IrAttachment(models.Model):
         """Odoo looks names up as superuser, such as that of the file that another one
         was made from."""
         result = super()._compute_display_name()
-        for file in self:
-            model = file.sudo().res_model or ""
-            if model.startswith("gmail.") and not self._gmail_is_own(file):
+        emails = self.env["gmail.linking"]._files_with_email(self)
+        for file in self.filtered(lambda file: file in emails):
+            if not self._gmail_is_own(file):
                 file.display_name = f"{file._name},{file.id}"
         return result
 

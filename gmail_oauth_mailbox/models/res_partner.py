@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import AccessError
 
 # What decides where the emails of an address lead.
@@ -46,6 +46,21 @@ class ResPartner(models.Model):
         # Whoever reads one that is private is one of them.
         for partner in self:
             partner.gmail_is_mine = partner.sudo().gmail_is_private
+
+    @api.depends_context("uid")
+    def _compute_display_name(self):
+        """Odoo looks names up as superuser, such as that of a record that a message
+        stands on."""
+        result = super()._compute_display_name()
+        if self.env.uid == SUPERUSER_ID:
+            return result
+        if not self.env["gmail.contact.visibility"]._has_private():
+            return result
+        private = self.filtered("id").sudo().filtered("gmail_is_private").sudo(False)
+        hidden = set((private - private._filtered_access("read"))._ids)
+        for partner in self.filtered(lambda partner: partner.id in hidden):
+            partner.display_name = f"{partner._name},{partner.id}"
+        return result
 
     @api.model_create_multi
     def create(self, vals_list):

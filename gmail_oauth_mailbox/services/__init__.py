@@ -19,6 +19,7 @@ from . import (
     gmail_leaving,
     gmail_linker,
     gmail_meter,
+    gmail_named,
     gmail_oauth,
     gmail_panel,
     gmail_people,

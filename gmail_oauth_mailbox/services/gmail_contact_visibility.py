@@ -1,6 +1,6 @@
 import logging
 
-from odoo import api, models
+from odoo import api, models, tools
 from odoo.tools import SQL
 
 from ..lib import errors
@@ -30,6 +30,16 @@ class GmailContactVisibility(models.AbstractModel):
     _description = "Visibility of Google Contacts"
 
     @api.model
+    @tools.ormcache()
+    def _has_private(self):
+        """Whether there is any contact that its owners alone see."""
+        self.env["res.partner"].flush_model(["gmail_is_private"])
+        [(found,)] = self.env.execute_query(
+            SQL("SELECT EXISTS (SELECT FROM res_partner WHERE gmail_is_private)")
+        )
+        return found
+
+    @api.model
     def _keep(self, partners, user):
         """Let a user alone see new contacts (sudo), if the administrator wants that."""
         if not partners or self.env["gmail.setup"]._contact_visibility() != "owner":
@@ -40,6 +50,8 @@ class GmailContactVisibility(models.AbstractModel):
             [partners.ids],
         )
         partners.invalidate_recordset(["gmail_is_private"])
+        if not self._has_private():
+            self.env.registry.clear_cache()
         self._admit([(partner.id, user.id) for partner in partners])
 
     @api.model

@@ -475,6 +475,32 @@ class GmailLinking(models.AbstractModel):
         return posts.browse(number for (number,) in rows)
 
     @api.model
+    def _files_with_email(self, files):
+        """Return those of ir.attachment records that are files of emails, stored, shown
+        on a record, or on their way."""
+        if not files.ids or self.env["gmail.version"]._is_outdated():
+            return files.browse()
+        self.env["gmail.entry"].flush_model(["mail_message_id"])
+        self.env["mail.mail"].flush_model(["is_gmail", "mail_message_id"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT id FROM ir_attachment
+                 WHERE id = ANY(%(ids)s) AND starts_with(res_model, 'gmail.')
+                 UNION SELECT r.attachment_id FROM message_attachment_rel r
+                 WHERE r.attachment_id = ANY(%(ids)s)
+                   AND (EXISTS (SELECT FROM gmail_entry e
+                                 WHERE e.mail_message_id = r.message_id)
+                        OR EXISTS (SELECT FROM mail_mail m
+                                    WHERE m.mail_message_id = r.message_id
+                                      AND m.is_gmail))
+                """,
+                ids=files.ids,
+            )
+        )
+        return files.browse(number for (number,) in rows)
+
+    @api.model
     def _files_of_others(self, files):
         """Return those of ir.attachment records that hang on an email which shows, or
         which a mailbox sends, and which the user did not write."""
