@@ -15,6 +15,8 @@ STYLED = f"""
 <style>p.MsoNormal {{margin: 0cm; font-size: 11.0pt; font-family: "Calibri"}}</style>
 <p class="MsoNormal">We do <b>not</b> pay 1 000 for {SECRET}.</p>
 <p class="MsoNormal">See <a href="https://shop.test/a">the offer</a>.</p>
+<table><tr><td>5</td><td>20 EUR</td></tr><tr><td>We agree to</td></tr>
+<tr><td>nothing of it</td></tr></table>
 <ol><li>one</li><li>two</li></ol>
 <blockquote type="cite">We agree</blockquote>
 """
@@ -62,6 +64,47 @@ OTHERS = {
         "</ol><p>____</p><p>To unsubscribe from this list, visit https://x.test/</p>",
     ),
     "a banner": ("<p class", "<p>[EXTERNAL] Do not open links</p><p class"),
+    # Elements that Odoo keeps, and no email of a mailbox has.
+    "an output": ("<b>not</b>", '<output style="display:none">not</output>'),
+    "a gloss": ("<b>not</b>", "<ruby><rp>not</rp></ruby>"),
+    "a gauge": ("<b>not</b>", "<meter>not</meter>"),
+    "a list to choose from": ("<b>not</b>", "<datalist>not</datalist>"),
+    # What the chatter folds.
+    "folded as a quote": ("<b>not</b>", '<b data-o-mail-quote="1">not</b>'),
+    "folded by a class": ("<b>not</b>", '<b class="gmail_quote">not</b>'),
+    "folded as a signature": ("<b>not</b>", '<b id="Signature">not</b>'),
+    # Elements without words.
+    "a cover": (
+        "<ol>",
+        '<div style="margin-top:-60px;height:50px;background-color:#fff"></div><ol>',
+    ),
+    "a line through": (
+        "<ol>",
+        '<div style="border-top:2px solid;margin-top:-28px"></div><ol>',
+    ),
+    "much room": ("<ol>", '<div style="padding-top:99999px"></div><ol>'),
+    "a picture behind": (
+        "<ol>",
+        '<div style="background-image:url(https://x.test/a.png)"></div><ol>',
+    ),
+    # Links that lead elsewhere.
+    "a link without a scheme": ("https://shop.test", "//evil.test/?x=://shop.test"),
+    "a link to an address": ("https://shop.test", "mailto:eve@x.test?x=://shop.test"),
+    "a link into Odoo": ("https://shop.test", "/web/session/logout?x=://shop.test"),
+    "a link with one slash": ("https://shop.test", "https:/x.test/?://shop.test"),
+    # Cells, and blanks by the way of showing.
+    "cells in one": ("<td>5</td><td>20 EUR</td>", "<td>520 EUR</td>"),
+    "rows in another order": (
+        "<tr><td>We agree to</td></tr>",
+        "<tfoot><tr><td>We agree to</td></tr></tfoot>",
+    ),
+    "a tall cell": ("<td>nothing", '<td height="99999">nothing'),
+    "a wide table": ("<table>", '<table cellpadding="50000">'),
+    "a block within a number": (
+        "1 000",
+        '1 0<span style="display:block">00</span>',
+    ),
+    "two blocks in one line": ("1 000", '1<div style="display:inline">000</div>'),
     "more words": ("</ol>", "</ol><p>P.S. We agree</p>"),
 }
 

@@ -5,8 +5,8 @@ from odoo.exceptions import AccessError
 from odoo.fields import Domain
 from odoo.tools import SQL, formataddr
 
+from .. import plain
 from ..parsers import email_normalize, is_html_empty
-from ..services import plain
 
 DATES = {
     "gmail_last_received": "last_received",

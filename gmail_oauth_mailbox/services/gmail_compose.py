@@ -10,6 +10,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import format_datetime, formataddr
 
+from .. import plain
 from ..lib import signature
 from ..lib.domains import is_freemail
 from ..lib.headers import parse_addresses
@@ -24,7 +25,6 @@ from ..parsers import (
     html_sanitize,
     is_html_empty,
 )
-from . import plain
 from .gmail_files import AS_IT_IS
 from .partner_keys import partner_ids
 

@@ -12,10 +12,10 @@ from psycopg2.extensions import STATUS_READY
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from .. import plain
 from ..lib import errors, oauth
 from ..lib.rules import sharing
 from ..parsers import email_normalize
-from . import plain
 
 _logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.tools.mimetypes import guess_mimetype
 
+from .. import plain
 from ..lib.mime.filenames import file_name
-from . import plain
 
 # What a browser shows and cannot run.
 RASTER = frozenset({"image/png", "image/gif", "image/jpeg", "image/webp", "image/bmp"})

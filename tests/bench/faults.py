@@ -473,6 +473,12 @@ def push(bench, database):
         " WHERE next_sync > now() AT TIME ZONE 'UTC' AND lease_until IS NULL",
         database,
     )
+    # Nor does a comparison wait for a day that Google's lists did not allow.
+    query(
+        "UPDATE gmail_mailbox SET compare_at = now() AT TIME ZONE 'UTC'"
+        " WHERE compare_at > now() AT TIME ZONE 'UTC' AND lease_until IS NULL",
+        database,
+    )
     # What Google didn't return is asked for again without the pauses of days.
     query(
         "UPDATE gmail_quarantine SET retry_at = now() AT TIME ZONE 'UTC'"

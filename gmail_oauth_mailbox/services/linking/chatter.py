@@ -11,12 +11,12 @@ from markupsafe import Markup, escape
 
 from odoo.tools import SQL, formataddr
 
+from ... import plain
 from ...lib.message import NAMES
 from ...lib.mime.addresses import address_key
 from ...lib.rules import looks, same_email, sharing
 from ...lib.sanitize import clean_html, unremote_html
 from ...parsers import email_normalize, email_split_tuples
-from .. import plain
 from ..gmail_files import AS_IT_IS
 
 PICTURE = re.compile(r'<img [^>]*?data-cid="([^"]*)"[^>]*>')

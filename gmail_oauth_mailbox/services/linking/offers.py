@@ -8,10 +8,10 @@ from markupsafe import Markup
 from odoo import SUPERUSER_ID
 from odoo.tools import SQL, groupby
 
+from ... import plain
 from ...lib.exclusion import PatternError, stored_pattern
 from ...lib.mime.addresses import address_key, domain_of
 from ...lib.rules import consent, sharing
-from .. import plain
 from ..partner_keys import OUTSIDE, key_sql, matching, with_domain
 from .sharing import NAMED, own_level
 
