@@ -181,11 +181,19 @@ class GmailContactValues(models.AbstractModel):
         partners = env["res.partner"].with_context(mail_create_nosubscribe=True)
         try:
             with self.env.cr.savepoint():
+                for vals in values:
+                    self._admit_to_parent(env, vals)
                 return list(partners.create(values).sudo())
         except (UserError, psycopg2.IntegrityError):
             if len(values) == 1:
                 return [partners.sudo().browse()]
         return [self._create(env, [one])[0] for one in values]
+
+    def _admit_to_parent(self, env, values):
+        """Have the user of an environment, whose contact works for a company that
+        others alone saw until now, see it."""
+        if parent := values.get("parent_id"):
+            self.env["gmail.contact.visibility"]._admit([(parent, env.uid)])
 
     def _key(self, person):
         """Return what no two persons share at once."""
@@ -387,6 +395,7 @@ class GmailContactValues(models.AbstractModel):
         if not changes:
             return
         is_ours = self._is_ours(partner, origin)
+        self._admit_to_parent(partner.env, changes)
         partner.write(changes)
         written = dict(origin.written or {}) if origin else {}
         written.update(

@@ -60,13 +60,17 @@ class GmailGuard(models.AbstractModel):
 
     @api.model
     def _is_guarded(self, model_name):
-        """Whether records of a model hold email, or lead to it."""
-        return bool(model_name) and model_name.startswith(PREFIX)
+        """Whether records of a model hold email, or lead to it. Services have no
+        records: administrators may copy their scheduled actions."""
+        if not (model_name and model_name.startswith(PREFIX)):
+            return False
+        model = self.env.get(model_name)
+        return model is not None and not model._abstract
 
     @api.model
     def _fields_of(self, model_name):
         """Return the names of a model's fields that can name a model of ours."""
-        if model_name in REFLECTIONS | NOTES or self._is_guarded(model_name):
+        if model_name in REFLECTIONS | NOTES or model_name.startswith(PREFIX):
             return ()
         fields = self.env[model_name]._fields
         found = [
