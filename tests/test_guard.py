@@ -245,14 +245,14 @@ class TestGuard(GmailCase):
     def planted(self, model, record):
         """Have a record be about a model of ours without the guard's knowledge."""
         self.env.flush_all()
-        is_field = "model_id" in record._fields and record._fields["model_id"].store
-        column = "model_id" if is_field else "model"
-        value = self.model(model).id if column == "model_id" else model
-        table = record._table
-        self.cr.execute(
-            f"UPDATE {table} SET {column} = %s WHERE id = %s",  # noqa: S608
-            [value, record.id],
-        )
+        for column, value in (("model_id", self.model(model).id), ("model", model)):
+            field = record._fields.get(column)
+            if field is not None and field.store:
+                self.cr.execute(
+                    f"UPDATE {record._table} SET {column} = %s"  # noqa: S608
+                    " WHERE id = %s",
+                    [value, record.id],
+                )
         self.env.invalidate_all()
         return record
 
