@@ -227,6 +227,12 @@ class TestGuard(GmailCase):
         own = filters.create({**values, "user_ids": [(6, 0, self.ben.ids)]})
         found = filters.get_filters("gmail.thread")
         self.assertEqual([f["id"] for f in found], own.ids)
+        # An update and Check setup leave it alone.
+        self.guard._switch_off()
+        self.assertTrue(own.active)
+        self.assertEqual(self.guard._refused(), [])
+        with self.assertRaises(ValidationError), self.cr.savepoint():
+            own.with_user(self.admin).user_ids = self.anna
         # One that was made by another road is shown to none.
         self.cr.execute("DELETE FROM ir_filters_res_users_rel")
         self.env.invalidate_all()

@@ -6,6 +6,10 @@ class IrFilters(models.Model):
 
     _inherit = "ir.filters"
 
+    @api.constrains("user_ids")
+    def _check_gmail_owner(self):
+        self.env["gmail.guard"]._check(self)
+
     @api.model
     def get_filters(self, model, *args, **kwargs):
         filters = super().get_filters(model, *args, **kwargs)

@@ -162,9 +162,8 @@ class GmailGuard(models.AbstractModel):
         return any(map(self._is_guarded, self._names(record)))
 
     def _is_private(self, favorite):
-        """Whether a filter is one user's, who alone is shown it."""
-        owners = favorite.user_ids if "user_ids" in favorite._fields else None
-        return owners is not None and len(owners) == 1 and owners == self.env.user
+        """Whether a filter is shown to the user alone who made it."""
+        return favorite.user_ids == (favorite.create_uid or self.env.user)
 
     @api.model
     def _check(self, records):
