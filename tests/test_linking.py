@@ -274,7 +274,7 @@ class TestReplies(LinkingCase):
         self.assertEqual(len(post), 1)
         notified = post.notification_ids.res_partner_id
         self.assertEqual(notified, self.follower.partner_id | outside)
-        # The panel tells of those who are no colleagues.
+        # The panel tells of followers from outside.
         thread = self.thread(boxes[0]).with_user(self.anna)
         sentence = thread.panel_documents()["statement"]
         self.assertIn("1 follower from outside received it by email.", sentence)

@@ -1,5 +1,5 @@
-"""Whoever knows an email can send its words to Odoo's gateway again. An owner's entry
-makes room for the same email alone: one that looks as theirs does."""
+"""A sender who knows an email can send its words to Odoo's gateway again. An owner's
+entry makes room for the same email alone: one that looks as theirs does."""
 
 from email.message import EmailMessage
 
@@ -155,7 +155,7 @@ class TestLooks(PlantCase):
             self.gateway(message)
         self.again(anna)
         twice = self.notes().mapped("mail_message_id.subject")
-        # Odoo drops a style sheet with its colours, and writes an attached email anew:
+        # Odoo drops a style sheet with its colors, and writes an attached email anew:
         # when in doubt, both stand.
         self.assertEqual(sorted(twice), ["alternative", "email in an email"])
 

@@ -185,10 +185,11 @@ class _Body:
         raw = decode_data(content.get("data"))
         data = raw or None
         is_text = mimetype in ("text/plain", "text/html")
+        is_apart = bool(content.get("attachmentId"))
+        apart = text_of(part.get("partId")) if is_apart else None
         if mimetype == "text/calendar":
             self._take_calendar(headers, raw)
         if is_text and disposition != "attachment":
-            is_apart = bool(content.get("attachmentId"))
             is_shown = not written or (
                 disposition == "inline" and mimetype == "text/plain"
             )
@@ -199,23 +200,12 @@ class _Body:
                 # One of several forms of the text, which its name doesn't change.
                 self._add(mimetype, self._text(mimetype, raw, headers))
                 return
-            self.named.append(
-                _Text(
-                    mimetype,
-                    self._text(mimetype, raw, headers),
-                    text_of(part.get("partId")) if is_apart else None,
-                )
-            )
+            text = self._text(mimetype, raw, headers)
+            self.named.append(_Text(mimetype, text, apart))
         elif _is_unknown_text(mimetype, written, disposition):
-            # RFC 2046, 4.1.4: like plain text, if there is no other.
-            is_apart = bool(content.get("attachmentId"))
-            self.named.append(
-                _Text(
-                    "text/plain",
-                    self._text("text/plain", raw, headers),
-                    text_of(part.get("partId")) if is_apart else None,
-                )
-            )
+            # Shown as plain text when the email has no other text (RFC 2046, 4.1.4).
+            text = self._text("text/plain", raw, headers)
+            self.named.append(_Text("text/plain", text, apart))
         if not (data or content.get("attachmentId") or written):
             if mimetype != "message/rfc822":
                 return
@@ -278,7 +268,7 @@ class _Body:
         self.text.append(text)
 
 
-# Texts that are no prose.
+# Text formats that are not read as sentences.
 FORMATS = frozenset(
     "text/calendar text/css text/csv text/directory text/html text/javascript"
     " text/rfc822-headers text/rtf text/tab-separated-values text/vcard text/x-amp-html"

@@ -2,7 +2,7 @@ from odoo import api, models
 
 
 class IrActionsReport(models.Model):
-    """Reports are drawn as superuser in places, such as templates of emails."""
+    """Reports are rendered as superuser, for instance as a template's file."""
 
     _inherit = "ir.actions.report"
 

@@ -29,8 +29,7 @@ class IrAttachment(models.Model):
         """Odoo looks names up as superuser, such as that of the file that another one
         was made from."""
         result = super()._compute_display_name()
-        emails = self.env["gmail.linking"]._files_with_email(self)
-        for file in self.filtered(lambda file: file in emails):
+        for file in self.env["gmail.linking"]._files_with_email(self):
             if not self._gmail_is_own(file):
                 file.display_name = f"{file._name},{file.id}"
         return result

@@ -83,15 +83,17 @@ class MailMessage(models.Model):
             self.env["gmail.linking"]._note_changed_by(own)
         if OF_READERS.issuperset(vals):
             return
-        emails = posts.filtered(lambda m: m.message_type == "email")
-        if emails and self.env["gmail.linking"]._are_entries(emails):
+        emails = self.env["gmail.linking"]._emails_among(posts)
+        if self.env["gmail.linking"]._are_entries(
+            emails.filtered(lambda m: m.message_type == "email")
+        ):
             raise AccessError(
                 self.env._(
                     "This message shows an email of a mailbox and can't be changed. "
                     "Change how much of it is shared instead."
                 )
             )
-        if self.env["gmail.linking"]._emails_among(posts - own):
+        if emails - own:
             raise AccessError(
                 self.env._("Only its author can change a message that a mailbox sends.")
             )

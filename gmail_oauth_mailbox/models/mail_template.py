@@ -2,7 +2,7 @@ from odoo import models
 
 
 class MailTemplate(models.Model):
-    """Templates read what they are about for whoever receives it."""
+    """Templates show their recipients what superuser reads of a record."""
 
     _inherit = "mail.template"
 

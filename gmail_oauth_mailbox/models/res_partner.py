@@ -57,8 +57,7 @@ class ResPartner(models.Model):
         if not self.env["gmail.contact.visibility"]._has_private():
             return result
         private = self.filtered("id").sudo().filtered("gmail_is_private").sudo(False)
-        hidden = set((private - private._filtered_access("read"))._ids)
-        for partner in self.filtered(lambda partner: partner.id in hidden):
+        for partner in self & (private - private._filtered_access("read")):
             partner.display_name = f"{partner._name},{partner.id}"
         return result
 

@@ -9,7 +9,7 @@ from .gmail_setup import ASKING, CLIENT_ID, LOOPBACK, split_url
 
 MOST_SKEW = 30.0
 # Of records that do nothing.
-MOST_NAMED = 10
+MAX_NAMED = 10
 
 
 class GmailCheck(models.AbstractModel):
@@ -276,8 +276,8 @@ class GmailCheck(models.AbstractModel):
         ]
         if not found:
             return None
-        more = len(found) - MOST_NAMED
-        names = ", ".join(found[:MOST_NAMED])
+        more = len(found) - MAX_NAMED
+        names = ", ".join(found[:MAX_NAMED])
         if more > 0:
             names = self.env._("%(names)s and %(count)s more", names=names, count=more)
         return (

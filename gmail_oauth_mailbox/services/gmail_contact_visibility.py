@@ -3,8 +3,7 @@ import logging
 from odoo import api, models, tools
 from odoo.tools import SQL
 
-from ..lib import errors
-from .failures import is_passing
+from .failures import alone
 
 _logger = logging.getLogger(__name__)
 
@@ -213,17 +212,11 @@ class GmailContactVisibility(models.AbstractModel):
             )
             last = some[-1:].id or 0
             parameters.set_param(LAST, last)
-            try:
-                with self.env.cr.savepoint():
-                    used = self._on_documents(some)
-                    self._open(used | some.filtered(lambda p: not p.gmail_owner_ids))
-                    self._open_companies(some)
-            except Exception as error:  # noqa: BLE001
-                if is_passing(error):
-                    raise
-                # They stay private; a page that fails keeps back no other.
-                self.env.invalidate_all(flush=False)
-                _logger.error("Contacts from %s: %s", last, errors.place(error))
+            # Those of a page that fails stay private.
+            with alone(self.env, _logger, "Contacts up to %s", last):
+                used = self._on_documents(some)
+                self._open(used | some.filtered(lambda p: not p.gmail_owner_ids))
+                self._open_companies(some)
             if not last:
                 progress(remaining=0)
                 return

@@ -272,8 +272,8 @@ class GmailDocuments(models.AbstractModel):
         return found
 
     def _followers_outside(self, entries):
-        """Return how many followers who are no colleagues were sent the answers that
-        entries show."""
+        """Return how many followers from outside received the answers that entries
+        show."""
         replies = entries.sudo().filtered(lambda entry: entry.kind == "reply")
         notifications = self.env["mail.notification"].sudo()
         sent = notifications.search(

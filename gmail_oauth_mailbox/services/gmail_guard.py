@@ -48,7 +48,7 @@ class GmailGuard(models.AbstractModel):
     server actions, templates, reports, fields, and the like act as superuser, so none
     of them is about a model of ours or leads through one.
 
-    What Python code or QWeb of an administrator does is out of reach.
+    What Python code or QWeb of an administrator does is not covered.
     """
 
     _name = "gmail.guard"
@@ -185,8 +185,7 @@ class GmailGuard(models.AbstractModel):
                 )
 
     def _is_ours(self, record):
-        """Whether a record came with the addon, or with a module of Odoo's that knows
-        nothing of it."""
+        """Whether a record came with the addon."""
         names = record._get_external_ids().get(record.id) or ()
         return any(name.startswith(f"{MODULE}.") for name in names)
 
@@ -251,8 +250,8 @@ class GmailGuard(models.AbstractModel):
 
     @api.model
     def _may_act(self, record):
-        """Whether a record that is about to act may; it is not an error, so that what
-        an automation rule hangs on goes on."""
+        """Whether a record that is about to act may; this is not an error, so that
+        what triggers an automation rule succeeds."""
         if not self._is_refused(record) or self._is_ours(record):
             return True
         _logger.warning(

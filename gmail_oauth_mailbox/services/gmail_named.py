@@ -50,8 +50,7 @@ class GmailNamed(models.AbstractModel):
         :raises AccessError: they do not
         """
         found = {}
-        for values in vals_list:
-            self._gather(model._name, values, found, MAX_DEPTH)
+        self._gather(model._name, vals_list, found, MAX_DEPTH)
         for model_name, ids in found.items():
             if self._hidden(model_name, ids):
                 raise AccessError(self._sentence(model_name))
@@ -61,19 +60,22 @@ class GmailNamed(models.AbstractModel):
             return self.env._("This contact is not shared with you.")
         return self.env._("This belongs to an email that is not shared with you.")
 
-    def _gather(self, model_name, values, found, depth):
+    def _gather(self, model_name, vals_list, found, depth):
         """Add the ids that values name to ``found``: {name of their model: ids}."""
-        if not isinstance(values, dict):
-            return
         names = self._fields_of(model_name)
-        for name in names.keys() & values.keys():
-            value, comodel = values[name], names[name]
-            if isinstance(value, list | tuple):
-                self._gather_list(comodel, value, found, depth)
-            elif isinstance(value, dict):
-                value = value.get("id")
-            if comodel in PRIVATE and self._is_id(value):
-                found.setdefault(comodel, set()).add(value)
+        for values in vals_list:
+            if not isinstance(values, dict):
+                continue
+            for name in names.keys() & values.keys():
+                self._gather_value(names[name], values[name], found, depth)
+
+    def _gather_value(self, comodel, value, found, depth):
+        if isinstance(value, list | tuple):
+            self._gather_list(comodel, value, found, depth)
+        elif isinstance(value, dict):
+            value = value.get("id")
+        if comodel in PRIVATE and self._is_id(value):
+            found.setdefault(comodel, set()).add(value)
 
     def _gather_list(self, comodel, value, found, depth):
         """Add the ids of commands, of a list of ids, or of a pair of id and name."""
@@ -87,7 +89,7 @@ class GmailNamed(models.AbstractModel):
                 if entry[0] == 6 and len(entry) > 2:
                     ids += entry[2] if isinstance(entry[2], list | tuple) else []
                 if entry[0] in (0, 1) and len(entry) > 2 and depth:
-                    self._gather(comodel, entry[2], found, depth - 1)
+                    self._gather(comodel, [entry[2]], found, depth - 1)
             if comodel in PRIVATE:
                 found.setdefault(comodel, set()).update(filter(self._is_id, ids))
 

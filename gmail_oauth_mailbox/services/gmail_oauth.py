@@ -12,7 +12,7 @@ from ..lib.gmail_api import GmailClient, PollAsk, Ways, poll_history
 from ..lib.people_api import MOST_PHOTO_BYTES, PeopleClient
 from ..lib.transport import Transport
 from ..lib.types import Identity, Tokens
-from .failures import is_passing
+from .failures import alone
 from .gmail_keys import FINGERPRINT
 from .gmail_setup import ASKING
 
@@ -585,14 +585,8 @@ class GmailOauth(models.AbstractModel):
             )
         )
         for attempt in expired:
-            try:
-                with self.env.cr.savepoint():
-                    self._discard_later(attempt)
-            except Exception as error:  # noqa: BLE001
-                if is_passing(error):
-                    raise
-                self.env.invalidate_all(flush=False)
-                _logger.error("Attempt %s: %s", attempt.id, errors.place(error))
+            with alone(self.env, _logger, "Attempt %s", attempt.id):
+                self._discard_later(attempt)
         waiting = self.env["gmail.revocation"].sudo().search([], limit=100)
         try:
             self.env["gmail.keys"]._cipher(create=False)

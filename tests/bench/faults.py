@@ -28,11 +28,11 @@ from .bench import Bench, row
 WORKERS = 3
 MAILBOXES = 5
 LEASE_SECONDS = 8
-# One of the mailboxes brings in mail with these only.
 # Differences that are told one by one.
-MOST_DETAILS = 20
+MAX_DETAILS = 20
 # Messages whose reader dies, over all mailboxes.
 POISON = 4
+# One of the mailboxes imports the emails of these contacts only.
 CONTACTS = frozenset(f"customer{number}@customer.test" for number in range(20))
 # Seconds after which the workers give an answer up.
 PATIENCE = 2
@@ -440,7 +440,7 @@ def measure(bench):
             is_bad = lost or duplicated or differing or failed
             if not is_bad or time.monotonic() > settle:
                 break
-        found = list(itertools.islice(details(google, mirror), MOST_DETAILS))
+        found = list(itertools.islice(details(google, mirror), MAX_DETAILS))
         injected = sum(len(held["state"][2]) for held in mirror.values()) - failed
         struck = google.struck()
         for name, times in sorted(struck.items()):

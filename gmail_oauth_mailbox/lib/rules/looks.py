@@ -1,5 +1,5 @@
 """Whether two pieces of HTML look the same to a reader: the same words, with the same
-of them struck out, hidden, quoted, linked, or coloured.
+of them struck out, hidden, quoted, linked, or colored.
 
 Two programs that clean one email leave different HTML. What makes no reader see
 another thing is *quiet* and not compared: fonts and sizes that can be read, margins,
@@ -9,6 +9,7 @@ known or not.
 
 import html as html_lib
 import re
+from typing import NamedTuple
 
 from ..html import sizes
 from ..html.styles import clean_declaration
@@ -82,13 +83,13 @@ PIXELS = {
     "in": 96,
 }
 BORDER = re.compile(r"border(?:-(?:top|right|bottom|left))?(?:-(?:width|style|color))?")
-WIDEST_BORDER = 5
+MAX_BORDER = 5
 # Of a font, and of the room around words; all elements around a word together.
-SMALLEST, LARGEST, MOST_SPACE = 10, 32, 200
+MIN_FONT, MAX_FONT, MAX_SPACE = 10, 32, 200
 # Elements in one another; Odoo's sanitizer has fewer.
 MAX_DEPTH = 300
 # Lines without a word that one of two may have more than the other.
-MORE_EMPTY = 20
+MAX_MORE_EMPTY = 20
 # Of pictures instead of letters: words in them can't be read.
 SYMBOLS = re.compile(
     r"ding|symbol|icon|bar\s*code|marlett|emoji|awesome|redact|outlook|blank", re.I
@@ -99,8 +100,8 @@ ELEMENT = re.compile(r"<\s*/?\s*([a-zA-Z][\w:.-]*)")
 HTTP = re.compile(r"https?://", re.I)
 # Stand for where a row and a cell begin, and for what is seen and no word.
 ROW, CELL, THING = "\u241e", "\u241f", "\ufffc"
-# Pixels of room that nobody notices without words in it.
-LITTLE_SPACE = 40
+# Pixels of room without words that a reader doesn't notice.
+MAX_QUIET_SPACE = 40
 MARKS = re.compile(r"(?:[ \t\xa0]*>)+[ \t\xa0]*")
 ATTRIBUTE = re.compile(r'([^\s"=<>/]+)(?:="([^"]*)")?')
 
@@ -129,7 +130,25 @@ def same_looks(html, other, target, names, other_names, may_go_on=False):
             if seen_there[last][1].startswith(seen[last][1]):
                 seen_there = [*seen_there[:last], seen[last]]
     is_same = seen == seen_there
-    return is_same and abs(one.most_empty - two.most_empty) <= MORE_EMPTY
+    return is_same and abs(one.most_empty - two.most_empty) <= MAX_MORE_EMPTY
+
+
+class _Element(NamedTuple):
+    """An open element.
+
+    :ivar state: (quotes, *looks) of all elements up to it
+    :ivar room: pixels around its words, of all elements up to it
+    :ivar looks: its own
+    :ivar space: its own pixels
+    :ivar seen: how much a reader saw before it
+    """
+
+    name: str
+    state: tuple
+    room: float = 0
+    looks: tuple = ()
+    space: float = 0
+    seen: int = 0
 
 
 class _Reading:
@@ -138,9 +157,7 @@ class _Reading:
     def __init__(self, target, names):
         self._target = target
         self._names = names
-        # Of open elements: (name, quotes and looks up to it, room up to it, its own
-        # looks and room, what was seen before it).
-        self._open = [("", (0,), 0, (), 0, 0)]
+        self._open = [_Element("", (0,))]
         self._preformatted = 0
         self._marks = 0
         self._is_new_line = True
@@ -189,20 +206,23 @@ class _Reading:
         if name == "a" and attributes.get("href"):
             link = f"link {self._lead(attributes['href'])}"
             looks, own = (*looks, link), (*own, link)
-        _outer, (quotes, *others), room, *_more = self._open[-1]
-        if space + room > MOST_SPACE >= room:
+        outer = self._open[-1]
+        room = outer.room + space
+        if room > MAX_SPACE >= outer.room:
             looks = (*looks, "far away")
+        quotes, *others = outer.state
         state = (quotes + (name == "blockquote"), *others, *looks)
-        self._open.append((name, state, space + room, own, space, self._seen))
+        self._open.append(_Element(name, state, room, own, space, self._seen))
         if name in ("tr", "td", "th"):
             self._add(self._state(), ROW if name == "tr" else CELL)
 
     def _close(self, name):
-        if self._open[-1][0] == name:
-            *_others, own, space, seen = self._open[-1]
-            if seen == self._seen and (own or space > LITTLE_SPACE):
+        element = self._open[-1]
+        if element.name == name:
+            is_odd = element.looks or element.space > MAX_QUIET_SPACE
+            if is_odd and element.seen == self._seen:
                 # A line, a box, or room, over or beside the words.
-                self._token(f"empty {' '.join(own)} {space}")
+                self._token(f"empty {' '.join(element.looks)} {element.space}")
             self._preformatted -= name == "pre"
             self._open.pop()
         if name in LINES:
@@ -236,7 +256,7 @@ class _Reading:
         self._add((*self._state(), said), THING)
 
     def _state(self):
-        _name, (quotes, *looks), *_more = self._open[-1]
+        quotes, *looks = self._open[-1].state
         return quotes + self._marks, *looks
 
     def _lead(self, url):
@@ -280,7 +300,7 @@ class _Reading:
 
 
 def _merged(runs):
-    """Return runs with neighbours of the same looks in one."""
+    """Return runs with neighbors of the same looks in one."""
     merged = []
     for state, text in runs:
         if merged and merged[-1][0] == state:
@@ -364,7 +384,7 @@ def _declaration(written):
     if not name or name.startswith("mso-") or _is_quiet(name, value):
         return None, 0
     space = _space(name, value)
-    if space is not None and space <= MOST_SPACE:
+    if space is not None and space <= MAX_SPACE:
         return None, space
     return clean_declaration(f"{name}: {value}") or f"{name}: {value}", 0
 
@@ -376,13 +396,13 @@ def _is_quiet(name, value):
         return not SYMBOLS.search(value)
     if name == "font-size":
         # Those smaller than the text around them can add up to unreadable ones.
-        least = 16 if value.endswith(("em", "%")) else SMALLEST
-        return least <= _pixels(value) <= LARGEST
+        least = 16 if value.endswith(("em", "%")) else MIN_FONT
+        return least <= _pixels(value) <= MAX_FONT
     if BORDER.fullmatch(name):
         widths = [_pixels(v) for v in value.split() if v[0] in ".0123456789"]
-        return all(width <= WIDEST_BORDER for width in widths)
+        return all(width <= MAX_BORDER for width in widths)
     if name == "line-height":
-        return LARGEST / 2 <= _pixels(value) <= 2 * LARGEST
+        return MAX_FONT / 2 <= _pixels(value) <= 2 * MAX_FONT
     return False
 
 

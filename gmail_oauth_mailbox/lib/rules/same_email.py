@@ -221,7 +221,7 @@ def spaced(text):
 
 def marked(html):
     """Return clean HTML with a sign before and behind what an element makes look
-    different: by a style or a colour, as struck out, quoted, or a picture's text.
+    different: by a style or a color, as struck out, quoted, or a picture's text.
 
     The sign, of Unicode's private use area, depends on all of the tag.
     """

@@ -1,5 +1,5 @@
-"""Switch off what users made of emails, such as automation rules: each time, since a
-later version may know more of it."""
+"""Switch off what users made of emails, for instance automation rules. At each update,
+since a later version may find more."""
 
 from odoo import SUPERUSER_ID, api
 

@@ -15,6 +15,7 @@ from ... import plain
 from ...lib.message import NAMES
 from ...lib.mime.addresses import address_key
 from ...lib.rules import looks, same_email, sharing
+from ...lib.rules.same_email import NAMELESS
 from ...lib.sanitize import clean_html, unremote_html
 from ...parsers import email_normalize, email_split_tuples
 from ..gmail_files import AS_IT_IS
@@ -216,8 +217,8 @@ class Chatter:
         )
 
     def _looks_same(self, copy, post):
-        """Whether a post of the same words shows them as a copy does. Whoever knows an
-        email can send its words to the gateway again, struck out or below others."""
+        """Whether a post of the same words shows them as a copy does. A sender who
+        knows an email can send its words to the gateway again, struck out or hidden."""
         [[name, _address]] = email_split_tuples(post.email_from or "")[:1] or [["", ""]]
         files = copy.attachment_ids
         return (
@@ -247,18 +248,16 @@ class Chatter:
         )
 
     def _has_names(self, post, files):
-        """Whether the files of a post have the names that a copy shows; those without
-        a name have one of Odoo's there and one of ours here."""
-        shown = sorted(
-            same_email.NAMELESS if NAMES.get(file.mimetype) == file.name else file.name
-            for file in files
-        )
-        nameless = set(NAMES.values())
-        named = sorted(
-            same_email.NAMELESS if file.name in nameless else file.name
-            for file in post.attachment_ids
-        )
-        return shown == named
+        """Whether the files of a post have the names that a copy shows. Odoo and we
+        give names of our own to those without one."""
+
+        def names(records):
+            written = records.mapped("name")
+            return sorted(
+                NAMELESS if name in NAMES.values() else name for name in written
+            )
+
+        return names(files) == names(post.attachment_ids)
 
     def _pictures(self, copy):
         """Return {Content-ID: checksum} of a copy's attachments."""
@@ -339,7 +338,7 @@ class Chatter:
             lambda copy: (
                 _sender(copy.from_email) == sender
                 and self._is_same(copy, message_dict.get("subject"), body, files)
-                # A copy that its owner forged is no reason to drop the genuine one.
+                # The genuine email is not dropped for a copy that its owner forged.
                 and self._looks_same_at_gateway(copy, body)
             )
         )

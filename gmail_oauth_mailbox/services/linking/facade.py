@@ -430,7 +430,7 @@ class GmailLinking(models.AbstractModel):
     def _are_entries(self, posts):
         """Whether some of mail.message records (type ``email``) show an email that a
         mailbox holds."""
-        if self.env["gmail.version"]._is_outdated():
+        if not posts or self.env["gmail.version"]._is_outdated():
             return False
         return bool(
             self.env["gmail.entry"]
@@ -474,46 +474,36 @@ class GmailLinking(models.AbstractModel):
         )
         return posts.browse(number for (number,) in rows)
 
+    def _emails_with(self, files):
+        """Return the mail.message records (sudo) as ``_emails_among`` does that have
+        some of ir.attachment records."""
+        posts = self.env["mail.message"].sudo()
+        found = (
+            posts.search([("attachment_ids", "in", files.ids)]) if files.ids else posts
+        )
+        return self._emails_among(found)
+
     @api.model
     def _files_with_email(self, files):
         """Return those of ir.attachment records that are files of emails, stored, shown
-        on a record, or on their way."""
-        if not files.ids or self.env["gmail.version"]._is_outdated():
-            return files.browse()
-        self.env["gmail.entry"].flush_model(["mail_message_id"])
-        self.env["mail.mail"].flush_model(["is_gmail", "mail_message_id"])
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT id FROM ir_attachment
-                 WHERE id = ANY(%(ids)s) AND starts_with(res_model, 'gmail.')
-                 UNION SELECT r.attachment_id FROM message_attachment_rel r
-                 WHERE r.attachment_id = ANY(%(ids)s)
-                   AND (EXISTS (SELECT FROM gmail_entry e
-                                 WHERE e.mail_message_id = r.message_id)
-                        OR EXISTS (SELECT FROM mail_mail m
-                                    WHERE m.mail_message_id = r.message_id
-                                      AND m.is_gmail))
-                """,
-                ids=files.ids,
-            )
+        on a record, or being sent."""
+        stored = (
+            files.sudo()
+            .exists()
+            .filtered(lambda file: (file.res_model or "").startswith("gmail."))
         )
-        return files.browse(number for (number,) in rows)
+        return files & (stored | self._emails_with(files).attachment_ids)
 
     @api.model
     def _files_of_others(self, files):
-        """Return those of ir.attachment records that hang on an email which shows, or
-        which a mailbox sends, and which the user did not write."""
-        if not files.ids or self.env["gmail.version"]._is_outdated():
-            return files.browse()
-        posts = self.env["mail.message"].sudo()
-        posts = posts.search([("attachment_ids", "in", files.ids)])
-        theirs = self._emails_among(posts).filtered(
+        """Return those of ir.attachment records that belong to an email which a record
+        shows or a mailbox sends, and which the user did not write."""
+        theirs = self._emails_with(files).filtered(
             lambda post: (
                 post.message_type == "email" or post.create_uid.id != self.env.uid
             )
         )
-        return files & theirs.attachment_ids.with_env(files.env)
+        return files & theirs.attachment_ids
 
     @api.model
     def _without_notes(self):

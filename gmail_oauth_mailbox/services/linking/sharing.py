@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from odoo.exceptions import UserError
 
-from ...lib import errors
 from ...lib.rules import same_email, sharing
-from ..failures import is_passing
+from ..failures import alone
 from .choices import address_keys, former_name, name_of, steps_of
 
 _logger = logging.getLogger(__name__)
@@ -350,17 +349,11 @@ class Sharing:
             if record in blocked or target.copy.id in waiting:
                 continue
             entry = standing.get((record, digest))
-            try:
-                # One that fails keeps back no other, and no removal.
-                with self.env.cr.savepoint():
-                    if self._apply_one(key, record, target, entry, by_id):
-                        touched.add(record)
-            except Exception as error:  # noqa: BLE001
-                if is_passing(error):
-                    raise
-                self.env.invalidate_all(flush=False)
-                _logger.error("Entry of %s: %s", key, errors.place(error))
-                complete = False
+            # One that fails keeps back no other, and no removal.
+            with alone(self.env, _logger, "Entry of %s", key) as failed:
+                if self._apply_one(key, record, target, entry, by_id):
+                    touched.add(record)
+            complete = complete and not failed
         return touched, complete
 
     def _apply_one(self, key, record, target, entry, by_id):
