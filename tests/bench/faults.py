@@ -374,8 +374,8 @@ def details(google, mirror):
     """Yield a line for each difference: what Gmail has, and what Odoo has."""
     for email in google.emails:
         wanted, held = google.wanted(email), mirror[email]
-        if held["broken"]:
-            yield f"{email}: {held['broken']} broken"
+        if wanted != held["messages"] or held["broken"]:
+            yield f"{email}: {held['broken']} broken, state {held['state']}"
         for gmail_id in sorted(wanted.keys() | held["messages"].keys()):
             pair = wanted.get(gmail_id), held["messages"].get(gmail_id)
             if pair[0] != pair[1]:
